@@ -1,0 +1,5 @@
+"""`python -m keyacct.cli`."""
+
+from keyacct.cli.app import main
+
+main()

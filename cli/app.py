@@ -1,0 +1,30 @@
+"""The command tree, and the one place where an error becomes an exit code.
+
+Everything is imported late: `keyacct --version` must not pay for typer, `keyacct --help` not for the commands.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keyacct.errors import KeyacctError
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with the published exit code."""
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    if argv == ["--version"]:
+        from keyacct._core import __version__
+
+        sys.stdout.write(f"keyacct {__version__}\n")
+        sys.exit(0)
+    from keyacct.cli.run import run
+
+    sys.exit(run(argv))
+
+
+__all__ = ["main"]

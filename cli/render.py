@@ -1,0 +1,154 @@
+"""Rows to stdout as table, json, jsonl or csv; talk to stderr. The only module that knows rich."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import json
+import math
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from keyacct.cli import session
+from keyacct.cli.options import Format
+from keyacct.i18n import Text
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a printed table. decimals: digits after the point; None prints the value as it is."""
+
+    key: str
+    title: Text
+    decimals: int | None = None
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the column is right-aligned."""
+        return self.decimals is not None
+
+
+def write_rows(rows: Iterable[Row], columns: Sequence[Column], format: Format) -> None:
+    """Write rows to stdout. Machine formats hold every key of a row; the table shows `columns`."""
+    if format is Format.json:
+        document = [_plain(row) for row in rows]
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    elif format is Format.jsonl:
+        for row in rows:
+            sys.stdout.write(json.dumps(_plain(row), ensure_ascii=False, allow_nan=False) + "\n")
+    elif format is Format.csv:
+        _write_csv(rows, columns)
+    else:
+        write_table(rows, columns)
+
+
+def write_json(document: Any) -> None:  # noqa: ANN401
+    """Write one JSON document to stdout."""
+    sys.stdout.write(json.dumps(_plain(document), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def _write_csv(rows: Iterable[Row], columns: Sequence[Column]) -> None:
+    rows = list(rows)
+    keys = list(dict.fromkeys([key for row in rows for key in row] or [column.key for column in columns]))
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(keys)
+    for row in rows:
+        writer.writerow([_csv_cell(row.get(key)) for key in keys])
+    sys.stdout.write(buffer.getvalue())
+
+
+def _csv_cell(value: Any) -> Any:  # noqa: ANN401
+    plain = _plain(value)
+    if isinstance(plain, str) and plain[:1] in ("=", "+", "-", "@", "\t", "\r", "\0"):
+        return "'" + plain  # a spreadsheet would run it as a formula
+    return "" if plain is None else json.dumps(plain) if isinstance(plain, list | dict | bool) else plain
+
+
+def write_table(rows: Iterable[Row], columns: Sequence[Column], title: Text | None = None) -> None:
+    """Print a table that fits the terminal; numbers right-aligned, nothing cut."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text as Styled
+
+    table = Table(box=box.SIMPLE_HEAD if _boxes() else box.ASCII2, show_edge=False, pad_edge=False)
+    table.title = str(title) if title is not None else None
+    table.title_justify = "left"
+    for column in columns:
+        table.add_column(
+            Styled(str(column.title)), justify="right" if column.numeric else "left", overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(Styled(show(row.get(column.key), column.decimals)) for column in columns))
+    console().print(table)
+
+
+def console() -> Any:  # noqa: ANN401  rich stays an import of this module's functions
+    """A rich console on stdout that knows about `--no-color` and about not being a terminal."""
+    from rich.console import Console
+
+    color = session.current().color and "NO_COLOR" not in os.environ
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+    return Console(
+        file=sys.stdout, no_color=not color, highlight=False, markup=False, emoji=False, width=width
+    )
+
+
+def _boxes() -> bool:
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    return os.environ.get("TERM") != "dumb" and encoding.startswith("utf")
+
+
+def say(text: str | Text, *, level: int = 0) -> None:
+    """Talk to the user on stderr, unless he asked for less. level 1 and more needs `-v`."""
+    if level <= session.current().verbosity:
+        sys.stderr.write(f"{text}\n")
+
+
+def show(value: Any, decimals: int | None = None) -> str:  # noqa: ANN401, PLR0911
+    """A value as a person reads it; no value is an en dash, never 0."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return str(Text("yes", "是") if value else Text("no", "否"))
+    if decimals is not None and isinstance(value, int | float | Decimal):
+        return f"{value:.{decimals}f}"
+    if isinstance(value, dt.datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, list | tuple):
+        return ", ".join(show(item) for item in value)
+    return safe(str(value))
+
+
+def safe(text: str) -> str:
+    """Text without control characters, so that data cannot steer the terminal."""
+    return "".join(c if unicodedata.category(c)[0] != "C" else f"\\u{ord(c):04x}" for c in text)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401, PLR0911
+    """A value as JSON can hold it: times ISO 8601, decimals as numbers, no NaN, no infinity."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return (
+            int(value)
+            if value == value.to_integral_value() and value.as_tuple().exponent == 0
+            else float(value)
+        )
+    if isinstance(value, dt.datetime | dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, Text):
+        return str(value)
+    return value

@@ -1,0 +1,169 @@
+"""Builds the command tree, runs one command, turns whatever happens into an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+import typer.core
+
+from keyacct import i18n
+from keyacct.cli import exit_codes, session
+from keyacct.errors import InternalError, InterruptedRunError, KeyacctError, UsageError, from_os_error
+from keyacct.i18n import Text
+
+ClickUsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""The command-line parser's own usage error; typer keeps the parser private, so it is found by inheritance."""
+
+COMMANDS: dict[str, tuple[str, Text]] = {
+    "decode": ("decode", Text("Frames of meters and terminals, byte by byte", "逐字节解析表计与终端报文")),
+}
+"""Command name → (module of `keyacct.cli`, one line of help). A new command is one line here and one module."""
+
+
+class LazyGroup(typer.core.TyperGroup):
+    """The root command: knows the names of its commands, imports one only when it is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  the parser's context is private to typer
+        """Names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
+        """The command, imported now; None when there is none of that name."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        from importlib import import_module
+
+        app = import_module(f"keyacct.cli.{entry[0]}").app
+        command = typer.main.get_command(app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002
+        """The list of commands in `--help`, from the table alone."""
+        with formatter.section(str(Text("Commands", "命令"))):
+            formatter.write_dl([(name, str(text)) for name, (_, text) in COMMANDS.items()])
+
+
+def build() -> Any:  # noqa: ANN401  a command of the parser that typer keeps private
+    """The root command."""
+    app = typer.Typer(
+        cls=LazyGroup,
+        add_completion=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        help=str(
+            Text(
+                "Toolkit for the key-account service of a power utility.\n\n"
+                "Data goes to stdout, talk to stderr. Every command has --help.",
+                "电力大客户服务工具箱。\n\n数据写到标准输出, 提示写到标准错误。每个命令都有 --help。",
+            )
+        ),
+    )
+
+    @app.callback()
+    def root(
+        version: bool = typer.Option(False, "--version", help=str(Text("Print the version.", "显示版本。"))),  # noqa: FBT001, FBT003
+    ) -> None:
+        if version:
+            from keyacct._core import __version__
+
+            sys.stdout.write(f"keyacct {__version__}\n")
+            raise typer.Exit
+
+    return typer.main.get_command(app)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line; the published exit code."""
+    lang = _option(argv, "--lang")
+    if lang in ("en", "zh"):
+        i18n.set_language(lang)  # type: ignore[arg-type]  # checked on this line
+    machine = _option(argv, "--format") in ("json", "jsonl")
+    debug = "--debug" in argv
+    try:
+        with session.scope():
+            status = build().main(args=list(argv), prog_name="keyacct", standalone_mode=False)
+            sys.stdout.flush()
+        return status if isinstance(status, int) else exit_codes.DONE
+    except KeyacctError as error:
+        return _fail(error, machine=machine, debug=debug)
+    except KeyboardInterrupt:
+        return _fail(
+            InterruptedRunError("interrupted.by_user", str(Text("stopped", "已中断"))),
+            machine=machine,
+            debug=debug,
+        )
+    except BrokenPipeError:
+        # The reader of our stdout has gone (`| head`): that is its right, and not an error of ours.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_codes.DONE
+    except OSError as error:
+        writing = error.errno in (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
+        return _fail(from_os_error(error, writing=writing), machine=machine, debug=debug)
+    except MemoryError:
+        return _fail(InternalError("internal.bug", "out of memory"), machine=machine, debug=debug)
+    except Exception as error:  # noqa: BLE001  the last line of defence: no traceback reaches a user
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.stderr.write(f"{error}\n")
+            return exit_codes.USAGE
+        if isinstance(error, ClickUsageError):
+            return _fail(_usage(error), machine=machine, debug=debug)
+        if isinstance(error, typer.Abort):
+            return exit_codes.INTERRUPTED
+        hint = "run again with --debug and report what it prints"
+        return _fail(
+            InternalError("internal.bug", f"{type(error).__name__}: {error}", hint=hint),
+            machine=machine,
+            debug=debug,
+        )
+
+
+def _usage(error: Any) -> UsageError:  # noqa: ANN401
+    context = error.ctx
+    path = context.command_path if context is not None else "keyacct"
+    return UsageError("usage.invalid", str(error.format_message()), hint=f"see `{path} --help`")
+
+
+def _option(argv: Sequence[str], name: str) -> str | None:
+    """The value of an option that must be known before the command line is parsed."""
+    for index, word in enumerate(argv):
+        if word == "--":
+            return None
+        if word == name and index + 1 < len(argv):
+            return argv[index + 1]
+        if word.startswith(name + "="):
+            return word.partition("=")[2]
+    return None
+
+
+def _fail(error: KeyacctError, *, machine: bool, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    if machine:
+        import json
+
+        sys.stderr.write(json.dumps(error.as_dict(), ensure_ascii=False) + "\n")
+    else:
+        sys.stderr.write(f"{Text('error', '错误')}: {_plain(str(error))}\n")
+        if error.hint:
+            sys.stderr.write(f"{Text('hint', '提示')}: {_plain(error.hint)}\n")
+    return error.exit_code
+
+
+def _plain(text: str) -> str:
+    """Text of unknown origin without control characters, so that no file name can steer the terminal."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

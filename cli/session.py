@@ -1,0 +1,144 @@
+"""What the options shared by all commands have set, for the length of one command."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from keyacct import clock, i18n
+from keyacct.errors import UsageError
+from keyacct.i18n import Text
+
+if TYPE_CHECKING:
+    from keyacct.config import Workspace
+
+
+@dataclass
+class Session:
+    """The shared options. verbosity: −1 quiet, 0 normal, 1 and more talkative."""
+
+    workspace: str | None = None
+    verbosity: int = 0
+    color: bool = True
+
+
+_current = Session()
+
+
+def current() -> Session:
+    """The session of the running command."""
+    return _current
+
+
+def open_workspace() -> Workspace:
+    """The workspace that `--workspace`, the environment or the folder tells. Raises ConfigError (exit 3)."""
+    from keyacct.config import open_workspace as find
+
+    return find(_current.workspace)
+
+
+@contextlib.contextmanager
+def scope() -> Iterator[None]:
+    """A fresh session; afterwards clock and language are as before (tests run many commands in one process)."""
+    global _current  # noqa: PLW0603  one command runs at a time
+    _current = Session()
+    try:
+        yield
+    finally:
+        _current = Session()
+        clock.fix(None)
+        i18n.set_language(None)
+
+
+def _option(
+    kind: Any, default: object, name: str, text: Text, *declarations: str, **more: Any
+) -> inspect.Parameter:  # noqa: ANN401
+    annotation = Annotated[kind, typer.Option(*declarations, help=str(text), rich_help_panel=None, **more)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _shared_options() -> list[inspect.Parameter]:
+    return [
+        _option(
+            str | None, None, "shared_workspace",
+            Text("Workspace folder (else KEYACCT_WORKSPACE, else the nearest upward).",
+                 "工作区目录 (否则取 KEYACCT_WORKSPACE, 再向上查找)。"),
+            "--workspace", metavar="DIR",
+        ),
+        _option(
+            str | None, None, "shared_now",
+            Text("Take this ISO 8601 time as the present (or KEYACCT_NOW).",
+                 "以此 ISO 8601 时间为当前时间 (或 KEYACCT_NOW)。"),
+            "--now", metavar="TIME",
+        ),
+        _option(
+            str | None, None, "shared_lang",
+            Text("Language of texts, en or zh (else by LANG).", "文字语言 en 或 zh (否则按 LANG)。"),
+            "--lang", metavar="en|zh",
+        ),
+        _option(int, 0, "shared_verbose", Text("Say more on stderr.", "多说一些。"), "-v", "--verbose", count=True),
+        _option(int, 0, "shared_quiet", Text("Say less on stderr.", "少说一些。"), "-q", "--quiet", count=True),
+        _option(bool, False, "shared_no_color", Text("No colour (also NO_COLOR).", "不用颜色 (亦可设 NO_COLOR)。"),
+                "--no-color"),
+        _option(bool, False, "shared_debug", Text("Show tracebacks.", "显示回溯信息。"), "--debug"),
+    ]  # fmt: skip
+
+
+def _apply(shared: dict[str, Any]) -> None:
+    if shared["shared_lang"] is not None:
+        if shared["shared_lang"] not in ("en", "zh"):
+            raise UsageError("usage.invalid", f"--lang {shared['shared_lang']!r}", hint="choose en or zh")
+        i18n.set_language(shared["shared_lang"])
+    if shared["shared_now"] is not None:
+        clock.fix(shared["shared_now"])
+    _current.workspace = shared["shared_workspace"]
+    _current.verbosity = shared["shared_verbose"] - shared["shared_quiet"]
+    _current.color = not shared["shared_no_color"]
+
+
+def command(
+    app: typer.Typer, name: str | None = None, **settings: Any
+) -> Callable[[Callable[..., int | None]], Any]:  # noqa: ANN401
+    """Register a function as a command of `app`; the options that every command takes are added to its own.
+
+    The function returns an exit code of `keyacct.cli.exit_codes`, or None for done.
+    """
+
+    def register(function: Callable[..., int | None]) -> Callable[..., int | None]:
+        @functools.wraps(function)
+        def run(**arguments: Any) -> int | None:  # noqa: ANN401
+            _apply({key: arguments.pop(key) for key in list(arguments) if key.startswith("shared_")})
+            return function(**arguments)
+
+        hints = get_type_hints(function, include_extras=True)
+        own = inspect.signature(function)
+        parameters = [
+            parameter.replace(
+                annotation=hints.get(parameter.name, parameter.annotation),
+                kind=inspect.Parameter.KEYWORD_ONLY,
+            )
+            for parameter in own.parameters.values()
+        ] + _shared_options()
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        app.command(name, **settings)(run)
+        return function
+
+    return register
+
+
+def make_app(**settings: Any) -> typer.Typer:  # noqa: ANN401
+    """A typer application for one command (or one group of commands), with our conventions."""
+    return typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        **settings,
+    )
