@@ -1,6 +1,5 @@
 """Contract of the Rust extension. `stubtest` compares it with the built module."""
 
-from collections.abc import Sequence
 from typing import Protocol, final
 
 __all__ = ["OPTIMISED", "ArrowStream", "__version__", "error_codes"]

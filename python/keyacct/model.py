@@ -75,7 +75,7 @@ class Period:
 
     @classmethod
     def parse(cls, text: str) -> Period:
-        """A period from `2026`, `2026Q2`, `2026-06`, `2026-06/2` (ten-day period), `2026-W23`, `2026-06-01` or `FROM..TO`.
+        """A period from `2026`, `2026Q2`, `2026-06`, `2026-06/2` (ten days), `2026-W23`, `2026-06-01` or `FROM..TO`.
 
         Raises UsageError when the text is none of these.
         """

@@ -1,0 +1,1 @@
+"""Where parts meet: replay → store, samples → store, report batches, the demo."""
