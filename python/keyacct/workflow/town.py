@@ -58,7 +58,7 @@ EXCHANGE = _slot(16, 10)
 
 METERS = (
     TownMeter("330100000101", 2200, 4, 760, _ONE_SHIFT, 34, sag_dv=60, offset_dv=40, rest_day=6),
-    TownMeter("330100000102", 2200, 4, 1130, _TWO_SHIFTS, 55, sag_dv=150, offset_dv=-10, rest_day=6),
+    TownMeter("330100000102", 2200, 4, 1130, _TWO_SHIFTS, 55, sag_dv=124, offset_dv=0, rest_day=6),
     TownMeter(
         "330100000103", 2200, 4, 520, _HOSPITAL, 28, offset_dv=60, blown_fuse_b=(_slot(11, 13, 30), _slot(11, 16, 45))
     ),
@@ -70,7 +70,7 @@ METERS = (
         "330100000107", 1000, 3, 610, _THREE_SHIFTS, 38, sag_dv=30, offset_dv=18,
         silent=((_slot(8, 2), _slot(8, 20)), (_slot(21, 9, 15), _slot(21, 9, 45))),
     ),
-    TownMeter("330100000108", 1000, 3, 480, _ONE_SHIFT, 62, sag_dv=66, offset_dv=0, repeated=True, rest_day=6),
+    TownMeter("330100000108", 1000, 3, 480, _ONE_SHIFT, 62, sag_dv=57, offset_dv=0, repeated=True, rest_day=6),
     TownMeter("330100000109", 1000, 3, 240, _THREE_SHIFTS, 40, sag_dv=15, offset_dv=12),
 )  # fmt: skip
 
