@@ -56,7 +56,7 @@ def command_line() -> str:
 def exit_codes() -> str:
     """docs/exit-codes.md: the published codes and the error codes that end in them."""
     rows = ["| exit | kind | meaning | error codes |", "|---|---|---|---|", "| 0 | done | Done. | |"]
-    kinds = sorted({kind for kind in errors.CODES.values()}, key=lambda kind: kind.exit_code)
+    kinds = sorted(set(errors.CODES.values()), key=lambda kind: kind.exit_code)
     for kind in kinds:
         meaning = (kind.__doc__ or "").splitlines()[0]
         codes = ", ".join(f"`{code}`" for code, owner in errors.CODES.items() if owner is kind)
