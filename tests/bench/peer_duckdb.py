@@ -22,8 +22,8 @@ PHASE = """
 
 QUERY = """
 create or replace temp view raw as
-select meter_id, epoch_ms(ts) as t, ua::double as ua, ub::double as ub, uc::double as uc, p::double as p, q::double as q,
-       file_row_number as r, filename as f
+select meter_id, epoch_ms(ts) as t, ua::double as ua, ub::double as ub, uc::double as uc, p::double as p,
+       q::double as q, file_row_number as r, filename as f
 from read_parquet('{data}/part-*.parquet', file_row_number = true, filename = true);
 create or replace temp table readings as
 with winner as (
@@ -37,7 +37,8 @@ from kept join read_parquet('{data}/limits.parquet') l using (meter_id);
 copy (
   with demand as (
     select meter_id, month, max(d) as md_kw, min(d) as lmin_kw from (
-      select meter_id, date_trunc('month', make_timestamp(t * 1000))::date as month, t // 900000 as b, sum(p * w) / sum(w) as d
+      select meter_id, date_trunc('month', make_timestamp(t * 1000))::date as month, t // 900000 as b,
+             sum(p * w) / sum(w) as d
       from readings where p is not null group by all) group by all
   )
   select meter_id, date_trunc('month', make_timestamp(t * 1000))::date as month, count(*) as n, {phases},

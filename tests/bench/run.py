@@ -68,9 +68,8 @@ def in_turn(programs: dict[str, list[str]], turns: int) -> dict[str, list[Figure
 
 def table(title: str, results: dict[str, list[Figure]], base: str) -> list[dict[str, object]]:
     rows = []
-    print(
-        f"\n{title}\n{'program':28s} {'wall s':>8s} {'CPU s':>8s} {'RSS MB':>8s} {'wall/' + base:>16s} {'CPU/' + base:>16s}"
-    )
+    heads = f"{'wall s':>8s} {'CPU s':>8s} {'RSS MB':>8s} {'wall/base':>16s} {'CPU/base':>16s}"
+    print(f"\n{title}; base: {base}\n{'program':28s} {heads}")
     for name, figures in results.items():
         pairs = list(zip(figures, results[base], strict=True))
         row = {
@@ -155,7 +154,8 @@ def main() -> None:
     choice = parser.parse_args()
     if not _core.OPTIMISED:
         sys.exit("the core is a debug build: build it with `maturin develop --release` first")
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
+    load = os.getloadavg()[0]
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {load:.1f}"
     print(machine)
     folder = Path(tempfile.mkdtemp(prefix="keyacct-bench-"))
     try:
