@@ -1,8 +1,5 @@
 """`keyacct decode`: frames as an annotated tree or as JSON."""
 
-<<<<<<< HEAD
-from keyacct.cli.session import command, make_app
-=======
 from __future__ import annotations
 
 import json
@@ -18,7 +15,6 @@ from keyacct.cli.options import Format, FormatOption
 from keyacct.cli.session import make_app, command
 from keyacct.errors import InputError, UsageError, from_os_error
 from keyacct.i18n import Text, language
->>>>>>> wire
 
 app = make_app()
 
