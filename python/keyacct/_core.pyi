@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from typing import Any, final
 
-__all__ = ["OPTIMISED", "ArrowStream", "Registers", "__version__", "describe", "error_codes", "protocols"]
+__all__ = [
+    "OPTIMISED",
+    "ArrowStream",
+    "Registers",
+    "__version__",
+    "decode",
+    "describe",
+    "error_codes",
+    "protocols",
+    "replay",
+]
 
 __version__: str
 OPTIMISED: bool
@@ -40,3 +50,18 @@ def describe(
     chinese: bool = False,
 ) -> list[str]:
     """JSON objects of one line of hex text, one a frame."""
+
+def decode(registers: Registers, buffer: object, protocol: str = "auto") -> tuple[ArrowStream, dict[str, Any]]:
+    """Readings of a whole byte stream, and the tally."""
+
+# keyacct.capture.replay
+
+def replay(
+    registers: Registers,
+    path: str,
+    protocol: str = "auto",
+    *,
+    day: int | None = None,
+    assumed: tuple[int, int] | None = None,
+) -> tuple[ArrowStream, dict[str, Any]]:
+    """Readings and tally of a capture file."""
