@@ -335,6 +335,11 @@ impl Visitor for Collect<'_> {
         }
     }
 
+    fn device(&mut self, device: &Address) {
+        let own = self.head.map_or(Address::NONE, |head| head.address);
+        self.device = self.table.device(if device.as_bytes().is_empty() { &own } else { device });
+    }
+
     #[inline]
     fn value(&mut self, _at: Range<usize>, reading: &Reading) {
         let mut quality = reading.quality;

@@ -273,7 +273,87 @@ quantities! {
     // (rows of this protocol's own quantities)
 
     // --- DL/T 698.45 ---
-    // (rows of this protocol's own quantities)
+    ObjectValue "object_value" None "Value of an object without catalogue row" "无定义对象的数据";
+    AccessResult "access_result" None "Result of the access, 0 done" "访问结果";
+    HeartbeatInterval "heartbeat_interval" Second "Heartbeat interval" "心跳周期";
+    ConnectedSince "connected_since" None "Connected since" "应用连接建立时间";
+    VoltageUnbalanceRate "voltage_unbalance_rate" Percent "Voltage unbalance rate" "电压不平衡率";
+    CurrentUnbalanceRate "current_unbalance_rate" Percent "Current unbalance rate" "电流不平衡率";
+    LoadFactor "load_factor" Percent "Load factor" "负载率";
+    ServerAddress "server_address" None "Address of the server the row is of" "目标服务器地址";
+    EventCode "event_code" None "Object identifier of the event" "事件对象标识";
+    EventSerial "event_serial" None "Serial number of the event record" "事件记录序号";
+    EventSource "event_source" None "Source of the event" "事件发生源";
+    EventReported "event_reported" None "Report state of the event" "事件上报状态";
+    FreezeSerial "freeze_serial" None "Serial number of the freeze record" "冻结记录序号";
+    FollowReportState "follow_report_state" None "State word of following reports" "跟随上报状态字";
+    StartTime "start_time" None "Start of reading" "采集启动时标";
+    SuccessTime "success_time" None "Time of success" "采集成功时标";
+    StoreTime "store_time" None "Time of storage" "采集存储时标";
+    ActivePowerMaximum "active_power_maximum" Kw "Largest active power" "最大有功功率";
+    ActivePowerMean "active_power_mean" Kw "Slide-window mean of active power" "滑差时间内平均有功功率";
+    ReactivePowerMean "reactive_power_mean" Kvar "Slide-window mean of reactive power" "滑差时间内平均无功功率";
+    DayActiveEnergy "day_active_energy" Kwh "Active energy of the day" "日有功电量";
+    DayReactiveEnergy "day_reactive_energy" Kvarh "Reactive energy of the day" "日无功电量";
+    MonthActiveEnergy "month_active_energy" Kwh "Active energy of the month" "月有功电量";
+    MonthReactiveEnergy "month_reactive_energy" Kvarh "Reactive energy of the month" "月无功电量";
+    VoltageQualifiedUpper "voltage_qualified_upper" V "Upper limit of a qualified voltage" "电压合格上限";
+    VoltageQualifiedLower "voltage_qualified_lower" V "Lower limit of a qualified voltage" "电压合格下限";
+    ClockMode "clock_mode" None "Way of setting the clock" "校时模式";
+    HarmonicOrder "harmonic_order" None "Highest harmonic order" "最高谐波次数";
+    MeteringElements "metering_elements" None "Metering elements" "计量元件数";
+    StepCount "step_count" None "Number of price steps" "阶梯数";
+    MasterAddress "master_address" None "Address of the master station" "主站地址";
+    MasterPort "master_port" None "Port of the master station" "主站端口";
+    VendorCode "vendor_code" None "Maker's code" "厂商代码";
+    SoftwareDate "software_date" None "Date of the software" "软件日期";
+    HardwareDate "hardware_date" None "Date of the hardware" "硬件日期";
+    MakerExtension "maker_extension" None "Maker's extension" "厂家扩展信息";
+    SupportedProtocols "supported_protocols" None "Supported protocols" "支持规约列表";
+    TaskNumber "task_number" None "Task" "任务号";
+    TaskState "task_state" None "State of the task" "任务执行状态";
+    TaskStart "task_start" None "Start of the task" "任务开始时间";
+    TaskEnd "task_end" None "End of the task" "任务结束时间";
+    TaskMeters "task_meters" None "Meters to be read" "采集总数量";
+    TaskSucceeded "task_succeeded" None "Meters read" "采集成功数量";
+    TaskSent "task_sent" None "Frames sent" "发送报文条数";
+    TaskReceived "task_received" None "Frames received" "接收报文条数";
+    ConfigurationNumber "configuration_number" None "Configuration number" "配置序号";
+    EsamSerial "esam_serial" None "ESAM serial number" "ESAM序列号";
+    EsamVersion "esam_version" None "ESAM version" "ESAM版本号";
+    EsamKeyVersion "esam_key_version" None "Key version of the ESAM" "对称密钥版本";
+    SessionLimit "session_limit" Minute "Limit of a session" "会话时效门限";
+    SessionLeft "session_left" Minute "Time left of the session" "会话时效剩余时间";
+    CertificateSerial "certificate_serial" None "Serial number of the certificate" "证书序列号";
+    Certificate "certificate" None "Certificate" "证书";
+    SecurityMode "security_mode" None "Security mode, 0 off 1 on" "安全模式选择";
+    RelayObject "relay_object" None "Relay" "继电器";
+    AlarmDelay "alarm_delay" Minute "Delay between alarm and trip" "告警延时";
+    RestrictionTime "restriction_time" Minute "Duration of the restriction" "限电时间";
+    AutomaticClose "automatic_close" None "Closes by itself, 0 no 1 yes" "自动合闸";
+    CloseCommand "close_command" None "Close, 0 allow 1 direct" "合闸命令";
+    RelayState "relay_state" None "State of the relays" "继电器输出状态";
+    AlarmState "alarm_state" None "State of the alarm" "告警状态";
+    CommandState "command_state" None "State of the command" "命令状态";
+    KeepSupplyState "keep_supply_state" None "Keep supply, 0 off 1 on 2 automatic" "保电状态";
+    KeepSupplySilence "keep_supply_silence" Minute "Longest silence of the master before keep-supply" "允许与主站最大无通信时长";
+    KeepSupplyPowerOn "keep_supply_power_on" Minute "Keep-supply after power on" "上电自动保电时长";
+    HourStart "hour_start" None "First hour" "起始时刻";
+    HourEnd "hour_end" None "Last hour" "结束时刻";
+    SafetyLoad "safety_load" Kw "Safety level of power control" "终端保安定值";
+    ControlPeriods "control_periods" None "Periods of power control, two bits a half hour" "功控时段";
+    ControlAlarmTime "control_alarm_time" Minute "Alarm time of power control by round" "功控告警时间";
+    TotalsGroup "totals_group" None "Totals group" "总加组对象";
+    ControlState "control_state" None "Control is enabled" "控制投入状态";
+    PowerSetting "power_setting" Kw "Setting of power control" "功控定值";
+    PeriodNumbers "period_numbers" None "Valid periods" "时段号";
+    SettingScheme "setting_scheme" None "Scheme of settings" "定值方案号";
+    FloatRate "float_rate" Percent "Floating coefficient" "浮动系数";
+    EnergySetting "energy_setting" Kwh "Setting of energy control" "电控定值";
+    AlarmRate "alarm_rate" Percent "Alarm threshold" "报警门限值系数";
+    MessageNumber "message_number" None "Number of the message" "信息编号";
+    MessageTime "message_time" None "Time of the message" "信息时间";
+    MessageText "message_text" None "Message" "信息内容";
 
     // --- Modbus ---
     // (rows of this protocol's own quantities)

@@ -1,6 +1,7 @@
 //! One decoder for all protocols: finds the rows, keeps what must be remembered between frames.
 
 use crate::dlt645;
+use crate::dlt698_45;
 use crate::frame::Frame;
 use crate::protocol::Protocol;
 use crate::registers::Registers;
@@ -11,12 +12,14 @@ use crate::walk::Lookup;
 #[derive(Debug)]
 pub struct Decoder<'r> {
     lookups: Vec<Lookup<'r>>,
+    assembler: dlt698_45::Assembler,
 }
 
 impl<'r> Decoder<'r> {
     /// A decoder over catalogues.
     pub fn new(registers: &'r Registers) -> Self {
-        Decoder { lookups: Protocol::ALL.iter().map(|p| Lookup::new(registers.of(*p))).collect() }
+        let lookups = Protocol::ALL.iter().map(|p| Lookup::new(registers.of(*p))).collect();
+        Decoder { lookups, assembler: dlt698_45::Assembler::default() }
     }
 
     /// Tells the visitor everything about one whole, valid frame (without preamble).
@@ -25,9 +28,9 @@ impl<'r> Decoder<'r> {
         let lookup = &mut self.lookups[protocol as usize];
         match protocol {
             Protocol::Dlt645_2007 => dlt645::decode(&dlt645::FrameView::view(frame), lookup, visitor),
+            Protocol::Dlt698_45 => dlt698_45::decode(frame, &mut self.assembler, lookup, visitor),
             Protocol::Dlt645_1997
             | Protocol::Gdw1376_1
-            | Protocol::Dlt698_45
             | Protocol::ModbusRtu
             | Protocol::ModbusTcp => {} // no framing yields them before they are built (protocol.rs)
         }

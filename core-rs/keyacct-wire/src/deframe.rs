@@ -124,7 +124,39 @@ impl Deframer {
         }
     }
 
+    /// A stream that is one data unit as a whole: it is held to its end, or is noise from the start when it is longer
+    /// than any.
+    fn bare(
+        &mut self,
+        protocol: Protocol,
+        bytes: &[u8],
+        last: bool,
+        on: &mut impl FnMut(Event<'_>),
+    ) -> usize {
+        let too_long = self.noise > 0 || bytes.len() > PIECE;
+        if bytes.is_empty() || !last && !too_long {
+            return 0;
+        }
+        let checked = if too_long { Err((0, Fault::Rule("longer than any APDU"))) } else { protocol.check_bare(bytes) };
+        match checked {
+            Ok(()) => {
+                on(Event::Frame { offset: self.offset, preamble: 0, protocol, bytes });
+                self.offset += bytes.len() as u64;
+            }
+            Err((at, fault)) => {
+                if self.noise == 0 {
+                    on(Event::Invalid(WireError { offset: self.offset + at as u64, fault }));
+                }
+                self.skip(bytes);
+            }
+        }
+        bytes.len()
+    }
+
     fn scan(&mut self, bytes: &[u8], last: bool, on: &mut impl FnMut(Event<'_>)) -> usize {
+        if let Expect::Bare(protocol) = self.expect {
+            return self.bare(protocol, bytes, last, on);
+        }
         let mut at = 0;
         while at < bytes.len() {
             let start = match self.start {

@@ -7,7 +7,7 @@ use keyacct_model::{Phase, Quality, Reading, Value};
 use crate::decoder::Decoder;
 use crate::deframe::{Deframer, Event};
 use crate::error::{Fault, WireError};
-use crate::frame::Direction;
+use crate::frame::{Address, Direction};
 use crate::json::Json;
 use crate::protocol::{Expect, Protocol};
 use crate::registers::Registers;
@@ -47,6 +47,7 @@ struct Describe {
     header: Vec<(&'static str, Json)>,
     values: Vec<Json>,
     items: Vec<Item>,
+    device: Address,
     unknown: Vec<Json>,
     open: Vec<Node>,
     nodes: Vec<Node>,
@@ -84,6 +85,7 @@ fn describe_frame(
         header: Vec::new(),
         values: Vec::new(),
         items: Vec::new(),
+        device: Address::NONE,
         unknown: Vec::new(),
         open: Vec::new(),
         nodes: Vec::new(),
@@ -277,7 +279,12 @@ impl Visitor for Describe {
     }
 
     fn value(&mut self, at: Range<usize>, reading: &Reading) {
-        let json = value_json(reading);
+        let mut json = value_json(reading);
+        if let Json::Object(fields) = &mut json
+            && !self.device.as_bytes().is_empty()
+        {
+            fields.push(("device", Json::from(self.device.as_str())));
+        }
         self.items.last_mut().map_or(&mut self.values, |item| &mut item.values).push(json);
         let node = Node {
             at: at.clone(),
@@ -296,6 +303,10 @@ impl Visitor for Describe {
 
     fn item(&mut self, point: u16, function: u16) {
         self.items.push(Item { point, function, values: Vec::new() });
+    }
+
+    fn device(&mut self, device: &Address) {
+        self.device = *device;
     }
 
     fn header(&mut self, key: &'static str, value: impl FnOnce() -> Json) {

@@ -10,6 +10,7 @@ pub mod decoder;
 pub mod deframe;
 pub mod describe;
 pub mod dlt645;
+pub mod dlt698_45;
 pub mod error;
 pub mod format;
 pub mod frame;

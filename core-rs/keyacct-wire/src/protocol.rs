@@ -26,6 +26,20 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// Checks that bytes without link frame are exactly one application data unit.
+    ///
+    /// # Errors
+    /// The first rule that is broken and its byte; always for a protocol that needs its link frame.
+    pub fn check_bare(self, bytes: &[u8]) -> Result<(), (usize, Fault)> {
+        match self {
+            Protocol::Dlt698_45 => match crate::dlt698_45::Apdu::parse(bytes) {
+                Ok(_) => Ok(()),
+                Err(broken) => Err((broken.at, Fault::Rule(broken.rule))),
+            },
+            _ => Err((0, Fault::Rule("this protocol needs its link frame"))),
+        }
+    }
+
     /// Every protocol, in the order of its number.
     pub const ALL: &'static [Protocol] = &[
         Protocol::Dlt645_2007,
@@ -52,6 +66,7 @@ impl Protocol {
     pub const fn framing(self) -> Option<Framing> {
         match self {
             Protocol::Dlt645_2007 => Some(Framing::Dlt645),
+            Protocol::Dlt698_45 => Some(Framing::Dlt698_45),
             _ => None,
         }
     }
@@ -101,6 +116,8 @@ macro_rules! framings {
 framings! {
     /// DL/T 645, both editions.
     Dlt645 => dlt645::FrameView,
+    /// DL/T 698.45.
+    Dlt698_45 => dlt698_45::FrameView,
 }
 
 /// What the caller says about the protocol of the bytes.
@@ -110,19 +127,27 @@ pub enum Expect {
     Auto,
     /// This protocol; the link frame decides nothing else.
     Only(Protocol),
+    /// The whole stream is one application data unit of this protocol, without link frame.
+    Bare(Protocol),
 }
+
+/// Protocols whose application data can be read without link frame, by the name that asks for it.
+const BARE_PROTOCOLS: &[(Protocol, &str)] = &[(Protocol::Dlt698_45, "dlt698.45-apdu")];
 
 impl Expect {
     /// Names that can be asked for, with `auto` first.
     pub fn names() -> impl Iterator<Item = &'static str> {
         let built = Protocol::ALL.iter().filter(|p| p.framing().is_some()).map(|p| p.as_str());
-        std::iter::once("auto").chain(built)
+        std::iter::once("auto").chain(built).chain(BARE_PROTOCOLS.iter().map(|(_, name)| *name))
     }
 
     /// The choice of this name; none when there is no such protocol or it is not built.
     pub fn by_name(name: &str) -> Option<Expect> {
         if name == "auto" {
             return Some(Expect::Auto);
+        }
+        if let Some((protocol, _)) = BARE_PROTOCOLS.iter().find(|(_, bare)| *bare == name) {
+            return Some(Expect::Bare(*protocol));
         }
         Protocol::ALL.iter().copied().find(|p| p.as_str() == name && p.framing().is_some()).map(Expect::Only)
     }
@@ -136,6 +161,7 @@ impl Expect {
                 let known = Framing::ALL.iter().position(|f| f.start().is_none());
                 &Framing::ALL[..known.unwrap_or(Framing::ALL.len())]
             }
+            Expect::Bare(_) => &[],
             Expect::Only(protocol) => {
                 let at = Framing::ALL.iter().position(|f| Some(*f) == protocol.framing());
                 at.map_or(&[], |at| &Framing::ALL[at..=at])
@@ -147,7 +173,7 @@ impl Expect {
     pub fn label(self, by_frame: Protocol) -> Protocol {
         match self {
             Expect::Auto => by_frame,
-            Expect::Only(protocol) => protocol,
+            Expect::Only(protocol) | Expect::Bare(protocol) => protocol,
         }
     }
 }

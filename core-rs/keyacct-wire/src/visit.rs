@@ -50,6 +50,9 @@ pub trait Visitor {
     /// From here on values belong to this point and function (1376.1: pn and fn).
     fn item(&mut self, _point: u16, _function: u16) {}
 
+    /// From here on values belong to this device behind the one that sends; [`Address::NONE`] ends that.
+    fn device(&mut self, _device: &Address) {}
+
     /// A header field of the published JSON form.
     fn header(&mut self, _key: &'static str, _value: impl FnOnce() -> Json) {}
 

@@ -1,0 +1,27 @@
+//! DL/T 698.45: objects with attributes and methods, over a link frame with a check sequence for its header.
+//!
+//! ```text
+//! 68 L L C AF SA.. CA HCS HCS [block 2] APDU FCS FCS 16        SA lowest byte first; C bit 3: APDU bytes + 33H
+//! ```
+//! An APDU is read by a [`grammar`] whose rules are the tables of [`services`] into a [`tree`] over its bytes, which is
+//! published ([`published`]), told to a visitor, or written again. Data of objects get their meaning from the catalogue.
+
+mod advice;
+pub mod axdr;
+mod decode;
+pub mod encode;
+pub mod frame;
+pub mod grammar;
+pub mod object;
+pub mod published;
+pub mod services;
+pub mod split;
+mod tell;
+pub mod tree;
+mod value;
+mod words;
+
+pub use decode::decode;
+pub use frame::{Control, FrameView, ServerAddress};
+pub use split::{Assembler, BlockHeader, BlockKind};
+pub use tree::{Apdu, ApduFault, Body, Node};
