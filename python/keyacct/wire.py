@@ -80,6 +80,24 @@ def decode(buffer: Buffer, protocol: str = "auto", *, registers: _core.Registers
     return pa.table(stream)
 
 
-def register_rows(registers: _core.Registers | None = None) -> list[dict[str, Any]]:
-    """Every row of the register catalogue, in the order of protocol and file."""
-    return (registers if registers is not None else _core.Registers()).rows()
+def register_rows(registers: _core.Registers | None = None, text: str | None = None) -> list[dict[str, Any]]:
+    """Rows of the register catalogue in the order of protocol and file; with `text` those that hold it.
+
+    A whole identifier (`02010100`) also finds the row with variables (`0201{p}00`) that it belongs to.
+    """
+    known = registers if registers is not None else _core.Registers()
+    rows = known.rows()
+    if text is None:
+        return rows
+    wanted = text.casefold()
+    keys = known.rows_of_key(text)
+    found = [
+        row
+        for row in rows
+        if (row["protocol"], row["key"]) in keys
+        or any(
+            wanted in str(row[column]).casefold()
+            for column in ("key", "name", "quantity", "format", "source")
+        )
+    ]
+    return found
