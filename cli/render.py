@@ -113,7 +113,7 @@ def say(text: str | Text, *, level: int = 0) -> None:
         sys.stderr.write(f"{text}\n")
 
 
-def show(value: Any, decimals: int | None = None) -> str:  # noqa: ANN401, PLR0911
+def show(value: Any, decimals: int | None = None) -> str:  # noqa: ANN401
     """A value as a person reads it; no value is an en dash, never 0."""
     if value is None:
         return "–"

@@ -1,4 +1,4 @@
-"""Contract of the extension `keyacct._core`. Every name of `__all__` is wrapped by the module named beside it."""
+"""Contract of the extension `keyacct._core`: every name of `__all__`, under the module that wraps it."""
 
 from collections.abc import Sequence
 from typing import Any, final

@@ -1,5 +1,7 @@
 """`keyacct.decode`: a byte stream to a table of readings."""
 
+# ruff: noqa: DTZ001  readings carry naive civil times by design
+
 import datetime as dt
 
 import pytest
@@ -145,7 +147,7 @@ def test_a_register_is_found_by_its_whole_identifier():
 
 def test_a_users_catalogue_decodes_its_own_identifier(tmp_path):
     file = tmp_path / "own.tsv"
-    columns = "key name quantity phase tariff kind format unit access source".split()
+    columns = ["key", "name", "quantity", "phase", "tariff", "kind", "format", "unit", "access", "source"]
     file.write_text(
         "\t".join(columns)
         + "\n"
