@@ -56,6 +56,16 @@ impl Registers {
         }
         Ok(rows)
     }
+
+    /// (protocol, key as spelled) of the rows that an identifier or a register name belongs to.
+    fn rows_of_key(&self, key: &str) -> Vec<(&'static str, String)> {
+        let row = |protocol: &Protocol| {
+            let catalogue = self.inner.of(*protocol);
+            let (_, row) = catalogue.find(catalogue.key_of(key)?)?;
+            Some((protocol.as_str(), row.spelled[0].clone()))
+        };
+        Protocol::ALL.iter().filter_map(row).collect()
+    }
 }
 
 /// What the name of a protocol asks for. `usage.invalid` names those that can be asked for.
