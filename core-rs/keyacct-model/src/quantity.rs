@@ -318,6 +318,12 @@ quantities! {
     TaskSucceeded "task_succeeded" None "Meters read" "采集成功数量";
     TaskSent "task_sent" None "Frames sent" "发送报文条数";
     TaskReceived "task_received" None "Frames received" "接收报文条数";
+    SchemeNumber "scheme_number" None "Scheme" "方案编号";
+    StoreDepth "store_depth" None "Rows kept" "存储深度";
+    ReadingType "reading_type" None "Type and parameter of reading" "采集方式";
+    RecordColumns "record_columns" None "Recorded attributes" "记录列选择";
+    MeterSet "meter_set" None "Set of meters" "电能表集合";
+    StoreMark "store_mark" None "How the time of storage is chosen" "存储时标选择";
     ConfigurationNumber "configuration_number" None "Configuration number" "配置序号";
     EsamSerial "esam_serial" None "ESAM serial number" "ESAM序列号";
     EsamVersion "esam_version" None "ESAM version" "ESAM版本号";

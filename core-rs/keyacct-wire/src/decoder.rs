@@ -29,10 +29,7 @@ impl<'r> Decoder<'r> {
         match protocol {
             Protocol::Dlt645_2007 => dlt645::decode(&dlt645::FrameView::view(frame), lookup, visitor),
             Protocol::Dlt698_45 => dlt698_45::decode(frame, &mut self.assembler, lookup, visitor),
-            Protocol::Dlt645_1997
-            | Protocol::Gdw1376_1
-            | Protocol::ModbusRtu
-            | Protocol::ModbusTcp => {} // no framing yields them before they are built (protocol.rs)
+            Protocol::Dlt645_1997 | Protocol::Gdw1376_1 | Protocol::ModbusRtu | Protocol::ModbusTcp => {} // no framing yields them before they are built (protocol.rs)
         }
     }
 }

@@ -137,7 +137,8 @@ impl Deframer {
         if bytes.is_empty() || !last && !too_long {
             return 0;
         }
-        let checked = if too_long { Err((0, Fault::Rule("longer than any APDU"))) } else { protocol.check_bare(bytes) };
+        let checked =
+            if too_long { Err((0, Fault::Rule("longer than any APDU"))) } else { protocol.check_bare(bytes) };
         match checked {
             Ok(()) => {
                 on(Event::Frame { offset: self.offset, preamble: 0, protocol, bytes });

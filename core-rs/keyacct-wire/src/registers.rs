@@ -7,8 +7,7 @@ use crate::protocol::Protocol;
 
 /// Protocol, file name and text of every catalogue that is built in. `build.rs` parses each file of `registers/`, so a
 /// wrong row never reaches a user.
-pub const EMBEDDED: &[(Protocol, &str, &str)] =
-    &[
+pub const EMBEDDED: &[(Protocol, &str, &str)] = &[
     (Protocol::Dlt645_2007, "dlt645_2007.tsv", include_str!("../registers/dlt645_2007.tsv")),
     (Protocol::Dlt698_45, "dlt698_45.tsv", include_str!("../registers/dlt698_45.tsv")),
 ];

@@ -1,7 +1,7 @@
 //! A-XDR: the data types with their tags (2017, clause 7.3 and annex), and how lengths are written.
 
 use super::grammar::{Kind, Type};
-use super::services;
+use super::parts;
 
 /// Tag of an array.
 pub const ARRAY: u8 = 1;
@@ -35,21 +35,21 @@ pub static TYPES: &[Type] = &[
     Type { tag: 28, name: "date_time_s", kind: Some(&Kind::DateTimeS) },
     Type { tag: 80, name: "OI", kind: Some(&Kind::Oi) },
     Type { tag: 81, name: "OAD", kind: Some(&Kind::Oad) },
-    Type { tag: 82, name: "ROAD", kind: Some(&services::ROAD) },
+    Type { tag: 82, name: "ROAD", kind: Some(&parts::ROAD) },
     Type { tag: 83, name: "OMD", kind: Some(&Kind::Omd) },
-    Type { tag: 84, name: "TI", kind: Some(&services::TI) },
+    Type { tag: 84, name: "TI", kind: Some(&parts::TI) },
     Type { tag: 85, name: "TSA", kind: Some(&Kind::Tsa) },
     Type { tag: 86, name: "MAC", kind: Some(&Kind::Octets) },
     Type { tag: 87, name: "RN", kind: Some(&Kind::Octets) },
-    Type { tag: 88, name: "Region", kind: Some(&services::REGION) },
-    Type { tag: 89, name: "Scaler_Unit", kind: Some(&services::SCALER_UNIT) },
-    Type { tag: 90, name: "RSD", kind: Some(&services::RSD) },
-    Type { tag: 91, name: "CSD", kind: Some(&services::CSD) },
-    Type { tag: 92, name: "MS", kind: Some(&services::MS_DATA) },
-    Type { tag: 93, name: "SID", kind: Some(&services::SID) },
-    Type { tag: 94, name: "SID_MAC", kind: Some(&services::SID_MAC) },
-    Type { tag: 95, name: "COMDCB", kind: Some(&services::COMDCB) },
-    Type { tag: 96, name: "RCSD", kind: Some(&services::RCSD) },
+    Type { tag: 88, name: "Region", kind: Some(&parts::REGION) },
+    Type { tag: 89, name: "Scaler_Unit", kind: Some(&parts::SCALER_UNIT) },
+    Type { tag: 90, name: "RSD", kind: Some(&parts::RSD) },
+    Type { tag: 91, name: "CSD", kind: Some(&parts::CSD) },
+    Type { tag: 92, name: "MS", kind: Some(&parts::MS_DATA) },
+    Type { tag: 93, name: "SID", kind: Some(&parts::SID) },
+    Type { tag: 94, name: "SID_MAC", kind: Some(&parts::SID_MAC) },
+    Type { tag: 95, name: "COMDCB", kind: Some(&parts::COMDCB) },
+    Type { tag: 96, name: "RCSD", kind: Some(&parts::RCSD) },
 ];
 
 /// Index in [`TYPES`] by tag, 255 where there is none.

@@ -18,12 +18,7 @@ const ADDRESS_TYPES: [&str; 4] = ["single", "wildcard", "group", "broadcast"];
 const ADDRESS_TYPES_ZH: [&str; 4] = ["单地址", "通配地址", "组地址", "广播地址"];
 
 /// Tells the visitor everything about one frame, or about an APDU without link frame: no APDU begins with 68H.
-pub fn decode<V: Visitor>(
-    bytes: &[u8],
-    assembler: &mut Assembler,
-    lookup: &mut Lookup<'_>,
-    visitor: &mut V,
-) {
+pub fn decode<V: Visitor>(bytes: &[u8], assembler: &mut Assembler, lookup: &mut Lookup<'_>, visitor: &mut V) {
     if bytes.first() == Some(&0x68) {
         frame(&FrameView::view(bytes), assembler, lookup, visitor);
         return;
@@ -86,11 +81,8 @@ fn frame<V: Visitor>(
     if !part.is_empty() {
         visitor.field(part_range.clone(), || (name("Part of an APDU", "APDU片段"), same("")));
     }
-    let who = Conversation {
-        server: frame.address(),
-        client: frame.client(),
-        direction: control.direction(),
-    };
+    let who =
+        Conversation { server: frame.address(), client: frame.client(), direction: control.direction() };
     if let Some(joined) = assembler.push(who, header, part) {
         apdu(&joined, 0, lookup, &mut Joined { visitor, at: part_range });
     }
@@ -115,7 +107,7 @@ fn apdu<V: Visitor>(bytes: &[u8], base: usize, lookup: &mut Lookup<'_>, visitor:
         }
     }
     visitor.header("apdu", || published::apdu(&apdu));
-    Tell { visitor, lookup, base, table: None, stamp: None, clock: false }.apdu(&apdu, 0);
+    Tell { visitor, lookup, base, table: None, stamp: None, clock: false, numbered: None }.apdu(&apdu, 0);
 }
 
 /// The fields around the data; the same for every frame.
@@ -156,9 +148,7 @@ fn envelope<V: Visitor>(frame: &FrameView<'_>, visitor: &mut V) {
     visitor.field(header - 3..header - 2, || {
         (name("Client address", "客户机地址"), same(frame.client().to_string()))
     });
-    visitor.field(header - 2..header, || {
-        (name("Header checksum", "帧头校验"), name("correct", "正确"))
-    });
+    visitor.field(header - 2..header, || (name("Header checksum", "帧头校验"), name("correct", "正确")));
     visitor.field(end - 3..end - 1, || (name("Frame checksum", "帧校验"), name("correct", "正确")));
     visitor.field(end - 1..end, || (name("End", "结束字符"), same("")));
 }
@@ -169,7 +159,9 @@ fn control_meaning(frame: &FrameView<'_>) -> Name {
         (Direction::Down, true) => ("client's request".to_owned(), "客户机请求".to_owned()),
         (Direction::Up, true) => ("server's answer".to_owned(), "服务器响应".to_owned()),
         (Direction::Up, false) => ("server's report".to_owned(), "服务器上报".to_owned()),
-        (Direction::Down, false) => ("client's answer to a report".to_owned(), "客户机对上报的响应".to_owned()),
+        (Direction::Down, false) => {
+            ("client's answer to a report".to_owned(), "客户机对上报的响应".to_owned())
+        }
     };
     let (function_en, function_zh) = match control.function() {
         1 => ("link management", "链路管理"),

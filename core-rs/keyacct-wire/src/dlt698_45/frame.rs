@@ -209,7 +209,11 @@ impl<'a> Frame<'a> for FrameView<'a> {
     /// The header's own check sequence decides: it bounds the length, so noise never asks for more bytes.
     fn probe(at_start: &[u8]) -> Probe {
         let Some(&flags) = at_start.get(field::ADDRESS_FLAGS) else {
-            return if at_start.first() == Some(&START_BYTE) { Probe::Need(field::ADDRESS) } else { Probe::No };
+            return if at_start.first() == Some(&START_BYTE) {
+                Probe::Need(field::ADDRESS)
+            } else {
+                Probe::No
+            };
         };
         let length = u16::from_le_bytes([at_start[1], at_start[2]]);
         let (header, whole) = (header_size(flags), usize::from(length) + 2);
@@ -289,6 +293,7 @@ impl<'a> Frame<'a> for FrameView<'a> {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)] // a test may fail loudly
 mod tests {
     use super::*;
 

@@ -128,3 +128,20 @@ pub struct Type {
     /// What follows; none for arrays and structures, whose elements are typed values.
     pub kind: Option<&'static Kind>,
 }
+
+/// Fields as rows of key, English, Chinese, rule.
+macro_rules! fields {
+    ($($key:literal $en:literal $zh:literal $kind:expr;)*) => {
+        &[$($crate::dlt698_45::grammar::Field { key: $key, en: $en, zh: $zh, kind: $kind }),*]
+    };
+}
+
+/// Alternatives as rows of number, word and fields.
+macro_rules! arms {
+    ($($number:literal $word:literal { $($fields:tt)* })*) => {
+        &[$($crate::dlt698_45::grammar::Arm { number: $number, word: $word, fields: $crate::dlt698_45::grammar::fields! { $($fields)* } }),*]
+    };
+}
+
+pub(super) use arms;
+pub(super) use fields;

@@ -7,13 +7,17 @@
 //! published ([`published`]), told to a visitor, or written again. Data of objects get their meaning from the catalogue.
 
 mod advice;
+mod answer;
 pub mod axdr;
+mod build;
 mod decode;
 pub mod encode;
 pub mod frame;
 pub mod grammar;
 pub mod object;
+mod parts;
 pub mod published;
+mod request;
 pub mod services;
 pub mod split;
 mod tell;

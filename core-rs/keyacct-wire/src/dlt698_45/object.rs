@@ -162,11 +162,11 @@ impl<'c, V: Visitor> Tell<'_, '_, 'c, V> {
                 Some(elements) => {
                     self.mark(data);
                     for (n, element) in elements.iter().enumerate() {
-                        self.group(inner, element, Common {
-                            count: n.min(255) as u8,
-                            index: (n + 1).min(255) as u8,
-                            ..common
-                        });
+                        self.group(
+                            inner,
+                            element,
+                            Common { count: n.min(255) as u8, index: (n + 1).min(255) as u8, ..common },
+                        );
                     }
                 }
                 None => self.group(inner, data, common),

@@ -37,7 +37,9 @@ fn fields(node: &Node<'_>, mut object: Vec<(&'static str, Json)>) -> Json {
 pub fn value(node: &Node<'_>) -> Json {
     let bytes = node.bytes();
     match node.kind {
-        Kind::Uint(_) => i64::try_from(node.number()).map_or(Json::Text(node.number().to_string()), Json::Int),
+        Kind::Uint(_) => {
+            i64::try_from(node.number()).map_or(Json::Text(node.number().to_string()), Json::Int)
+        }
         Kind::Int(size) => Json::Int(signed(node.number(), *size)),
         Kind::Float(_) => float(bytes).map_or(Json::Null, Json::Number),
         Kind::Bool => Json::Bool(node.number() != 0),
@@ -79,9 +81,7 @@ fn list(node: &Node<'_>) -> Json {
 fn choice(node: &Node<'_>, shape: Shape) -> Json {
     let word = || Json::from(node.arm().map_or("", |arm| arm.word));
     match shape {
-        Shape::Number(key) => {
-            fields(node, vec![(key, Json::from(node.arm().map_or(0, |arm| arm.number)))])
-        }
+        Shape::Number(key) => fields(node, vec![(key, Json::from(node.arm().map_or(0, |arm| arm.number)))]),
         Shape::Word(_) if node.children().is_empty() => word(),
         Shape::Word(key) | Shape::WordObject(key) => fields(node, vec![(key, word())]),
         Shape::Bare if node.children().len() == 1 => value(&node.children()[0]),

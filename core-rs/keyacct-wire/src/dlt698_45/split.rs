@@ -171,6 +171,7 @@ impl Assembler {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)] // a test may fail loudly
 mod tests {
     use super::*;
 

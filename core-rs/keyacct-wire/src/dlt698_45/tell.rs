@@ -42,6 +42,8 @@ pub(super) struct Tell<'v, 'l, 'c, V: Visitor> {
     pub stamp: Option<Stamp>,
     /// Whether the service's own `time` is a clock.
     pub clock: bool,
+    /// Place of the next part in its list.
+    pub numbered: Option<usize>,
 }
 
 /// What the fields before said about the data that follow.
@@ -95,11 +97,11 @@ impl<V: Visitor> Tell<'_, '_, '_, V> {
         match (field.key, node.kind) {
             ("oad", Kind::Oad) => {
                 context.attribute = Some(node.number() as u32);
-                self.identifier(field, node, false);
+                self.identifier(|| name(field.en, field.zh), node, false);
             }
             ("omd", Kind::Omd) => {
                 context.method = Some(node.number() as u32);
-                self.identifier(field, node, true);
+                self.identifier(|| name(field.en, field.zh), node, true);
             }
             ("columns", _) => {
                 context.columns = node.children();
@@ -135,19 +137,22 @@ impl<V: Visitor> Tell<'_, '_, '_, V> {
         }
     }
 
-    fn identifier(&mut self, field: &'static Field, node: &Node<'_>, method: bool) {
+    fn identifier(&mut self, title: impl FnOnce() -> Name, node: &Node<'_>, method: bool) {
         let id = node.number() as u32;
-        let row = self.find(id, method).map(|(row, key, _)| row.name_of(key));
+        let row = self.find(id, method);
         self.visitor.field(self.at(node), || {
-            let known = row.map_or(String::new(), |known| format!(" {known}"));
-            (name(field.en, field.zh), same(format!("{id:08X}{known}")))
+            let known = row.map_or(String::new(), |(row, key, _)| format!(" {}", row.name_of(key)));
+            (title(), same(format!("{id:08X}{known}")))
         });
     }
 
     /// A field without special meaning, with everything inside it.
     fn plain(&mut self, field: &'static Field, node: &Node<'_>) {
-        let title = || name(field.en, field.zh);
+        let number = self.numbered.take();
+        let title = || number.map_or_else(|| name(field.en, field.zh), |n| same(format!("#{n}")));
         match node.kind {
+            Kind::Oad => self.identifier(title, node, false),
+            Kind::Omd => self.identifier(title, node, true),
             Kind::Group(_) | Kind::SeqOf(_) | Kind::Rows | Kind::Apdu => {
                 self.visitor.enter(self.at(node), title);
                 self.mark(node);
@@ -160,7 +165,7 @@ impl<V: Visitor> Tell<'_, '_, '_, V> {
                 self.inside(field, node);
                 self.visitor.leave();
             }
-            _ => self.leaf(field, node),
+            _ => self.leaf(field, title, node),
         }
     }
 
@@ -172,11 +177,13 @@ impl<V: Visitor> Tell<'_, '_, '_, V> {
                 self.apdu(apdu, length.saturating_sub(head));
             }
             (Kind::Group(_) | Kind::Choice(..), _) => self.fields(node.fields()),
-            _ => {
-                for child in node.children() {
+            (Kind::SeqOf(_) | Kind::Rows, _) => {
+                for (n, child) in node.children().iter().enumerate() {
+                    self.numbered = Some(n + 1);
                     self.plain(field, child);
                 }
             }
+            _ => node.children().iter().for_each(|child| self.plain(field, child)),
         }
     }
 
@@ -197,9 +204,10 @@ impl<V: Visitor> Tell<'_, '_, '_, V> {
         let (kind, arm) = (node.kind, node.arm());
         let tag = if let Body::Tagged(tag, _) = node.body { tag } else { 0 };
         self.visitor.field(self.range(node.from, to), || match kind {
-            Kind::Choice(..) => {
-                (name("Choice", "选择"), same(arm.map_or(String::new(), |a| format!("{} {}", a.number, a.word))))
-            }
+            Kind::Choice(..) => (
+                name("Choice", "选择"),
+                same(arm.map_or(String::new(), |a| format!("{} {}", a.number, a.word))),
+            ),
             Kind::Optional(_) if count == 0 => (name("Optional part", "可选项"), name("absent", "无")),
             Kind::Optional(_) => (name("Optional part", "可选项"), name("present", "有")),
             Kind::Apdu => (name("Length", "长度"), same("")),
@@ -211,7 +219,7 @@ impl<V: Visitor> Tell<'_, '_, '_, V> {
         });
     }
 
-    fn leaf(&mut self, field: &'static Field, node: &Node<'_>) {
+    fn leaf(&mut self, field: &'static Field, title: impl FnOnce() -> Name, node: &Node<'_>) {
         let clock = self.clock && field.key == "time";
         let quantity = VALUES.iter().find(|(key, _)| *key == field.key).map(|(_, q)| *q);
         if let Some(quantity) = quantity.or(clock.then_some(Quantity::Clock)) {
@@ -233,7 +241,7 @@ impl<V: Visitor> Tell<'_, '_, '_, V> {
                     other => same(other.to_string()),
                 },
             };
-            (name(field.en, field.zh), meaning)
+            (title(), meaning)
         });
     }
 
@@ -362,9 +370,8 @@ fn recorded_together<'t, 'a>(
 ) -> impl Iterator<Item = (u32, &'t Node<'a>)> {
     let oads = column.children().get(1).map_or(&[][..], Node::children);
     let cells = cell.elements().unwrap_or_default();
-    let is_row = |n: &Node<'_>| {
-        matches!(n.body, Body::Tagged(axdr::STRUCTURE, _)) && n.children().len() == oads.len()
-    };
+    let is_row =
+        |n: &Node<'_>| matches!(n.body, Body::Tagged(axdr::STRUCTURE, _)) && n.children().len() == oads.len();
     let several = oads.len() > 1 && !cells.is_empty() && cells.iter().all(is_row);
     let nested = if several { cells } else { std::slice::from_ref(cell) };
     nested.iter().flat_map(move |row| {
