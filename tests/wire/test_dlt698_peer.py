@@ -13,6 +13,7 @@ BUILT = Path(__file__).parents[2] / "fixtures" / "peers" / "dlt698.45-built.tsv"
 LINES = [line.split("\t") for line in BUILT.read_text(encoding="utf-8").splitlines()]
 
 # Written by hand by the rules of the standard; the peer must accept them and write them again unchanged.
+CONNECTED = "04000400010400 00000064 00 01 02 0102 02 0304 0000"
 WRITTEN = [
     ("SetThenGetResponseNormalList", "8603020140000200004000020001 1C07E00114101B0B 0000"),
     ("ActionThenGetResponseNormalList", "8703020140007F0000004000020001 1C07E00114101B0B 0000"),
@@ -32,7 +33,7 @@ WRITTEN = [
     ("SECURITY-Response", "90021600"),
     ("SECURITY-Response", "9001040102030401000401020304"),
     ("SECURITY-Request", "10010401020304 02 02 0102 02 0304"),
-    ("CONNECT-Response", "8200" + "30" * 32 + "0010" + "FF" * 24 + "04000400010400 00000064 00 01 02 0102 02 0304 0000"),
+    ("CONNECT-Response", "8200" + "30" * 32 + "0010" + "FF" * 24 + CONNECTED),
     ("ERROR-Response", "6E000100"),
 ]  # fmt: skip
 

@@ -274,6 +274,7 @@ quantities! {
 
     // --- DL/T 698.45 ---
     ObjectValue "object_value" None "Value of an object without catalogue row" "无定义对象的数据";
+    ScalerUnit "scaler_unit" None "Scaler and unit" "换算及单位";
     AccessResult "access_result" None "Result of the access, 0 done" "访问结果";
     HeartbeatInterval "heartbeat_interval" Second "Heartbeat interval" "心跳周期";
     ConnectedSince "connected_since" None "Connected since" "应用连接建立时间";

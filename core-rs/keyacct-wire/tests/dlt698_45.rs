@@ -1,6 +1,7 @@
 //! DL/T 698.45: captured frames are built again, encoders and decoders agree, hostile bytes cost little.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test may fail loudly
 
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use keyacct_model::{Decimal, Stamp, Value};
@@ -14,6 +15,8 @@ use proptest::prelude::*;
 
 const CORPUS: &str = include_str!("../../../fixtures/frames/dlt698.45.jsonl");
 const BUILT: &str = include_str!("../../../fixtures/peers/dlt698.45-built.tsv");
+
+static REGISTERS: LazyLock<Registers> = LazyLock::new(|| Registers::embedded().unwrap());
 
 fn corpus() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     let text = |line: &'static str, key: &str| line.split(key).nth(1).and_then(|rest| rest.split('"').next());
@@ -243,7 +246,6 @@ fn what_is_built_is_what_the_peer_has_read() {
 
 #[test]
 fn a_row_of_the_catalogue_writes_what_it_reads() {
-    let registers = Registers::embedded().unwrap();
     let number = |digits, scale| Value::Number(Decimal::new(digits, scale));
     let cases: [(u64, Vec<Value>, &str); 4] = [
         (0x2000_0200, vec![number(2413, 1), number(2300, 1), Value::Null], "010312096D1208FC00"),
@@ -252,13 +254,13 @@ fn a_row_of_the_catalogue_writes_what_it_reads() {
         (0x200F_0200, vec![number(5001, 2)], "121389"),
     ];
     for (key, values, hex_text) in cases {
-        let (_, row) = registers.of(Protocol::Dlt698_45).find(key).unwrap();
+        let (_, row) = REGISTERS.of(Protocol::Dlt698_45).find(key).unwrap();
         let Body::Layout(layout) = &row.body else { panic!("a layout") };
         let data = Data::of_row(layout, &values).unwrap();
         let text: String = data.emit().iter().map(|b| format!("{b:02X}")).collect();
         assert!(text.starts_with(hex_text), "{key:08X}: {text}");
     }
-    let (_, row) = registers.of(Protocol::Dlt698_45).find(0x200F_0200).unwrap();
+    let (_, row) = REGISTERS.of(Protocol::Dlt698_45).find(0x200F_0200).unwrap();
     let Body::Layout(layout) = &row.body else { panic!("a layout") };
     assert_eq!(Data::of_row(layout, &[number(50013, 3)]), None); // a digit would be lost
     assert_eq!(Data::of_row(layout, &[number(5001, 2), number(0, 0)]), None);
@@ -270,7 +272,6 @@ fn wish() -> Wish {
 
 #[test]
 fn hostile_apdus_cost_little_and_are_refused() {
-    let registers = Registers::embedded().unwrap();
     let head = [0x85, 1, 1, 0, 0x10, 2, 0, 1];
     let bombs: Vec<Vec<u8>> = vec![
         [&head[..], &[1u8, 1].repeat(30_000)].concat(), // arrays in arrays
@@ -286,7 +287,7 @@ fn hostile_apdus_cost_little_and_are_refused() {
     ];
     for bomb in bombs {
         let started = Instant::now();
-        let objects = describe_line(&bomb, 1, wish(), &registers);
+        let objects = describe_line(&bomb, 1, wish(), &REGISTERS);
         let text = objects[0].to_string();
         assert!(text.contains("\"valid\": false"), "{}", &text[..200.min(text.len())]);
         assert!(started.elapsed().as_millis() < 500, "{:?}", started.elapsed());
@@ -294,13 +295,12 @@ fn hostile_apdus_cost_little_and_are_refused() {
     // As many values as the bytes can hold are legal, and stay linear.
     let many = [&head[..], &[1, 0x82, 0xF0, 0x00], &[0; 0xF000], &[0, 0]].concat();
     let started = Instant::now();
-    assert!(describe_line(&many, 1, wish(), &registers)[0].to_string().contains("\"valid\": true"));
+    assert!(describe_line(&many, 1, wish(), &REGISTERS)[0].to_string().contains("\"valid\": true"));
     assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
 }
 
 #[test]
 fn split_frames_give_their_apdu_with_the_last_block() {
-    let registers = Registers::embedded().unwrap();
     let energy = Data::Array((0..40).map(Data::DoubleLongUnsigned).collect());
     let apdu = Answer::Get(0x0010_0200, Ok(energy)).encode(1, None);
     let server = ServerAddress::single("000000000002").unwrap();
@@ -310,7 +310,7 @@ fn split_frames_give_their_apdu_with_the_last_block() {
             .map(|data| FrameView::emit(control, &server, 0x10, data).unwrap())
             .collect();
         let wish = Wish { expect: Expect::Auto, fields: true, chinese: false };
-        let objects = describe_line(&frames.concat(), 1, wish, &registers);
+        let objects = describe_line(&frames.concat(), 1, wish, &REGISTERS);
         assert_eq!(objects.len(), frames.len());
         let texts: Vec<String> = objects.iter().map(ToString::to_string).collect();
         for text in &texts[..texts.len() - 1] {
@@ -424,13 +424,16 @@ proptest! {
 
     #[test]
     fn what_one_flipped_byte_does_is_never_a_panic(n in 0usize..57, at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        let registers = Registers::embedded().unwrap();
-        let all = built();
+            let all = built();
         let mut bytes = all[n % all.len()].1.clone();
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        prop_assert_eq!(describe_line(&bytes, 1, wish(), &registers).len(), 1);
+        prop_assert_eq!(describe_line(&bytes, 1, wish(), &REGISTERS).len(), 1);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))] // each case cuts its stream at every byte
 
     #[test]
     fn events_tile_the_stream_however_it_is_cut(

@@ -132,7 +132,9 @@ fn only_protocols_that_are_built_can_be_asked_for() {
     assert_eq!(Expect::by_name("dlt645-2007"), Some(Expect::Only(Protocol::Dlt645_2007)));
     assert_eq!(Expect::by_name("auto"), Some(Expect::Auto));
     assert_eq!(Expect::by_name("dlt645"), None);
+    assert_eq!(Expect::by_name("dlt698.45-apdu"), Some(Expect::Bare(Protocol::Dlt698_45)));
     for name in Expect::names().skip(1) {
-        assert!(matches!(Expect::by_name(name), Some(Expect::Only(p)) if p.framing().is_some()));
+        let asked = Expect::by_name(name);
+        assert!(matches!(asked, Some(Expect::Only(p) | Expect::Bare(p)) if p.framing().is_some()));
     }
 }
