@@ -33,7 +33,11 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._uri(), uri=True, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
+            self._uri(),
+            uri=True,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            isolation_level=None,
+            check_same_thread=False,
         )
         try:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
@@ -93,7 +97,9 @@ class Database:
 
 
 def _version(connection: sa.Connection) -> str | None:
-    found = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").first()
+    found = connection.exec_driver_sql(
+        "SELECT name FROM sqlite_master WHERE name = 'alembic_version'"
+    ).first()
     if found is None:
         return None
     row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
@@ -189,7 +195,10 @@ def translate(error: Any, path: Path) -> BaseException:  # noqa: ANN401  whateve
         return error
     if "disk is full" in low:
         result = WriteError(
-            "write.disk_full", "cannot write: the disk is full", hint="free some space and run again", where=where
+            "write.disk_full",
+            "cannot write: the disk is full",
+            hint="free some space and run again",
+            where=where,
         )
     elif "readonly" in low or "unable to open" in low:
         result = WriteError(
@@ -198,7 +207,10 @@ def translate(error: Any, path: Path) -> BaseException:  # noqa: ANN401  whateve
         )  # fmt: skip
     elif "malformed" in low or "not a database" in low:
         result = WriteError(
-            "write.store_damaged", f"the database is damaged: {text}", hint="restore it from a backup", where=where
+            "write.store_damaged",
+            f"the database is damaged: {text}",
+            hint="restore it from a backup",
+            where=where,
         )
     elif "locked" in low or "busy" in low:
         result = WriteError(

@@ -1,0 +1,67 @@
+"""Quality bits of a row, and the one rank that decides between two values of a key.
+
+Several bits may be set. No bit at all is a measured value with nothing against it.
+"""
+
+from __future__ import annotations
+
+NO_DATA = 1
+"""The device said that it has no value (all F or all E); the value is null."""
+INVALID_DIGIT = 2
+"""The digits were not decimal; the value is null and the text is kept."""
+CLOCK_SUSPECT = 4
+"""The device's clock was wrong, or said so."""
+SUBSTITUTED = 8
+"""The device put a substitute in place of a measurement."""
+OUT_OF_RANGE = 16
+"""The value is outside what the quantity can be."""
+TIME_OF_RECEIPT = 32
+"""The time is that of receipt: the frame carried none."""
+TIME_ASSUMED = 64
+"""The time was given by `--assume-time`."""
+SUSPECT = 128
+"""Somebody or some check doubts the value."""
+ESTIMATED = 256
+"""Interpolated or estimated, not measured."""
+EDITED = 512
+"""Put right by a person, with a reason in the audit chain."""
+ROUNDED = 1024
+"""The device sent more decimals than the family keeps."""
+RETRACTED = 2048
+"""The value is withdrawn: where such a row wins, the column is null."""
+
+NAMES: dict[int, str] = {
+    NO_DATA: "no_data",
+    INVALID_DIGIT: "invalid_digit",
+    CLOCK_SUSPECT: "clock_suspect",
+    SUBSTITUTED: "substituted",
+    OUT_OF_RANGE: "out_of_range",
+    TIME_OF_RECEIPT: "time_of_receipt",
+    TIME_ASSUMED: "time_assumed",
+    SUSPECT: "suspect",
+    ESTIMATED: "estimated",
+    EDITED: "edited",
+    ROUNDED: "rounded",
+    RETRACTED: "retracted",
+}
+
+_DOUBTFUL = SUSPECT | CLOCK_SUSPECT | OUT_OF_RANGE | TIME_ASSUMED
+
+
+def rank(quality: int) -> int:
+    """Rank of a row: edited 5 > measured 4 > device-substituted 3 > suspect 2 > estimated 1."""
+    if quality & (EDITED | RETRACTED):
+        return 5
+    if quality & ESTIMATED:
+        return 1
+    if quality & _DOUBTFUL:
+        return 2
+    return 3 if quality & SUBSTITUTED else 4
+
+
+def rank_sql(column: str) -> str:
+    """The same rank as an SQL expression over an integer column."""
+    return (
+        f"CASE WHEN {column} & {EDITED | RETRACTED} <> 0 THEN 5 WHEN {column} & {ESTIMATED} <> 0 THEN 1 "
+        f"WHEN {column} & {_DOUBTFUL} <> 0 THEN 2 WHEN {column} & {SUBSTITUTED} <> 0 THEN 3 ELSE 4 END"
+    )
