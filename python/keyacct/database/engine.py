@@ -91,9 +91,12 @@ class Database:
 
     def backup_to(self, target: Path) -> None:
         """A consistent copy of the database at `target`, taken while others may write."""
-        with _errors(self.path), contextlib.closing(self._connect()) as source:
-            with contextlib.closing(sqlite3.connect(target)) as copy:
-                source.backup(copy)
+        with (
+            _errors(self.path),
+            contextlib.closing(self._connect()) as source,
+            contextlib.closing(sqlite3.connect(target)) as copy,
+        ):
+            source.backup(copy)
 
 
 def _version(connection: sa.Connection) -> str | None:

@@ -29,7 +29,8 @@ class Field:
 @dataclass(frozen=True)
 class Entity:
     """A table. key: fields that identify an entry (with valid_from where dated). single: what may hold only once at a
-    time. check: what else an entry must satisfy, a sentence or None."""
+    time. check: what else an entry must satisfy, a sentence or None.
+    """
 
     table: sa.Table
     fields: tuple[Field, ...]

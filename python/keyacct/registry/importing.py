@@ -7,7 +7,7 @@ import hashlib
 import re
 import tomllib
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -53,6 +53,9 @@ class Changes:
     def total(self) -> int:
         """Entries that differ from before."""
         return sum(sum(part.values()) for part in (self.added, self.changed, self.removed))
+
+
+_PlaceOf = Callable[[str, tuple[Any, ...]], tuple[int, str]]
 
 
 @dataclass(frozen=True)
@@ -125,8 +128,8 @@ def _parse(
             "input.format", f"not valid TOML: {error}", hint="mend this line", where={"file": file}
         ) from None
     headers: dict[str, list[int]] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if match := re.match(r"\s*\[\[\s*\"?(\w+)\"?\s*\]\]", line):
+    for number, written in enumerate(text.splitlines(), 1):
+        if match := re.match(r"\s*\[\[\s*\"?(\w+)\"?\s*\]\]", written):
             headers.setdefault(match[1], []).append(number)
     rows: Rows = {entity.name: {} for entity in ENTITIES}
     lines: dict[tuple[str, tuple[Any, ...]], tuple[int, str]] = {}
@@ -157,7 +160,7 @@ def _parse(
     return rows, lines, faults
 
 
-def _entry(
+def _entry(  # noqa: PLR0912  one branch per kind of fault
     entity: Entity, entry: Mapping[str, Any], line: int, place: str, workspace: Workspace, faults: list[Fault]
 ) -> dict[str, Any] | None:
     """The row of one entry, or None after noting what is wrong with it."""
@@ -243,7 +246,7 @@ def _overlap(
     return f"overlaps the entry of {what} valid {begin} to {end}: end that one with valid_to = {start}"
 
 
-def _check_tariffs(rows: Rows, at: Any) -> Iterator[Fault]:  # noqa: ANN401
+def _check_tariffs(rows: Rows, at: _PlaceOf) -> Iterator[Fault]:
     """Slots of one table, season and day type must cover the day exactly once."""
     groups: dict[tuple[str, int, str], list[tuple[tuple[Any, ...], dict[str, Any]]]] = {}
     for key, row in rows["tariff_slot"].items():

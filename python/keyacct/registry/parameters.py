@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -97,7 +98,7 @@ def _tracks(
     return result
 
 
-def point_parameters(
+def point_parameters(  # noqa: PLR0912  one pass over the edges of a point
     workspace: Workspace, from_ms: int, to_ms: int, accounts: Sequence[str] | None = None
 ) -> pa.Table:
     """Everything the statistics need of each metering point in [from_ms, to_ms), as `POINT_PARAMETERS`.
@@ -109,8 +110,8 @@ def point_parameters(
     with open_database(workspace).read() as connection:
         known = {row["account_no"]: row for row in connection.execute(sa.select(tables.account)).mappings()}
         if accounts is not None:
-            for account_no in accounts:
-                require_account(account_no, known)
+            for asked in accounts:
+                require_account(asked, known)
         points = list(connection.execute(sa.select(tables.point).order_by(tables.point.c.point)).mappings())
         meters = {row["meter_no"]: row for row in connection.execute(sa.select(tables.meter)).mappings()}
 
@@ -137,7 +138,7 @@ def point_parameters(
             ):
                 edges.update(track.edges())
         cuts = sorted({from_ms, to_ms} | {edge for edge in edges if from_ms < edge < to_ms})
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in pairwise(cuts):
             meter_row, owner_row, ratio_row, limit_row, supply_row, tariff_row = (
                 track.at(start) for track in own
             )

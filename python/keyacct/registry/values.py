@@ -41,7 +41,7 @@ def format_instant(ms: int, zone: zoneinfo.ZoneInfo) -> str | None:
     return local.isoformat(timespec="milliseconds" if ms % 1000 else "seconds")
 
 
-def parse_value(field: Field, value: object) -> Any:  # noqa: ANN401, PLR0911, PLR0912  one branch per way of writing
+def parse_value(field: Field, value: object) -> Any:  # noqa: ANN401, PLR0912  one branch per way of writing
     """The value as the database keeps it. Raises ValueError with a sentence that names the value."""
     if field.kind == "text":
         if not isinstance(value, str):
@@ -62,7 +62,7 @@ def parse_value(field: Field, value: object) -> Any:  # noqa: ANN401, PLR0911, P
                 raise ValueError
             dt.date(2024, int(match[1]), int(match[2]))
         except ValueError:
-            raise ValueError(f'{value!r} is no day of the year, write for example "07-01"') from None
+            raise ValueError(f'{value!r} is no day of the year, write for example "07-01"')
         return int(match[1]) * 100 + int(match[2])
     if field.kind == "clock":
         match = re.fullmatch(r"(\d\d):(\d\d)", value) if isinstance(value, str) else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import sqlalchemy as sa
 
 from keyacct import clock
 from keyacct.config import Workspace
@@ -85,8 +86,7 @@ def _compact_day(workspace: Workspace, family_name: str, day: str, segments: lis
         move_into_place([pending])
         now = clock.now_ms()
         with open_database(workspace).write() as connection:
-            if not kill_segments(connection, [s.id for s in segments if s.id is not None], now):
-                raise _LostRaceError
+            _kill(connection, segments, now)
             add_segments(connection, [entry])
             add_revisions(connection, family_name, losers, now)
             body = {
@@ -104,6 +104,11 @@ def _compact_day(workspace: Workspace, family_name: str, day: str, segments: lis
     return result
 
 
+def _kill(connection: sa.Connection, segments: list[Segment], at_ms: int) -> None:
+    if not kill_segments(connection, [s.id for s in segments if s.id is not None], at_ms):
+        raise _LostRaceError
+
+
 def _cast(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for batch in reader:
         columns = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
@@ -114,5 +119,5 @@ def _is_live(workspace: Workspace, path: str) -> bool:
     try:
         with open_database(workspace).read() as connection:
             return any(segment.path == path for segment in live_segments(connection))
-    except Exception:  # noqa: BLE001  unknown: an orphan is harmless, a missing file is not
+    except Exception:  # unknown: an orphan is harmless, a missing file is not
         return True

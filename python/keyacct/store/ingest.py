@@ -39,7 +39,8 @@ SPILL_ROWS = 500_000
 @dataclass
 class IngestSummary:
     """What a batch came to. rows: rows given. added: rows written. duplicates: rows that said nothing new.
-    revisions: values that lost against another value of their key, now or before."""
+    revisions: values that lost against another value of their key, now or before.
+    """
 
     batch: int | None = None
     rows: int = 0
@@ -276,7 +277,7 @@ class BatchWriter:
             with self.database.read() as connection:
                 query = sa.select(tables.batch.c.id).where(tables.batch.c.id == batch)
                 return connection.execute(query).first() is not None
-        except Exception:  # noqa: BLE001  unknown: orphans are harmless, missing files are not
+        except Exception:  # unknown: orphans are harmless, missing files are not
             return True
 
 

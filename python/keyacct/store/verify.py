@@ -53,7 +53,8 @@ class Verification:
 
 def verify(workspace: Workspace, *, quick: bool = False) -> Verification:
     """Check every live file against its recorded SHA-256 (quick: its size), the database and the audit chain; find
-    orphans. Nothing is changed."""
+    orphans. Nothing is changed.
+    """
     database = open_database(workspace)
     result = Verification()
     for line in database.integrity():

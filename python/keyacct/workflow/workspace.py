@@ -67,6 +67,17 @@ def file_system_of(folder: Path, mounts: str = "/proc/mounts") -> str:
     return kind
 
 
+def _refuse_network_drive(folder: Path) -> None:
+    kind = file_system_of(folder)
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise WriteError(
+            "write.failed",
+            f"this folder is on a network drive ({kind}), where the database cannot be locked",
+            hint="choose a folder on a local disk",
+            where={"file": str(folder)},
+        )
+
+
 def init_workspace(folder: Path, *, name: str | None = None, timezone: str = "Asia/Shanghai") -> Workspace:
     """Make a workspace. Raises ConfigError `config.workspace_exists`, `config.invalid` (zone), WriteError.
 
@@ -83,12 +94,7 @@ def init_workspace(folder: Path, *, name: str | None = None, timezone: str = "As
     made: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        kind = file_system_of(folder)
-        if kind in NETWORK_FILE_SYSTEMS:
-            raise WriteError(
-                "write.failed", f"this folder is on a network drive ({kind}), where the database cannot be locked",
-                hint="choose a folder on a local disk", where={"file": str(folder)},
-            )  # fmt: skip
+        _refuse_network_drive(folder)
         workspace = Workspace(folder, settings)
         for path in (workspace.samples, workspace.stage, folder / "reports"):
             if not path.exists():

@@ -115,7 +115,7 @@ def upgrade() -> None:
         for event in ("INSERT", "UPDATE"):
             op.execute(
                 f"CREATE TRIGGER {table}_{'_'.join(columns)}_{event.lower()} AFTER {event} ON {table} "
-                f"WHEN (SELECT count(*) FROM {table} WHERE {same}"  # noqa: S608  names of this file only
+                f"WHEN (SELECT count(*) FROM {table} WHERE {same}"
                 " AND valid_from < NEW.valid_to AND NEW.valid_from < valid_to) > 1 "
                 f"BEGIN SELECT RAISE(ABORT, 'validity overlaps in {table} for the same {', '.join(columns)}'); END"
             )
