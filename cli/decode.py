@@ -1,6 +1,6 @@
 """`keyacct decode`."""
 
-from keyacct.cli.session import make_app, command
+from keyacct.cli.session import command, make_app
 
 app = make_app()
 

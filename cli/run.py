@@ -29,11 +29,11 @@ COMMANDS: dict[str, tuple[str, Text]] = {
 class LazyGroup(typer.core.TyperGroup):
     """The root command: knows the names of its commands, imports one only when it is called."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  the parser's context is private to typer
+    def list_commands(self, ctx: Any) -> list[str]:
         """Names in the order of the table."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command, imported now; None when there is none of that name."""
         entry = COMMANDS.get(cmd_name)
         if entry is None:
@@ -45,13 +45,13 @@ class LazyGroup(typer.core.TyperGroup):
         command.name = cmd_name
         return command
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The list of commands in `--help`, from the table alone."""
         with formatter.section(str(Text("Commands", "命令"))):
             formatter.write_dl([(name, str(text)) for name, (_, text) in COMMANDS.items()])
 
 
-def build() -> Any:  # noqa: ANN401  a command of the parser that typer keeps private
+def build() -> Any:
     """The root command."""
     app = typer.Typer(
         cls=LazyGroup,
@@ -71,7 +71,7 @@ def build() -> Any:  # noqa: ANN401  a command of the parser that typer keeps pr
 
     @app.callback()
     def root(
-        version: bool = typer.Option(False, "--version", help=str(Text("Print the version.", "显示版本。"))),  # noqa: FBT001, FBT003
+        version: bool = typer.Option(False, "--version", help=str(Text("Print the version.", "显示版本。"))),
     ) -> None:
         if version:
             from keyacct._core import __version__
@@ -112,7 +112,7 @@ def run(argv: Sequence[str]) -> int:
         return _fail(from_os_error(error, writing=writing), machine=machine, debug=debug)
     except MemoryError:
         return _fail(InternalError("internal.bug", "out of memory"), machine=machine, debug=debug)
-    except Exception as error:  # noqa: BLE001  the last line of defence: no traceback reaches a user
+    except Exception as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             sys.stderr.write(f"{error}\n")
             return exit_codes.USAGE
@@ -128,7 +128,7 @@ def run(argv: Sequence[str]) -> int:
         )
 
 
-def _usage(error: Any) -> UsageError:  # noqa: ANN401
+def _usage(error: Any) -> UsageError:
     context = error.ctx
     path = context.command_path if context is not None else "keyacct"
     return UsageError("usage.invalid", str(error.format_message()), hint=f"see `{path} --help`")

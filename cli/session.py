@@ -56,9 +56,7 @@ def scope() -> Iterator[None]:
         i18n.set_language(None)
 
 
-def _option(
-    kind: Any, default: object, name: str, text: Text, *declarations: str, **more: Any
-) -> inspect.Parameter:  # noqa: ANN401
+def _option(kind: Any, default: object, name: str, text: Text, *declarations: str, **more: Any) -> inspect.Parameter:
     annotation = Annotated[kind, typer.Option(*declarations, help=str(text), rich_help_panel=None, **more)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
@@ -102,9 +100,7 @@ def _apply(shared: dict[str, Any]) -> None:
     _current.color = not shared["shared_no_color"]
 
 
-def command(
-    app: typer.Typer, name: str | None = None, **settings: Any
-) -> Callable[[Callable[..., int | None]], Any]:  # noqa: ANN401
+def command(app: typer.Typer, name: str | None = None, **settings: Any) -> Callable[[Callable[..., int | None]], Any]:
     """Register a function as a command of `app`; the options that every command takes are added to its own.
 
     The function returns an exit code of `keyacct.cli.exit_codes`, or None for done.
@@ -112,7 +108,7 @@ def command(
 
     def register(function: Callable[..., int | None]) -> Callable[..., int | None]:
         @functools.wraps(function)
-        def run(**arguments: Any) -> int | None:  # noqa: ANN401
+        def run(**arguments: Any) -> int | None:
             _apply({key: arguments.pop(key) for key in list(arguments) if key.startswith("shared_")})
             return function(**arguments)
 
@@ -133,7 +129,7 @@ def command(
     return register
 
 
-def make_app(**settings: Any) -> typer.Typer:  # noqa: ANN401
+def make_app(**settings: Any) -> typer.Typer:
     """A typer application for one command (or one group of commands), with our conventions."""
     return typer.Typer(
         add_completion=False,

@@ -144,18 +144,10 @@ def parse_settings(document: dict[str, Any], file: str = FILE_NAME) -> Settings:
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             near = _nearest(first["loc"])
-            hint = (
-                f"did you mean {near!r}?"
-                if near
-                else "remove it, or see `keyacct config show` for the known keys"
-            )
-            raise ConfigError(
-                "config.unknown_key", f"unknown key {key!r}", hint=hint, where={"file": file}
-            ) from None
+            hint = f"did you mean {near!r}?" if near else "remove it, or see `keyacct config show` for the known keys"
+            raise ConfigError("config.unknown_key", f"unknown key {key!r}", hint=hint, where={"file": file}) from None
         message = f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}"
-        raise ConfigError(
-            "config.invalid", message, hint="mend this key and run again", where={"file": file}
-        ) from None
+        raise ConfigError("config.invalid", message, hint="mend this key and run again", where={"file": file}) from None
 
 
 def _nearest(path: tuple[str | int, ...]) -> str | None:

@@ -173,15 +173,9 @@ def from_os_error(error: OSError, *, writing: bool, file: str | None = None) -> 
                 hint="check the owner and permissions, or choose another place",
                 where=where,
             )
-        return WriteError(
-            "write.failed", f"cannot write: {reason}", hint="nothing stored was changed", where=where
-        )
+        return WriteError("write.failed", f"cannot write: {reason}", hint="nothing stored was changed", where=where)
     if error.errno == errno.ENOENT:
         return InputError("input.not_found", "no such file or folder", hint="check the path", where=where)
     if error.errno == errno.EISDIR:
-        return InputError(
-            "input.unreadable", "this is a folder, a file is needed", hint="name a file", where=where
-        )
-    return InputError(
-        "input.unreadable", f"cannot read: {reason}", hint="check the path and permissions", where=where
-    )
+        return InputError("input.unreadable", "this is a folder, a file is needed", hint="name a file", where=where)
+    return InputError("input.unreadable", f"cannot read: {reason}", hint="check the path and permissions", where=where)

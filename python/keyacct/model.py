@@ -75,7 +75,7 @@ class Period:
 
     @classmethod
     def parse(cls, text: str) -> Period:
-        """A period from `2026`, `2026Q2`, `2026-06`, `2026-06/2` (ten-day period), `2026-W23`, `2026-06-01` or `FROM..TO`.
+        """A period from `2026`, `2026Q2`, `2026-06`, `2026-06/2` (ten days), `2026-W23`, `2026-06-01` or `FROM..TO`.
 
         Raises UsageError when the text is none of these.
         """
@@ -95,10 +95,10 @@ class Period:
     def _parse(cls, text: str) -> Period | None:
         if ".." in text:
             start, _, end = text.partition("..")
-            first, last = cls._parse(start), cls._parse(end)
-            if first is None or last is None or last.last < first.first:
+            head, tail = cls._parse(start), cls._parse(end)
+            if head is None or tail is None or tail.last < head.first:
                 return None
-            return cls(first.first, last.last, text, "span")
+            return cls(head.first, tail.last, text, "span")
         if m := re.fullmatch(r"(\d{4})", text):
             year = int(m[1])
             return cls(dt.date(year, 1, 1), dt.date(year, 12, 31), text, "year")

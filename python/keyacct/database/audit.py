@@ -27,9 +27,7 @@ def _digest(previous: str, body: str) -> str:
 
 def append(connection: sa.Connection, action: str, body: Mapping[str, Any]) -> str:
     """Add a row in the caller's write transaction; its hash. The body also carries seq, time and action."""
-    last = connection.execute(
-        sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
-    ).first()
+    last = connection.execute(sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).first()
     seq, previous = (last.seq + 1, last.hash) if last is not None else (1, GENESIS)
     at = clock.now_ms()
     text = canonical({"seq": seq, "at": at, "action": action, "body": dict(body)})
@@ -49,8 +47,7 @@ def verify(connection: sa.Connection) -> tuple[int, int | None, str]:
             row.seq == expected
             and row.previous_hash == previous
             and row.hash == _digest(previous, row.body)
-            and (content.get("seq"), content.get("at"), content.get("action"))
-            == (row.seq, row.at, row.action)
+            and (content.get("seq"), content.get("at"), content.get("action")) == (row.seq, row.at, row.action)
         )
         if not good:
             return rows, row.seq, previous

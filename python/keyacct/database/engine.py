@@ -100,9 +100,7 @@ class Database:
 
 
 def _version(connection: sa.Connection) -> str | None:
-    found = connection.exec_driver_sql(
-        "SELECT name FROM sqlite_master WHERE name = 'alembic_version'"
-    ).first()
+    found = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").first()
     if found is None:
         return None
     row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()

@@ -122,9 +122,7 @@ account_tariff = Table(
 
 # --- index of the sample store --------------------------------------------------------------------------------------
 
-capture = Table(
-    "capture", metadata, _text("sha256", key=True), _text("source"), _int("length"), _int("first_seen_at")
-)
+capture = Table("capture", metadata, _text("sha256", key=True), _text("source"), _int("length"), _int("first_seen_at"))
 
 batch = Table(
     "batch", metadata,

@@ -110,12 +110,8 @@ def _invalid(faults: list[Fault], file: str) -> ConfigError:
     where: dict[str, str | int] = {"file": file}
     if faults[0].line:
         where["line"] = faults[0].line
-    message = (
-        f"{number}, nothing was imported:\n  " + "\n  ".join(shown) if len(faults) > 1 else str(faults[0])
-    )
-    return ConfigError(
-        "config.registry_invalid", message, hint="mend the entries named and import again", where=where
-    )
+    message = f"{number}, nothing was imported:\n  " + "\n  ".join(shown) if len(faults) > 1 else str(faults[0])
+    return ConfigError("config.registry_invalid", message, hint="mend the entries named and import again", where=where)
 
 
 def _parse(
@@ -160,7 +156,7 @@ def _parse(
     return rows, lines, faults
 
 
-def _entry(  # noqa: PLR0912  one branch per kind of fault
+def _entry(
     entity: Entity, entry: Mapping[str, Any], line: int, place: str, workspace: Workspace, faults: list[Fault]
 ) -> dict[str, Any] | None:
     """The row of one entry, or None after noting what is wrong with it."""
@@ -220,9 +216,7 @@ def _check(
                 if (row[wanted.name],) not in target:
                     near = difflib.get_close_matches(row[wanted.name], [k[0] for k in target], n=1)
                     advice = f", did you mean {near[0]}?" if near else ""
-                    yield Fault(
-                        *at(entity.name, key), f"there is no {wanted.refers} {row[wanted.name]}{advice}"
-                    )
+                    yield Fault(*at(entity.name, key), f"there is no {wanted.refers} {row[wanted.name]}{advice}")
         for columns in entity.single:
             groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
             for row in own.values():
@@ -258,9 +252,7 @@ def _check_tariffs(rows: Rows, at: _PlaceOf) -> Iterator[Fault]:
             if row["season_to"] != slots[0][1]["season_to"]:
                 yield Fault(*at("tariff_slot", key), "season_to differs from the other slots of this season")
             if row["start_min"] != minute:
-                what = (
-                    "overlaps the slot before it" if row["start_min"] < minute else "leaves a gap before it"
-                )
+                what = "overlaps the slot before it" if row["start_min"] < minute else "leaves a gap before it"
                 yield Fault(*at("tariff_slot", key), f"{what}: the day is covered up to {_clock(minute)}")
             minute = row["end_min"]
         if minute != 1440:
@@ -291,9 +283,7 @@ def _apply(connection: sa.Connection, before: Rows, after: Rows) -> None:
         gone = [key for key in old if key not in new or old[key] != new[key]]
         if gone:
             where = sa.and_(*(entity.table.c[name] == sa.bindparam(f"k_{name}") for name in entity.full_key))
-            keys = [
-                {f"k_{name}": part for name, part in zip(entity.full_key, key, strict=True)} for key in gone
-            ]
+            keys = [{f"k_{name}": part for name, part in zip(entity.full_key, key, strict=True)} for key in gone]
             connection.execute(entity.table.delete().where(where), keys)
     for entity in ENTITIES:
         old, new = before[entity.name], after[entity.name]

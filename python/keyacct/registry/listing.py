@@ -58,11 +58,7 @@ def list_meters(workspace: Workspace) -> list[dict[str, Any]]:
     now = clock.now_ms()
     with open_database(workspace).read() as connection:
         rows = read_rows(connection)
-    at = {
-        r["meter_no"]: r["point"]
-        for r in rows["meter_point"].values()
-        if r["valid_from"] <= now < r["valid_to"]
-    }
+    at = {r["meter_no"]: r["point"] for r in rows["meter_point"].values() if r["valid_from"] <= now < r["valid_to"]}
     return [{**row, "point": at.get(row["meter_no"])} for _, row in sorted(rows["meter"].items())]
 
 

@@ -82,14 +82,8 @@ class _Track:
 _NONE = _Track()
 
 
-def _tracks(
-    connection: sa.Connection, table: sa.Table, key: str, from_ms: int, to_ms: int
-) -> dict[str, _Track]:
-    query = (
-        sa.select(table)
-        .where(table.c.valid_from < to_ms, table.c.valid_to > from_ms)
-        .order_by(table.c.valid_from)
-    )
+def _tracks(connection: sa.Connection, table: sa.Table, key: str, from_ms: int, to_ms: int) -> dict[str, _Track]:
+    query = sa.select(table).where(table.c.valid_from < to_ms, table.c.valid_to > from_ms).order_by(table.c.valid_from)
     result: dict[str, _Track] = {}
     for row in connection.execute(query).mappings():
         track = result.setdefault(row[key], _Track())
@@ -98,9 +92,7 @@ def _tracks(
     return result
 
 
-def point_parameters(  # noqa: PLR0912  one pass over the edges of a point
-    workspace: Workspace, from_ms: int, to_ms: int, accounts: Sequence[str] | None = None
-) -> pa.Table:
+def point_parameters(workspace: Workspace, from_ms: int, to_ms: int, accounts: Sequence[str] | None = None) -> pa.Table:
     """Everything the statistics need of each metering point in [from_ms, to_ms), as `POINT_PARAMETERS`.
 
     One row per maximal span (clipped to the question) in which a point has a meter and everything is constant; sorted
@@ -139,9 +131,7 @@ def point_parameters(  # noqa: PLR0912  one pass over the edges of a point
                 edges.update(track.edges())
         cuts = sorted({from_ms, to_ms} | {edge for edge in edges if from_ms < edge < to_ms})
         for start, end in pairwise(cuts):
-            meter_row, owner_row, ratio_row, limit_row, supply_row, tariff_row = (
-                track.at(start) for track in own
-            )
+            meter_row, owner_row, ratio_row, limit_row, supply_row, tariff_row = (track.at(start) for track in own)
             if meter_row is None:
                 continue
             account_no = owner_row["account_no"] if owner_row is not None else None
@@ -171,11 +161,7 @@ def point_parameters(  # noqa: PLR0912  one pass over the edges of a point
                 for column in names:
                     row[column] = source.get(column) if source is not None else None
             last = rows[-1] if rows else None
-            if (
-                last is not None
-                and last["to_ms"] == start
-                and {**last, "from_ms": start, "to_ms": end} == row
-            ):
+            if last is not None and last["to_ms"] == start and {**last, "from_ms": start, "to_ms": end} == row:
                 last["to_ms"] = end
             else:
                 rows.append(row)
@@ -196,9 +182,7 @@ def require_account(account_no: str, known: Iterable[str]) -> None:
 def tariff_slots(workspace: Workspace) -> pa.Table:
     """The slots of every tariff table, as `TARIFF_SLOTS`: seasons as MMDD inclusive, minutes of the civil day."""
     table = tables.tariff_slot
-    query = sa.select(table).order_by(
-        table.c.tariff_table, table.c.season_from, table.c.day_type, table.c.start_min
-    )
+    query = sa.select(table).order_by(table.c.tariff_table, table.c.season_from, table.c.day_type, table.c.start_min)
     with open_database(workspace).read() as connection:
         rows = [dict(row) for row in connection.execute(query).mappings()]
     return pa.Table.from_pylist(rows, schema=TARIFF_SLOTS)

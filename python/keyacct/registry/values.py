@@ -41,7 +41,7 @@ def format_instant(ms: int, zone: zoneinfo.ZoneInfo) -> str | None:
     return local.isoformat(timespec="milliseconds" if ms % 1000 else "seconds")
 
 
-def parse_value(field: Field, value: object) -> Any:  # noqa: ANN401, PLR0912  one branch per way of writing
+def parse_value(field: Field, value: object) -> Any:  # noqa: ANN401
     """The value as the database keeps it. Raises ValueError with a sentence that names the value."""
     if field.kind == "text":
         if not isinstance(value, str):

@@ -67,12 +67,8 @@ def _compact_day(workspace: Workspace, family_name: str, day: str, segments: lis
     keys, columns = merge.names(family.keys), merge.names(family.schema.names)
     source = merge.files_sql([str(workspace.root / segment.path) for segment in segments])
     with query_engine(workspace) as engine:
-        engine.execute(
-            f"CREATE TEMP TABLE day_rows AS SELECT {columns}, {merge.order_sql()} AS o FROM {source}"
-        )
-        engine.execute(
-            f"CREATE TEMP TABLE winners AS {merge.winners_sql(family, f'(SELECT {columns} FROM day_rows)')}"
-        )
+        engine.execute(f"CREATE TEMP TABLE day_rows AS SELECT {columns}, {merge.order_sql()} AS o FROM {source}")
+        engine.execute(f"CREATE TEMP TABLE winners AS {merge.winners_sql(family, f'(SELECT {columns} FROM day_rows)')}")
         kept = merge.winning_parts_sql(family, "day_rows", "winners")
         losers = fetch_arrow(engine, merge.losers_sql(family, "day_rows", "winners")).to_pylist()
         reader = engine.sql(f"SELECT {columns} FROM ({kept}) ORDER BY {keys}").to_arrow_reader(65_536)

@@ -49,9 +49,7 @@ def file_sha256(path: Path) -> str:
 class PendingSegment:
     """A segment on its way: `stage/` first, then its day folder; unknown to readers until the index has it."""
 
-    def __init__(
-        self, workspace: Workspace, family: Family, day: str, batches: Iterable[pa.RecordBatch]
-    ) -> None:
+    def __init__(self, workspace: Workspace, family: Family, day: str, batches: Iterable[pa.RecordBatch]) -> None:
         """Write the rows (sorted by key, in the family's schema) to the stage. Raises WriteError."""
         self.family = family
         self.day = day

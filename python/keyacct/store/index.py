@@ -52,9 +52,7 @@ def live_segments(
 ) -> list[Segment]:
     """Live segments that may hold rows with from_ms ≤ ts < to_ms, by family, day and path."""
     table = tables.segment
-    query = (
-        sa.select(table).where(table.c.dead_at.is_(None)).order_by(table.c.family, table.c.day, table.c.path)
-    )
+    query = sa.select(table).where(table.c.dead_at.is_(None)).order_by(table.c.family, table.c.day, table.c.path)
     if family is not None:
         query = query.where(table.c.family == family)
     if from_ms is not None:
@@ -94,9 +92,7 @@ def kill_segments(connection: sa.Connection, ids: Sequence[int], at_ms: int) -> 
     return killed == len(ids)
 
 
-def add_revisions(
-    connection: sa.Connection, family: str, losers: Sequence[dict[str, Any]], at_ms: int
-) -> int:
+def add_revisions(connection: sa.Connection, family: str, losers: Sequence[dict[str, Any]], at_ms: int) -> int:
     """Keep values that lost; how many were not known yet."""
     if not losers:
         return 0

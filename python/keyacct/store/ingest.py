@@ -189,9 +189,7 @@ class BatchWriter:
             connection.exec_driver_sql(
                 "INSERT OR IGNORE INTO workspace_setting (key, value) VALUES ('samples.timezone', ?)", (zone,)
             )
-            first = connection.execute(
-                sa.select(table.c.value).where(table.c.key == "samples.timezone")
-            ).scalar_one()
+            first = connection.execute(sa.select(table.c.value).where(table.c.key == "samples.timezone")).scalar_one()
         if first != zone:
             raise ConfigError(
                 "config.invalid", f"workspace.timezone is {zone}, but the samples were stored by days of {first}",
@@ -203,9 +201,7 @@ class BatchWriter:
         self, engine: duckdb.DuckDBPyConnection, family: Family, source: str, summary: IngestSummary,
         losers: list[tuple[str, list[dict[str, Any]]]],
     ) -> None:  # fmt: skip
-        days = [
-            row[0] for row in engine.execute(f"SELECT DISTINCT day FROM {source} ORDER BY day").fetchall()
-        ]
+        days = [row[0] for row in engine.execute(f"SELECT DISTINCT day FROM {source} ORDER BY day").fetchall()]
         for day in days:
             engine.execute(
                 f"CREATE OR REPLACE TEMP TABLE given AS SELECT * EXCLUDE (day), {summary.batch}::BIGINT AS batch"
@@ -367,9 +363,7 @@ def _kept_sql(family: Family) -> str:
     )
 
 
-def _count_unresolved(
-    engine: duckdb.DuckDBPyConnection, source: str, stamps: dict[str, tuple[int, int, int]]
-) -> None:
+def _count_unresolved(engine: duckdb.DuckDBPyConnection, source: str, stamps: dict[str, tuple[int, int, int]]) -> None:
     query = (
         f"SELECT meter, count(*), epoch_ms(min(ts)), epoch_ms(max(ts)) FROM {source}"
         " WHERE meter LIKE '?%' GROUP BY meter ORDER BY meter"

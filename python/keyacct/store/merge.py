@@ -88,13 +88,8 @@ def winning_parts_sql(family: Family, rows: str, winners: str) -> str:
     Of a key without any value one row stays.
     """
     on = " AND ".join(f"r.{quote(key)} = w.{quote(key)}" for key in family.keys)
-    kept = [
-        f"CASE WHEN r.o = w.{quote('w_' + c)}.o THEN r.{quote(c)} END AS {quote(c)}"
-        for c in family.value_names
-    ]
-    some = " OR ".join(
-        f"(r.{quote(c)} IS NOT NULL AND r.o = w.{quote('w_' + c)}.o)" for c in family.value_names
-    )
+    kept = [f"CASE WHEN r.o = w.{quote('w_' + c)}.o THEN r.{quote(c)} END AS {quote(c)}" for c in family.value_names]
+    some = " OR ".join(f"(r.{quote(c)} IS NOT NULL AND r.o = w.{quote('w_' + c)}.o)" for c in family.value_names)
     none = " AND ".join(f"w.{quote('w_' + c)} IS NULL" for c in family.value_names)
     keys = ", ".join(f"r.{quote(key)}" for key in family.keys)
     return (

@@ -1,6 +1,7 @@
 """Quality bits of a row, and the one rank that decides between two values of a key.
 
-Several bits may be set. No bit at all is a measured value with nothing against it.
+Several bits may be set. No bit at all is a measured value with nothing against it. The lower bits are those of a
+reading (`keyacct_model::Quality`), the upper ones belong to the store.
 """
 
 from __future__ import annotations
@@ -15,19 +16,24 @@ SUBSTITUTED = 8
 """The device put a substitute in place of a measurement."""
 OUT_OF_RANGE = 16
 """The value is outside what the quantity can be."""
-TIME_OF_RECEIPT = 32
-"""The time is that of receipt: the frame carried none."""
-TIME_ASSUMED = 64
+TIME_ASSUMED = 32
 """The time was given by `--assume-time`."""
-SUSPECT = 128
+TIME_OF_RECEIPT = 64
+"""The time is that of receipt: the frame carried none."""
+TIME_OF_LOG = 128
+"""The time is that of the log line the frame stood in."""
+YEAR_ASSUMED = 256
+"""The year was not sent and has been completed."""
+
+SUSPECT = 512
 """Somebody or some check doubts the value."""
-ESTIMATED = 256
+ESTIMATED = 1024
 """Interpolated or estimated, not measured."""
-EDITED = 512
+EDITED = 2048
 """Put right by a person, with a reason in the audit chain."""
-ROUNDED = 1024
-"""The device sent more decimals than the family keeps."""
-RETRACTED = 2048
+ROUNDED = 4096
+"""More decimals were given than the family keeps."""
+RETRACTED = 8192
 """The value is withdrawn: where such a row wins, the column is null."""
 
 NAMES: dict[int, str] = {
@@ -36,8 +42,10 @@ NAMES: dict[int, str] = {
     CLOCK_SUSPECT: "clock_suspect",
     SUBSTITUTED: "substituted",
     OUT_OF_RANGE: "out_of_range",
-    TIME_OF_RECEIPT: "time_of_receipt",
     TIME_ASSUMED: "time_assumed",
+    TIME_OF_RECEIPT: "time_of_receipt",
+    TIME_OF_LOG: "time_of_log",
+    YEAR_ASSUMED: "year_assumed",
     SUSPECT: "suspect",
     ESTIMATED: "estimated",
     EDITED: "edited",

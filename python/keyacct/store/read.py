@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from keyacct.config import Workspace
 from keyacct.database.engine import open_database
-from keyacct.registry.resolve import device_aliases
 from keyacct.store import merge
 from keyacct.store.engine import query_engine
 from keyacct.store.families import Family, family_of
 from keyacct.store.index import Segment, live_segments
+from keyacct.store.resolve import device_aliases
 
 CHUNK_ROWS = 2_000_000
 """Stored rows that are merged and sorted at a time; more are read meter range by meter range."""
@@ -65,10 +65,7 @@ def _batches(
             reader = engine.sql(source.sql(low, high)).to_arrow_reader(BATCH_ROWS)
             for batch in reader:
                 yield pa.RecordBatch.from_arrays(
-                    [
-                        column.cast(field.type)
-                        for column, field in zip(batch.columns, family.schema, strict=True)
-                    ],
+                    [column.cast(field.type) for column, field in zip(batch.columns, family.schema, strict=True)],
                     schema=family.schema,
                 )
 
@@ -84,9 +81,7 @@ class _Source:
         per_day: dict[str, int] = {}
         for segment in segments:
             per_day[segment.day] = per_day.get(segment.day, 0) + 1
-        clean = [
-            s for s in segments if per_day[s.day] == 1 and s.unique_keys and not (s.unresolved_rows and named)
-        ]
+        clean = [s for s in segments if per_day[s.day] == 1 and s.unique_keys and not (s.unresolved_rows and named)]
         paths = {s.path for s in clean}
         root = workspace.root.absolute()
         self.clean = [str(root / s.path) for s in clean]

@@ -74,9 +74,7 @@ def verify(workspace: Workspace, *, quick: bool = False) -> Verification:
             size = path.stat().st_size
             good = size == segment.bytes and (quick or file_sha256(path) == segment.sha256)
         except FileNotFoundError:
-            result.findings.append(
-                Finding("missing", segment.path, f"the file is gone, {segment.rows} rows with it")
-            )
+            result.findings.append(Finding("missing", segment.path, f"the file is gone, {segment.rows} rows with it"))
             continue
         except OSError as error:
             result.findings.append(Finding("unreadable", segment.path, str(error.strerror or error)))
@@ -88,9 +86,7 @@ def verify(workspace: Workspace, *, quick: bool = False) -> Verification:
             result.findings.append(Finding("damaged", segment.path, f"{what} differs from the recorded one"))
     for orphan in _orphans(workspace, {segment.path for segment in segments}):
         name = orphan.relative_to(workspace.root).as_posix()
-        result.findings.append(
-            Finding("orphan", name, "belongs to no batch; `store clean` removes it", damage=False)
-        )
+        result.findings.append(Finding("orphan", name, "belongs to no batch; `store clean` removes it", damage=False))
     return result
 
 

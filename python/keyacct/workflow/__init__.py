@@ -1,1 +1,1 @@
-"""Where parts meet: a workspace made, a capture replayed into the store, samples imported."""
+"""Where parts meet: replay → store, samples → store, report batches, the demo."""

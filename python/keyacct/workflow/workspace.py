@@ -27,9 +27,7 @@ NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", 
 
 def default_settings_text(name: str, timezone: str) -> str:
     """The `keyacct.toml` of a new workspace: its name and zone, everything else as a commented default."""
-    lines = [
-        "# Settings of this keyacct workspace. A line without # overrides the default that stands there."
-    ]
+    lines = ["# Settings of this keyacct workspace. A line without # overrides the default that stands there."]
     section = ""
     for row in describe_settings(Settings()):
         here, _, key = str(row["key"]).partition(".")
@@ -38,9 +36,7 @@ def default_settings_text(name: str, timezone: str) -> str:
             lines += ["", f"[{section}]"]
         value = {"workspace.name": name, "workspace.timezone": timezone}.get(str(row["key"]))
         lines.append(f"# {row['description']}")
-        lines.append(
-            f"{'' if value is not None else '# '}{key} = {_toml(row['default'] if value is None else value)}"
-        )
+        lines.append(f"{'' if value is not None else '# '}{key} = {_toml(row['default'] if value is None else value)}")
     return "\n".join(lines) + "\n"
 
 
