@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import json
 import re
@@ -57,13 +58,10 @@ def parse_value(field: Field, value: object) -> Any:  # noqa: ANN401
         return value
     if field.kind == "season":
         match = re.fullmatch(r"(\d\d)-(\d\d)", value) if isinstance(value, str) else None
-        try:
-            if match is None:
-                raise ValueError
-            dt.date(2024, int(match[1]), int(match[2]))
-        except ValueError:
+        month, day = (int(match[1]), int(match[2])) if match else (0, 0)
+        if not (1 <= month <= 12 and 1 <= day <= calendar.monthrange(2024, month)[1]):
             raise ValueError(f'{value!r} is no day of the year, write for example "07-01"')
-        return int(match[1]) * 100 + int(match[2])
+        return month * 100 + day
     if field.kind == "clock":
         match = re.fullmatch(r"(\d\d):(\d\d)", value) if isinstance(value, str) else None
         minutes = int(match[1]) * 60 + int(match[2]) if match and int(match[2]) < 60 else -1

@@ -100,7 +100,7 @@ def winning_parts_sql(family: Family, rows: str, winners: str) -> str:
 
 
 def losers_sql(family: Family, rows: str, winners: str) -> str:
-    """Values that lost against another value of their key: key, column, value as text, batch, quality, recv_at, reason."""
+    """Values that lost against another of their key: key, column, value as text, batch, quality, recv_at, reason."""
     on = " AND ".join(f"r.{quote(key)} = w.{quote(key)}" for key in family.keys)
     subkey = " || '|' || ".join(f"r.{quote(name)}::VARCHAR" for name, _ in family.subkey) or "''"
     parts = []

@@ -74,18 +74,25 @@ def _refuse_network_drive(folder: Path) -> None:
         )
 
 
-def init_workspace(folder: Path, *, name: str | None = None, timezone: str = "Asia/Shanghai") -> Workspace:
-    """Make a workspace. Raises ConfigError `config.workspace_exists`, `config.invalid` (zone), WriteError.
-
-    Of a workspace that cannot be made nothing remains.
+def check_new_workspace(folder: Path, *, name: str | None = None, timezone: str = "Asia/Shanghai") -> Settings:
+    """The settings of a workspace that could be made here. Raises ConfigError `config.workspace_exists`,
+    `config.invalid` (name, zone). Nothing is written.
     """
     if (folder / FILE_NAME).exists() or (folder / "register.db").exists():
         raise ConfigError(
-            "config.workspace_exists", "there is a workspace already", where={"file": str(folder)},
+            "config.workspace_exists",
+            "there is a workspace already",
             hint="choose another folder, or use this one with --workspace",
-        )  # fmt: skip
+            where={"file": str(folder)},
+        )
     title = name if name is not None else (folder.resolve().name or "keyacct")
-    settings = parse_settings({"workspace": {"name": title, "timezone": timezone}}, str(folder / FILE_NAME))
+    return parse_settings({"workspace": {"name": title, "timezone": timezone}}, str(folder / FILE_NAME))
+
+
+def init_workspace(folder: Path, *, name: str | None = None, timezone: str = "Asia/Shanghai") -> Workspace:
+    """Make a workspace. Raises as `check_new_workspace`, and WriteError; then nothing remains of it."""
+    settings = check_new_workspace(folder, name=name, timezone=timezone)
+    title = settings.workspace.name
     existed = folder.exists()
     made: list[Path] = []
     try:

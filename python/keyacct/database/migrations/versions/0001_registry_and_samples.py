@@ -23,7 +23,8 @@ TABLES = (
         running_capacity_kva REAL CHECK (running_capacity_kva > 0))""",
     f"""CREATE TABLE account_pf_standard (
         account_no TEXT NOT NULL REFERENCES account, {DATED},
-        pf_standard REAL NOT NULL CHECK (pf_standard > 0 AND pf_standard <= 1), PRIMARY KEY (account_no, valid_from))""",
+        pf_standard REAL NOT NULL CHECK (pf_standard > 0 AND pf_standard <= 1),
+        PRIMARY KEY (account_no, valid_from))""",
     """CREATE TABLE point (
         point TEXT NOT NULL PRIMARY KEY, point_name TEXT,
         kind TEXT NOT NULL CHECK (kind IN ('billing', 'assessment', 'check')),
