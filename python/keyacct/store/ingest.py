@@ -109,8 +109,11 @@ class BatchWriter:
             )
             return connection.execute(query).first() is not None
 
-    def add(self, family: str, rows: pa.Table) -> None:
-        """Take rows of a family, in its `input_schema`, any order; a later row of equal standing goes before."""
+    def add(self, family: str, rows: pa.Table, sequence: pa.ChunkedArray | None = None) -> None:
+        """Take rows of a family, in its `input_schema`, any order; a later row of equal standing goes before.
+
+        sequence: numbers that say which row is later (int64, without them: as they come).
+        """
         if rows.num_rows == 0:
             return
         definition = FAMILIES[family]
@@ -119,9 +122,10 @@ class BatchWriter:
             pa.timestamp("ms", tz=self.workspace.settings.workspace.timezone)
         ))  # fmt: skip
         rows = rows.append_column("day", local.cast(pa.date32()).cast(pa.string()))
-        sequence = pa.array(range(self._sequence, self._sequence + rows.num_rows), pa.int64())
+        if sequence is None:
+            sequence = pa.array(range(self._sequence, self._sequence + rows.num_rows), pa.int64())
+            self._sequence += rows.num_rows
         rows = rows.append_column("seq", sequence)
-        self._sequence += rows.num_rows
         self._held.setdefault(family, []).append(rows)
         self._held_rows[family] = self._held_rows.get(family, 0) + rows.num_rows
         if self._held_rows[family] >= SPILL_ROWS:
@@ -202,6 +206,9 @@ class BatchWriter:
         losers: list[tuple[str, list[dict[str, Any]]]],
     ) -> None:  # fmt: skip
         days = [row[0] for row in engine.execute(f"SELECT DISTINCT day FROM {source} ORDER BY day").fetchall()]
+        if self._all_new(engine, family, source, days):
+            self._write_new(engine, family, source, summary)
+            return
         for day in days:
             engine.execute(
                 f"CREATE OR REPLACE TEMP TABLE given AS SELECT * EXCLUDE (day), {summary.batch}::BIGINT AS batch"
@@ -216,6 +223,36 @@ class BatchWriter:
                 )
                 summary.added += rows.num_rows
                 summary.families[family.name] = summary.families.get(family.name, 0) + rows.num_rows
+
+    def _all_new(self, engine: duckdb.DuckDBPyConnection, family: Family, source: str, days: list[str]) -> bool:
+        """Whether nothing is stored near these rows and no two of them share a key: the usual case, and a quick one."""
+        keys = merge.names(family.keys)
+        low, high, first, last, rows, distinct = one(
+            engine,
+            f"SELECT min(meter), max(meter), epoch_ms(min(ts)), epoch_ms(max(ts)), count(*),"
+            f" (SELECT count(*) FROM (SELECT DISTINCT {keys}, quality, recv_at FROM {source})) FROM {source}",
+        )
+        if rows != distinct:
+            return False
+        with self.database.read() as connection:
+            live = live_segments(connection, family.name, first, last + 1)
+        return not any(s.min_meter <= high and s.max_meter >= low and s.day in days for s in live)
+
+    def _write_new(
+        self, engine: duckdb.DuckDBPyConnection, family: Family, source: str, summary: IngestSummary
+    ) -> None:
+        """One sorted pass over rows of which none is stored: a segment per day."""
+        columns = merge.names([name for name in family.schema.names if name != "batch"])
+        query = (
+            f"SELECT {columns}, {summary.batch}::BIGINT AS batch, day FROM {source}"
+            f" ORDER BY day, {merge.names(family.keys)}"
+        )
+        for day, batches in _by_day(engine.sql(query).to_arrow_reader(65_536)):
+            rows = pa.Table.from_batches(batches).cast(family.schema)
+            self._segments.append(PendingSegment(self.workspace, family, day, rows.to_batches()))
+            summary.rows += rows.num_rows
+            summary.added += rows.num_rows
+            summary.families[family.name] = summary.families.get(family.name, 0) + rows.num_rows
 
     def _record(
         self, summary: IngestSummary, losers: list[tuple[str, list[dict[str, Any]]]],
@@ -275,6 +312,26 @@ class BatchWriter:
                 return connection.execute(query).first() is not None
         except Exception:  # unknown: orphans are harmless, missing files are not
             return True
+
+
+def _by_day(reader: pa.RecordBatchReader) -> Iterator[tuple[str, list[pa.RecordBatch]]]:
+    """Batches sorted by `day`, cut and gathered day by day, without that column."""
+    day, held = "", []
+    for batch in reader:
+        column = batch.column("day")
+        rows = batch.drop_columns(["day"])
+        start = 0
+        while start < batch.num_rows:
+            here = column[start].as_py()
+            end = start + pc.sum(pc.equal(column.slice(start), here)).as_py()
+            if held and here != day:
+                yield day, held
+                held = []
+            day = here
+            held.append(rows.slice(start, end - start))
+            start = end
+    if held:
+        yield day, held
 
 
 def _settle_day(
