@@ -205,6 +205,7 @@ class BatchWriter:
         self, engine: duckdb.DuckDBPyConnection, family: Family, source: str, summary: IngestSummary,
         losers: list[tuple[str, list[dict[str, Any]]]],
     ) -> None:  # fmt: skip
+        source = _without_repeats(engine, family, source, summary)
         days = [row[0] for row in engine.execute(f"SELECT DISTINCT day FROM {source} ORDER BY day").fetchall()]
         if self._all_new(engine, family, source, days):
             self._write_new(engine, family, source, summary)
@@ -314,9 +315,26 @@ class BatchWriter:
             return True
 
 
+def _without_repeats(engine: duckdb.DuckDBPyConnection, family: Family, source: str, summary: IngestSummary) -> str:
+    """The source without rows that are the same in everything; those are counted as duplicates."""
+    said = merge.names([name for name in family.schema.names if name != "batch"])
+    rows, distinct = one(
+        engine, f"SELECT count(*), (SELECT count(*) FROM (SELECT DISTINCT {said} FROM {source})) FROM {source}"
+    )
+    if rows == distinct:
+        return source
+    summary.rows += rows - distinct
+    summary.duplicates += rows - distinct
+    engine.execute(
+        f"CREATE OR REPLACE TEMP TABLE told AS SELECT {said}, day, max(seq) AS seq FROM {source} GROUP BY {said}, day"
+    )
+    return "told"
+
+
 def _by_day(reader: pa.RecordBatchReader) -> Iterator[tuple[str, list[pa.RecordBatch]]]:
     """Batches sorted by `day`, cut and gathered day by day, without that column."""
-    day, held = "", []
+    day = ""
+    held: list[pa.RecordBatch] = []
     for batch in reader:
         column = batch.column("day")
         rows = batch.drop_columns(["day"])
@@ -344,9 +362,10 @@ def _settle_day(
     least the same standing: then it can never matter.
     """
     keys, values = merge.names(family.keys), family.value_names
-    given, distinct = one(
+    given, distinct, distinct_keys = one(
         engine,
-        f"SELECT count(*), (SELECT count(*) FROM (SELECT DISTINCT {keys}, quality, recv_at FROM given)) FROM given",
+        f"SELECT count(*), (SELECT count(*) FROM (SELECT DISTINCT {keys}, quality, recv_at FROM given)),"
+        f" (SELECT count(*) FROM (SELECT DISTINCT {keys} FROM given)) FROM given",
     )
     folded = ", ".join(f"arg_max({merge.quote(c)}, seq) AS {merge.quote(c)}" for c in values)
     if distinct == given:
@@ -385,14 +404,12 @@ def _settle_day(
         f"CREATE OR REPLACE TEMP TABLE known AS SELECT *, 1 AS found FROM ({merge.winners_sql(family, 'stored')})"
     )
     kept = _kept_sql(family)
-    rows = fetch_arrow(engine, f"SELECT {columns} FROM ({kept}) WHERE NOT settled ORDER BY {keys}")
-    repeated = one(engine, f"SELECT count(*) FROM ({kept}) WHERE repeated")[0]
-    listed = merge.names(values)
-    told = one(
-        engine,
-        f"SELECT count(*) FROM (SELECT DISTINCT {keys}, quality, recv_at, {listed} FROM given)",
-    )[0]
-    summary.duplicates += repeated + given - told
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE kept AS {kept}")
+    rows = fetch_arrow(engine, f"SELECT {columns} FROM kept WHERE NOT settled ORDER BY {keys}")
+    repeated, disputed = one(engine, "SELECT count(*) FILTER (repeated), count(*) FILTER (disputed) FROM kept")
+    summary.duplicates += repeated
+    if not disputed and distinct_keys == given:
+        return rows, []
     engine.execute(
         f"CREATE OR REPLACE TEMP TABLE all_rows AS SELECT {columns} FROM given UNION ALL SELECT {columns} FROM stored"
     )
@@ -404,18 +421,22 @@ def _settle_day(
 
 
 def _kept_sql(family: Family) -> str:
-    """The rows of `fresh` with `settled` (never matters: leave out) and `repeated` (says nothing new: count)."""
+    """The rows of `fresh` with `settled` (never matters: leave out), `repeated` (says nothing new: count) and `disputed`
+    (another value is known).
+    """
     on = " AND ".join(f"f.{merge.quote(key)} = k.{merge.quote(key)}" for key in family.keys)
-    repeated, settled = [], []
+    repeated, settled, disputed = [], [], []
     standing = merge.order_sql(batch="0")
     for column in family.value_names:
         c, w = f"f.{merge.quote(column)}", f"k.{merge.quote('w_' + column)}"
         same = f"{c} IS NULL OR ({w} IS NOT NULL AND {w}.v = {c})"
         repeated.append(f"({same})")
+        disputed.append(f"({c} IS NOT NULL AND {w} IS NOT NULL AND {w}.v <> {c})")
         settled.append(f"({c} IS NULL OR {w}.o - {w}.b >= f.standing)")
     return (
         f"SELECT f.*, coalesce(k.found = 1 AND {' AND '.join(repeated)}, false) AS repeated,"
-        f" coalesce(k.found = 1 AND {' AND '.join(repeated)} AND {' AND '.join(settled)}, false) AS settled"
+        f" coalesce(k.found = 1 AND {' AND '.join(repeated)} AND {' AND '.join(settled)}, false) AS settled,"
+        f" coalesce({' OR '.join(disputed)}, false) AS disputed"
         f" FROM (SELECT *, {standing} AS standing FROM fresh) f LEFT JOIN known k ON {on}"
     )
 
