@@ -421,8 +421,9 @@ def _settle_day(
 
 
 def _kept_sql(family: Family) -> str:
-    """The rows of `fresh` with `settled` (never matters: leave out), `repeated` (says nothing new: count) and `disputed`
-    (another value is known).
+    """The rows of `fresh` with three marks.
+
+    `settled`: never matters, leave it out; `repeated`: says nothing new; `disputed`: another value is known.
     """
     on = " AND ".join(f"f.{merge.quote(key)} = k.{merge.quote(key)}" for key in family.keys)
     repeated, settled, disputed = [], [], []

@@ -332,7 +332,7 @@ def _refuse_contradictions(workspace: Workspace, writer: BatchWriter, path: Path
             keys = merge.names(family.keys)
             differs = " OR ".join(f"count(DISTINCT {merge.quote(c)}) > 1" for c in family.value_names)
             found = engine.execute(
-                f"SELECT meter, epoch_ms(ts), min(seq), max(seq) FROM {source} GROUP BY {keys}"  # noqa: S608  own names
+                f"SELECT meter, epoch_ms(ts), min(seq), max(seq) FROM {source} GROUP BY {keys}"
                 f" HAVING count(*) > 1 AND ({differs}) ORDER BY max(seq) LIMIT 1"
             ).fetchall()
             if found:
