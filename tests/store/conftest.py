@@ -1,15 +1,12 @@
-"""Workspaces and rows for the tests of the store."""
+"""A workspace of its own for each test of the store."""
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from keyacct.config import Workspace
-from keyacct.store.families import FAMILIES
 from keyacct.workflow.workspace import init_workspace
 
 

@@ -125,37 +125,32 @@ def create_database(path: Path) -> Database:
     return database
 
 
-_opened: dict[tuple[str, int], Database] = {}
-
-
 def open_database(workspace: Workspace) -> Database:
     """The workspace's database; an older form is brought up to date, a newer one is refused.
 
     Raises ConfigError (missing, newer), WriteError `write.store_damaged`.
     """
     path = workspace.database
-    try:
-        key = (str(path.absolute()), path.stat().st_ino)
-    except OSError:
+    if not path.is_file():
         raise ConfigError(
-            "config.workspace_missing", "the workspace has no database",
+            "config.workspace_missing",
+            "the workspace has no database",
             hint=f"restore register.db from a backup, or make a new workspace with `keyacct init {workspace.root}`",
             where={"file": str(path)},
-        ) from None  # fmt: skip
-    if key not in _opened:
-        database = Database(path)
-        with database.read() as connection:
-            version = _version(connection)
-        if version != REVISIONS[-1]:
-            if version is not None and version not in REVISIONS:
-                raise ConfigError(
-                    "config.schema_newer",
-                    f"the database has form {version}, this keyacct knows up to {REVISIONS[-1]}",
-                    hint="use a newer keyacct", where={"file": str(path)},
-                )  # fmt: skip
-            _upgrade(database)
-        _opened[key] = database
-    return _opened[key]
+        )
+    database = Database(path)
+    with database.read() as connection:
+        version = _version(connection)
+    if version != REVISIONS[-1]:
+        if version is not None and version not in REVISIONS:
+            raise ConfigError(
+                "config.schema_newer",
+                f"the database has form {version}, this keyacct knows up to {REVISIONS[-1]}",
+                hint="use a newer keyacct",
+                where={"file": str(path)},
+            )
+        _upgrade(database)
+    return database
 
 
 def _upgrade(database: Database) -> None:
