@@ -15,8 +15,8 @@ app = make_app()
     app,
     help=str(
         Text(
-            "Check the workspace: settings, database, samples, unknown devices, disk. Exit 9 when something is damaged.",
-            "检查工作区: 设置、数据库、采样数据、未知设备、磁盘。有损坏时退出码 9。",
+            "Check the workspace: settings, database, samples, devices, disk. Exit 9 when something is damaged.",
+            "检查工作区: 设置、数据库、采样、设备、磁盘。有损坏时退出码 9。",
         )
     ),
 )

@@ -52,10 +52,10 @@ def replay(
     ] = None,
     assume_time: Annotated[
         str | None,
-        typer.Option("--assume-time", metavar="START[+STEP]", help=str(Text("Time of undated frames.", "无时标帧的时间。"))),
+        typer.Option("--assume-time", metavar="START[+STEP]", help=str(Text("Time of frames.", "无时标帧的时间。"))),
     ] = None,
     registers: Annotated[
-        str | None, typer.Option("--registers", metavar="FILE", help=str(Text("Further registers (TSV).", "附加标识表。")))
+        str | None, typer.Option("--registers", metavar="FILE", help=str(Text("Further registers.", "附加标识表。")))
     ] = None,
     dry_run: DryRunOption = False,
     format: FormatOption = Format.table,

@@ -180,7 +180,7 @@ valid_from = 2027-01-01
     for part in (
         "line 5, [[acount]]: unknown kind of entry, did you mean [[account]]?",
         "line 8, [[meter]] 1: reading_side: 'tertiary' is none of secondary, primary",
-        "line 12, [[meter_point]] 1 (M9): there is no meter M9, did you mean",
+        "line 12, [[meter_point]] 1 (M9): there is no meter M9",
         "line 16, [[point_ratio]] 1: pt: -1 is no positive number",
         "line 16, [[point_ratio]] 1: ct: 'a/b' is no number and no ratio",
         "line 22, [[voltage_limit]] 1: limits -5.71 % and +5.71 % of nominal span 11.43 %",
@@ -198,9 +198,13 @@ pt = 350
 ct = 200
 valid_from = 2026-07-01
 """
-    with pytest.raises(ConfigError, match="overlaps the entry of point P1 valid 2026-06-20 to open: end that one"):
+    with pytest.raises(
+        ConfigError, match="overlaps for point P1: one entry holds 2026-06-20 to open, another from 2026-07-01"
+    ):
         import_registry(workspace, overlap)
-    ended = overlap + """[[point_ratio]]
+    ended = (
+        overlap
+        + """[[point_ratio]]
 point = "P1"
 wiring = "3p3w"
 pt = 350
@@ -208,6 +212,7 @@ ct = 120
 valid_from = 2026-06-20
 valid_to = 2026-07-01
 """
+    )
     assert import_registry(workspace, ended).total == 2
 
 
@@ -221,7 +226,7 @@ def test_the_database_itself_refuses_overlapping_validity(workspace: Workspace) 
 
 def test_two_meters_cannot_sit_at_one_point_at_once(workspace: Workspace) -> None:
     text = BASE.replace("valid_to = 2026-06-16T10:00:00", "valid_to = 2026-06-17")
-    with pytest.raises(ConfigError, match="overlaps the entry of point P1"):
+    with pytest.raises(ConfigError, match="overlaps for point P1"):
         import_registry(workspace, text)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+import sys
 import tomllib
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
@@ -77,7 +78,8 @@ def import_registry(
 
     Entries are recognised by their key (and valid_from): known ones are brought up to date, new ones added. With
     `replace` the document is the whole registry and what it leaves out is removed. The same document again changes
-    nothing. Raises InputError (no TOML), ConfigError `config.registry_invalid` that lists every fault; then nothing is
+    nothing. The slots of a tariff table are given together: those of the document take the place of all it had.
+    Raises InputError (no TOML), ConfigError `config.registry_invalid` that lists every fault; then nothing is
     written.
     """
     entries, lines, faults = _parse(text, file, workspace)
@@ -86,6 +88,9 @@ def import_registry(
         before = read_rows(connection)
         after: Rows = {name: {} if replace else dict(rows) for name, rows in before.items()}
         for name, rows in entries.items():
+            if name == "tariff_slot":  # the slots of a table are given together
+                given = {row["tariff_table"] for row in rows.values()}
+                after[name] = {key: row for key, row in after[name].items() if row["tariff_table"] not in given}
             after[name].update(rows)
         faults += list(_check(after, lines, workspace.zone))
         if faults:
@@ -102,7 +107,7 @@ def import_registry(
 
 
 def _invalid(faults: list[Fault], file: str) -> ConfigError:
-    faults = sorted(set(faults), key=lambda fault: (fault.line, fault.place, fault.message))
+    faults = sorted(set(faults), key=lambda fault: (fault.line or sys.maxsize, fault.place, fault.message))
     shown = [str(fault) for fault in faults[:MAX_FAULTS_SHOWN]]
     if len(faults) > len(shown):
         shown.append(f"… and {len(faults) - len(shown)} more")
@@ -225,7 +230,9 @@ def _check(
                 group.sort(key=lambda row: row["valid_from"])
                 for first, second in pairwise(group):
                     if second["valid_from"] < first["valid_to"]:
-                        key = tuple(second[name] for name in entity.full_key)
+                        keys = [tuple(row[name] for name in entity.full_key) for row in (second, first)]
+                        # Name the entry of the file, where only one of the two is in it.
+                        key = next((key for key in keys if (entity.name, key) in lines), keys[0])
                         yield Fault(*at(entity.name, key), _overlap(first, second, columns, zone))
     yield from _check_tariffs(rows, at)
 
@@ -237,7 +244,10 @@ def _overlap(
     end = format_instant(first["valid_to"], zone) or "open"
     what = ", ".join(f"{column} {second[column]}" for column in columns)
     start = format_instant(second["valid_from"], zone) or "always"
-    return f"overlaps the entry of {what} valid {begin} to {end}: end that one with valid_to = {start}"
+    return (
+        f"validity overlaps for {what}: one entry holds {begin} to {end}, another from {start}; "
+        "give the first a valid_to"
+    )
 
 
 def _check_tariffs(rows: Rows, at: _PlaceOf) -> Iterator[Fault]:

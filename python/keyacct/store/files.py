@@ -119,12 +119,9 @@ class PendingSegment:
             sync_file(self.staged)
 
     def make_folder(self) -> None:
-        """Step 4: make the day folder; force the entry of each new folder to the disk."""
+        """Step 4: make the day folder."""
         with _as_write_error(self.folder):
-            for folder in (self.folder.parent.parent, self.folder.parent, self.folder):
-                if not folder.is_dir():
-                    folder.mkdir(exist_ok=True)
-                    sync_file(folder.parent)
+            self.folder.mkdir(parents=True, exist_ok=True)
 
     def place(self) -> None:
         """Step 5: move the file into place."""
@@ -160,6 +157,10 @@ def move_into_place(segments: list[PendingSegment]) -> None:
     crash_point(3)
     for segment in segments:
         segment.make_folder()
+    # Always, not only when a folder is new: an earlier run may have made it and died before its entry was on the disk.
+    for parent in {path for segment in segments for path in (segment.folder.parent, segment.folder.parent.parent)}:
+        with _as_write_error(parent):
+            sync_file(parent)
     crash_point(4)
     for segment in segments:
         segment.place()

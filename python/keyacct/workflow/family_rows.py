@@ -139,8 +139,10 @@ def _wide_sql(family: Family) -> str:
     said = f"quality | CASE WHEN CASE {' '.join(exact)} ELSE true END THEN 0 ELSE {quality.ROUNDED} END"
     return (
         f"SELECT {keys}, {', '.join(columns)}, quality, recv_at FROM"
-        f" (SELECT * REPLACE (({said})::USMALLINT AS quality), row_number() OVER (PARTITION BY {keys}, column_name, quality, recv_at ORDER BY seq) AS n"
-        f" FROM long_rows WHERE family = '{family.name}') GROUP BY {keys}, quality, recv_at, n ORDER BY {keys}, n"
+        f" (SELECT * REPLACE (({said})::USMALLINT AS quality),"
+        f" row_number() OVER (PARTITION BY {keys}, column_name, quality, recv_at ORDER BY seq) AS repeat_no"
+        f" FROM long_rows WHERE family = '{family.name}')"
+        f" GROUP BY {keys}, quality, recv_at, repeat_no ORDER BY {keys}, repeat_no"
     )
 
 

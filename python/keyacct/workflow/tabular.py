@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import gzip
 import hashlib
@@ -158,17 +159,19 @@ def _encoding(start: bytes) -> str:
     return "utf-8"
 
 
-def _open_text(path: Path) -> io.TextIOWrapper:
-    raw: BinaryIO = path.open("rb")
-    start = raw.read(2)
-    raw.seek(0)
-    if start == b"\x1f\x8b":
-        limit = path.stat().st_size * MAX_RATIO + (1 << 20)
-        unpacked = cast("BinaryIO", gzip.GzipFile(fileobj=raw))
-        raw = cast("BinaryIO", io.BufferedReader(_Capped(unpacked, limit, str(path)), 1 << 18))
-    buffered = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast("io.RawIOBase", raw))
-    head = buffered.peek(1 << 16)[: 1 << 16]
-    return io.TextIOWrapper(buffered, encoding=_encoding(head), newline="")
+@contextlib.contextmanager
+def _open_text(path: Path) -> Iterator[io.TextIOWrapper]:
+    with contextlib.ExitStack() as open_files:
+        raw = open_files.enter_context(path.open("rb"))
+        packed = raw.peek(2)[:2] == b"\x1f\x8b"
+        buffered: io.BufferedReader = raw
+        if packed:
+            limit = path.stat().st_size * MAX_RATIO + (1 << 20)
+            unpacked = open_files.enter_context(gzip.GzipFile(fileobj=raw))
+            capped = _Capped(cast("BinaryIO", unpacked), limit, str(path))
+            buffered = open_files.enter_context(io.BufferedReader(capped, 1 << 18))
+        head = buffered.peek(1 << 16)[: 1 << 16]
+        yield open_files.enter_context(io.TextIOWrapper(buffered, encoding=_encoding(head), newline=""))
 
 
 def _header(rows: Iterator[list[str]], path: Path) -> list[str]:
