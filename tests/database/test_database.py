@@ -120,9 +120,11 @@ def test_the_audit_chain_finds_every_change(workspace: Workspace) -> None:
 
 def test_audit_rows_cannot_be_changed_by_accident(workspace: Workspace) -> None:
     for statement in ("DELETE FROM audit", "UPDATE audit SET action = 'x'"):
-        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-            with open_database(workspace).write() as connection:
-                connection.exec_driver_sql(statement)
+        with (
+            pytest.raises(sqlite3.IntegrityError, match="append-only"),
+            open_database(workspace).write() as connection,
+        ):
+            connection.exec_driver_sql(statement)
 
 
 def test_canonical_json_is_one_text_for_one_meaning() -> None:

@@ -219,9 +219,11 @@ valid_to = 2026-07-01
 def test_the_database_itself_refuses_overlapping_validity(workspace: Workspace) -> None:
     import_registry(workspace, BASE)
     row = {"point": "P1", "valid_from": ms(25), "valid_to": ms(26), "wiring": "3p4w", "pt": 1.0, "ct": 1.0}
-    with pytest.raises(sqlite3.IntegrityError, match="validity overlaps in point_ratio"):
-        with open_database(workspace).write() as connection:
-            connection.execute(point_ratio.insert(), row)
+    with (
+        pytest.raises(sqlite3.IntegrityError, match="validity overlaps in point_ratio"),
+        open_database(workspace).write() as connection,
+    ):
+        connection.execute(point_ratio.insert(), row)
 
 
 def test_two_meters_cannot_sit_at_one_point_at_once(workspace: Workspace) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import gzip
 from decimal import Decimal
 from pathlib import Path
@@ -191,7 +190,7 @@ def test_gzip_is_read(workspace: Workspace, tmp_path: Path) -> None:
 def test_parquet_with_floats_and_local_times(workspace: Workspace, tmp_path: Path) -> None:
     table = pa.table(
         {
-            "ts": pa.array([dt.datetime(2026, 6, 1, 0, 15)], pa.timestamp("us")),
+            "ts": pa.array(["2026-06-01T00:15"]).cast(pa.timestamp("us")),
             "kwh": [0.1], "kvarh": pa.array([Decimal("2.50")]),
         }
     )  # fmt: skip

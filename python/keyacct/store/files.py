@@ -56,7 +56,7 @@ class PendingSegment:
         self.root = workspace.root
         name = f"seg-{ulid()}.parquet"
         self.staged = workspace.stage / name
-        self.folder = workspace.samples / f"q={family.name}" / f"day={day}"
+        self.folder = workspace.samples / f"family={family.name}" / f"day={day}"
         self.target = self.folder / name
         self.rows = self.unresolved_rows = 0
         self.meters: tuple[str, str] = ("", "")

@@ -28,7 +28,7 @@ def names(columns: Sequence[str]) -> str:
 def files_sql(paths: Sequence[str]) -> str:
     """The rows of a list of files; columns that an older file lacks are null."""
     listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    return f"read_parquet([{listed}], union_by_name = true)"
+    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
 
 
 def order_sql(batch: str = "batch") -> str:

@@ -169,7 +169,7 @@ def _open_text(path: Path) -> Iterator[io.TextIOWrapper]:
             limit = path.stat().st_size * MAX_RATIO + (1 << 20)
             unpacked = open_files.enter_context(gzip.GzipFile(fileobj=raw))
             capped = _Capped(cast("BinaryIO", unpacked), limit, str(path))
-            buffered = open_files.enter_context(io.BufferedReader(capped, 1 << 18))
+            buffered = open_files.enter_context(io.BufferedReader(cast("io.RawIOBase", capped), 1 << 18))
         head = buffered.peek(1 << 16)[: 1 << 16]
         yield open_files.enter_context(io.TextIOWrapper(buffered, encoding=_encoding(head), newline=""))
 
