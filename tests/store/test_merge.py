@@ -95,7 +95,7 @@ def test_compaction_keeps_the_order_for_what_comes_later(workspace: Workspace) -
 
 def test_compaction_makes_one_sorted_segment_a_day_and_changes_no_value(workspace: Workspace) -> None:
     for number in range(6):
-        put(workspace, *({"meter": f"m{9 - k}", "ts": T0 + k * 1000, "a": k + number % 2} for k in range(9)))
+        put(workspace, *({"meter": f"m{9 - k}", "ts": T0 + 1 + k * 1000, "a": k + number % 2} for k in range(9)))
     before = read_table(workspace, "voltage", 0, 2**42)
     done = list(compact(workspace))
     assert [(c.segments, c.rows_after, c.lost_race) for c in done] == [(6, 9, False)]
@@ -188,4 +188,4 @@ def test_rows_that_do_not_fit_in_memory_go_by_way_of_the_stage(
     assert len(found(workspace)) == 100
     assert list(workspace.stage.iterdir()) == []
     with open_database(workspace).read() as connection:
-        assert len(live_segments(connection)) == 5, "a segment per civil day"
+        assert len(live_segments(connection)) == 6, "a segment per civil day, the first hour closes the day before"
