@@ -1,8 +1,18 @@
 """Contract of the Rust extension. `stubtest` compares it with the built module."""
 
-from typing import Protocol, final
+from collections.abc import Sequence
+from typing import Any, Protocol, final
 
-__all__ = ["OPTIMISED", "ArrowStream", "__version__", "error_codes"]
+__all__ = [
+    "OPTIMISED",
+    "ArrowStream",
+    "Registers",
+    "__version__",
+    "describe",
+    "error_codes",
+    "month_stats",
+    "protocols",
+]
 
 __version__: str
 OPTIMISED: bool
@@ -18,4 +28,41 @@ class ArrowStream:
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
-def error_codes() -> list[tuple[str, int]]: ...
+def error_codes() -> list[tuple[str, int]]:
+    """(code, exit code) of every error (keyacct.errors)."""
+
+# --- keyacct.wire -----------------------------------------------------------------------------------------------------
+
+@final
+class Registers:
+    """The register catalogues: built in, and a user's own (name, text) on top."""
+
+    def __new__(cls, files: Sequence[tuple[str, str]] = ...) -> Registers: ...
+    def rows(self) -> list[dict[str, Any]]:
+        """Every row: protocol, key, name, quantity, kind, format, access, source, file, line."""
+
+def protocols() -> list[str]:
+    """Names that `--protocol` takes."""
+
+def describe(
+    registers: Registers,
+    text: str,
+    line: int,
+    protocol: str = "auto",
+    *,
+    fields: bool = False,
+    chinese: bool = False,
+) -> list[str]:
+    """JSON objects of one line of hex text, one a frame."""
+
+# --- keyacct.analysis -------------------------------------------------------------------------------------------------
+
+def month_stats(
+    data: str,
+    limits: str,
+    *,
+    interval_ms: int,
+    loss: float,
+    out: str | None = None,
+    threads: int | None = None,
+) -> tuple[ArrowStream, ArrowStream, list[str], int]: ...
