@@ -1,0 +1,18 @@
+"""Workspaces and rows for the tests of the store."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from keyacct.config import Workspace
+from keyacct.store.families import FAMILIES
+from keyacct.workflow.workspace import init_workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return init_workspace(tmp_path / "office", name="office")
