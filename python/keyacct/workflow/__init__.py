@@ -1,0 +1,1 @@
+"""Where parts meet: each module is one job that a command starts. No presentation, no arithmetic."""
