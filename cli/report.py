@@ -33,7 +33,7 @@ FILE_COLUMNS = (
 
 
 @command(app)
-def report(
+def report(  # noqa: PLR0917  the options of the command line, passed by name
     kind: Annotated[
         str | None,
         typer.Argument(metavar="KIND", help=str(Text("Which report; see --list.", "报表类别, 见 --list。"))),
@@ -85,7 +85,7 @@ def report(
     format: FormatOption = Format.table,
     dry_run: DryRunOption = False,
 ) -> int:
-    """Write reports of one kind over a period, for the named accounts or for all; the files are listed on stdout."""
+    """Write reports of one kind over a period, for the named accounts or all; stdout lists the files."""
     if list_kinds:
         return _list(format)
     if kind is None or period is None or out is None:
@@ -95,7 +95,7 @@ def report(
         raise UsageError(
             "usage.invalid",
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",
-            hint="for example `keyacct report month --period 2026-06 --out reports`, or `keyacct report --list`",
+            hint="for example `keyacct report month --period 2026-06 --out reports`; see also --list",
         )
     return _write(
         kind, period, account, out, formats.split(","), csv_bom=csv_bom, format=format, dry_run=dry_run

@@ -11,14 +11,15 @@ from keyacct.report.document import Cell, Document, Figure, Table
 
 BOM = "\ufeff"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
-"""First characters that make a spreadsheet take text for a formula; full-width ones in East Asian settings."""
+"""First characters that make a spreadsheet take text for a formula; full-width ones in some settings."""
 
 
 def write_csv(document: Document, lang: Lang, *, bom: bool = False) -> dict[str, bytes]:
     """The document's key figures and tables: name of the part → bytes.
 
     A missing value is an empty field. Every row begins with the account number, so files of many accounts can
-    be joined. bom: begin with a byte-order mark, which older spreadsheet programs need to see that it is UTF-8.
+    be joined. bom: begin with a byte-order mark, which older spreadsheet programs need to see that it
+    is UTF-8.
     """
     parts = {"figures": _figures([*document.figures, document.completeness], document.account_no, lang)}
     for table in document.tables():

@@ -1,7 +1,7 @@
 """The data dictionary of the reports: every figure and column, its unit, definition and source.
 
-`python -m keyacct.report.dictionary --write docs/reports.md` renews the generated part of that page, `--check`
-compares it (exit 7 when it is out of date).
+`python -m keyacct.report.dictionary --write docs/reports.md` renews the generated part of that page,
+`--check` compares it (exit 7 when it is out of date).
 """
 
 from __future__ import annotations

@@ -56,8 +56,8 @@ class Cell:
 class Column:
     """A column of a table, or a key figure: its name, its unit, how it is rounded, what it means.
 
-    kind `share` takes 0..1 and shows percent. `instant` takes an aware civil time that ends an interval: midnight
-    is shown as 24:00 of the day before. `verdict` takes True (met) or False (not met).
+    kind `share` takes 0..1 and shows percent. `instant` takes an aware civil time that ends an
+    interval: midnight is shown as 24:00 of the day before. `verdict` takes True (met) or False (not met).
     source: the rule behind the number (standard, clause), empty for plain facts.
     """
 
@@ -214,8 +214,9 @@ class Axis:
 class Chart:
     """A chart as data: every series has one value (or None) for each category.
 
-    ticks: the categories that may carry a label, all when empty. ticks_from_end: thin them out counting from the
-    last (a day's curve wants 24:00). band: the limits between which the ground is shaded. wide: full width.
+    ticks: the categories that may carry a label, all when empty. ticks_from_end: thin them out counting
+    from the last (a day's curve wants 24:00). band: the limits between which the ground is shaded.
+    wide: full width.
     """
 
     key: str

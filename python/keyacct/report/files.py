@@ -14,7 +14,7 @@ _SAFE = frozenset(string.ascii_letters + string.digits + "-_")
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Write a file by way of a temporary one beside it; a reader sees the old content or the new, never a part.
+    """Write a file by way of a temporary one beside it; a reader sees the old or the new content.
 
     Raises WriteError; the old file then is as it was.
     """
@@ -54,8 +54,8 @@ def settle(folder: Path) -> None:
 def file_part(text: str) -> str:
     """A text as part of a file name: letters, digits, `-` and `_` stay; others become `_`.
 
-    Where that loses something, a piece of the text's digest follows, so two texts never share a name and no text
-    leads out of the folder.
+    Where that loses something, a piece of the text's digest follows, so two texts never share a name
+    and no text leads out of the folder.
     """
     name = "".join(c if c in _SAFE else "_" for c in text)[:60]
     if name == text and name:

@@ -87,19 +87,20 @@ class AccountRows:
 
 
 _VOLTAGE = (
-    "account_no", "account_name", "point", "meter", "monitoring_class", "phase", "nominal_v", "lower_v", "upper_v",
-    "monitored_min", "over_limit_min", "under_limit_min", "below_floor_min", "overvoltage_min", "rate", "max_v",
-    "max_at", "min_v", "min_at", "mean_v", "target_rate", "passed", "completeness", "resolution_min",
+    "account_no", "account_name", "point", "meter", "monitoring_class", "phase", "nominal_v", "lower_v",
+    "upper_v", "monitored_min", "over_limit_min", "under_limit_min", "below_floor_min",
+    "overvoltage_min", "rate", "max_v", "max_at", "min_v", "min_at", "mean_v", "target_rate", "passed",
+    "completeness", "resolution_min",
 )  # fmt: skip
 _LOAD = (
-    "account_no", "md_kw", "md_at", "demand_kind", "min_kw", "min_at", "mean_kw", "load_rate", "min_load_rate",
-    "peak_valley_gap_kw", "energy_kwh", "energy_sharp_kwh", "energy_peak_kwh", "energy_flat_kwh",
-    "energy_valley_kwh", "completeness",
+    "account_no", "md_kw", "md_at", "demand_kind", "min_kw", "min_at", "mean_kw", "load_rate",
+    "min_load_rate", "peak_valley_gap_kw", "energy_kwh", "energy_sharp_kwh", "energy_peak_kwh",
+    "energy_flat_kwh", "energy_valley_kwh", "completeness",
 )  # fmt: skip
 _POWER_FACTOR = (
     "account_no", "account_name", "wp_kwh", "wq_kvarh", "q1_kvarh", "q4_kvarh", "pf", "pf_sharp", "pf_peak",
-    "pf_flat", "pf_valley", "pf_assessed", "pf_standard", "passed", "adjustment_pct", "leading", "completeness",
-    "flags",
+    "pf_flat", "pf_valley", "pf_assessed", "pf_standard", "passed", "adjustment_pct", "leading",
+    "completeness", "flags",
 )  # fmt: skip
 EXPECTED: dict[str, tuple[str, ...]] = {
     "voltage_total": _VOLTAGE,

@@ -1,8 +1,8 @@
 """Charts as inline SVG, drawn from the `Chart` alone: the same chart gives the same bytes.
 
-Colours are classes of the page's style sheet (`s0` … `s5`), so one drawing serves light, dark and print; lines
-differ by dash as well as by colour. There are a title and a description for screen readers; points and bars say
-their value.
+Colours are classes of the page's style sheet (`s0` … `s5`), so one drawing serves light, dark and
+print; lines differ by dash as well as by colour. There are a title and a description for screen
+readers; points and bars say their value.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A document as an Excel workbook: a summary, a sheet a table, native charts, the data dictionary.
 
-The bytes depend on the document alone: the creation date is `generated_at`. Text is always written as text, so
-nothing that stands in a name becomes a formula or a link.
+The bytes depend on the document alone: the creation date is `generated_at`. Text is always written as
+text, so nothing that stands in a name becomes a formula or a link.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class _Writer:
         return self.formats[key]
 
     def _sheet(self, title: Text) -> Any:  # noqa: ANN401  an xlsxwriter worksheet
-        """A sheet of a legal and free name: 31 characters, none of []:*?/\\."""
+        """A sheet of a legal and free name: 31 characters, no brackets, colons, stars, marks, slashes."""
         wanted = "".join("_" if c in "[]:*?/\\" else c for c in title.to(self.lang))[:31].strip("'")
         name, number = wanted, 2
         while name.lower() in self.names:
@@ -232,7 +232,7 @@ class _Writer:
             text = note.text.to(self.lang)
             sheet.merge_range(row, 1, row, 4, "", self.format(text_wrap=True))
             self._text(sheet, row, 1, text, self.format(text_wrap=True))
-            sheet.set_row(row, 15 * (1 + display_width(text) // (width - 6)))
+            sheet.set_row(row, 15 * (1 + int(display_width(text) * 0.9) // width))
             row += 1
         return row
 

@@ -13,7 +13,7 @@ from keyacct.report.palette import ACCENT, INK, LINE, SERIES, SOFT
 from keyacct.report.scale import nice_scale
 
 DASHES = ("solid", "dash", "round_dot", "dash_dot", "square_dot", "long_dash")
-WIDTH_PX, HEIGHT_PX, ROW_PX = 1040, 330, 20
+WIDTH_PX, HEIGHT_PX, ROW_PX = 860, 330, 20
 GAP_ROWS = 1
 PRINT_SCALE_PCT = 90
 """At this scale two charts fill a landscape page of A4."""
@@ -41,7 +41,7 @@ class ChartSheets:
         for chart in charts:
             native = self._native(chart)
             native.set_size({"width": WIDTH_PX, "height": HEIGHT_PX})
-            sheet.insert_chart(row, 0, native, {"description": chart.summary.to(self.lang)})
+            sheet.insert_chart(row, 0, native, {"description": chart.summary.to(self.lang), "y_offset": 8})
             row += HEIGHT_PX // ROW_PX + 1 + GAP_ROWS
             self.blocks.append((self.column, chart))
             breaks.append(row)

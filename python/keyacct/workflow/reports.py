@@ -110,11 +110,12 @@ def write_reports(
 ) -> Batch:
     """Write the reports of the accounts (None: all of the registry) into the folder `out`, each file whole.
 
-    Files are named `<kind>_<account>_<period>_<lang>.<format>` (CSV: one a table, with its key at the end); several
-    accounts get an `index_<lang>.html`; `manifest.json` lists every file with its digest. An account that fails is in
-    `Batch.failed`, the others are written; when none can be made, the first error is raised.
-    dry_run: make everything, write nothing.
-    Raises UsageError, ConfigError; WriteError at the first file that cannot be written (files before it stay).
+    Files are named `<kind>_<account>_<period>_<lang>.<format>` (CSV: one a table, with its key at the
+    end); several accounts get an `index_<lang>.html`; `manifest.json` lists every file with its digest.
+    An account that fails is in `Batch.failed`, the others are written; when none can be made, the first
+    error is raised. dry_run: make everything, write nothing.
+    Raises UsageError, ConfigError; WriteError at the first file that cannot be written (files before it
+    stay).
     """
     started, began = clock.now(), time.monotonic()
     chosen = find_kind(kind)
@@ -139,7 +140,13 @@ def write_reports(
     run.finish(several=len(numbers) > 1)
     batch = Batch(tuple(run.files), tuple(_failed(account_no, error) for account_no, error in run.failures))
     if not dry_run:
-        _write_manifest(batch, chosen, period, lang, out, started, time.monotonic() - began)
+        manifest = _manifest(batch, chosen, period, lang) | {
+            "generated_at": started.isoformat(),
+            "run_seconds": round(time.monotonic() - began, 3),
+        }
+        text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
+        write_whole(out / MANIFEST, text.encode())
+        settle(out)
     return batch
 
 
@@ -160,7 +167,8 @@ def _documents(
 def _build(
     build: Build, workspace: Workspace, period: Period, accounts: Sequence[str], generated_at: dt.datetime
 ) -> list[Document | Failure]:
-    """The documents of the accounts; those that fail are found by halving, so one bad account costs a few rounds.
+    """The documents of the accounts; those that fail are found by halving, so one bad account costs a
+    few rounds.
 
     A damaged store or a defect of ours is no account's fault and goes up.
     """
@@ -249,18 +257,12 @@ def _failed(account_no: str, error: KeyacctError) -> Failed:
     return Failed(account_no, error.code, str(error), error.hint)
 
 
-def _write_manifest(
-    batch: Batch, kind: Kind, period: Period, lang: Lang, out: Path, started: dt.datetime, seconds: float
-) -> None:
-    document = {
+def _manifest(batch: Batch, kind: Kind, period: Period, lang: Lang) -> dict[str, object]:
+    """What the batch made, without its time."""
+    return {
         "kind": kind.name,
         "period": {"label": period.label, "first": str(period.first), "last": str(period.last)},
         "lang": lang,
-        "generated_at": started.isoformat(),
-        "run_seconds": round(seconds, 3),
         "files": [asdict(file) for file in batch.files],
         "failed": [asdict(failure) for failure in batch.failed],
     }
-    text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
-    write_whole(out / MANIFEST, text.encode())
-    settle(out)

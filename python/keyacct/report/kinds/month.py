@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keyacct.config import Settings, Workspace
-from keyacct.i18n import Lang, Text
+from keyacct.i18n import Text
 from keyacct.model import Period
 from keyacct.report.document import Column, Document, Fact, Figure, Note
 from keyacct.report.inputs import AccountRows, Results, digest, split_by_account
@@ -201,31 +201,32 @@ def _notes(settings: Settings, scope: Scope) -> list[Note]:
         Note(
             "info",
             Text(
-                "Voltage-loss time is not part of this report: it comes from meter events, which nothing feeds yet.",
+                "Voltage-loss time is not part of this report: it comes from meter events, which nothing "
+                "feeds yet.",
                 "本报告不含失压时间: 该项取自电能表事件记录, 目前尚无数据来源。",
             ),
         ),
         Note(
             "info",
             Text(
-                "A time is the end of its interval; 24:00 belongs to the day it closes. An en dash is a missing "
-                "value, its reason stands under the table.",
+                "A time is the end of its interval; 24:00 belongs to the day it closes. An en dash is a "
+                "missing value, its reason stands under the table.",
                 "时间为时段止点, 24:00属于其所结束的当日。短横线表示缺值, 原因列于表下。",
             ),
         ),
         Note(
             "rule",
             Text(
-                "Voltage compliance: GB/T 12325-2008; the rate of a span comes from its minutes, not from daily "
-                "rates.",
+                "Voltage compliance: GB/T 12325-2008; the rate of a span comes from its minutes, not from "
+                "daily rates.",
                 "电压合格率: GB/T 12325-2008; 时段合格率按该时段分钟数计算, 不取日合格率平均值。",
             ),
         ),
         Note(
             "rule",
             Text(
-                "Power factor and adjustment: (83)水电财字215号; from energies, rounded half up to two decimals "
-                "before the table is read.",
+                "Power factor and adjustment: (83)水电财字215号; from energies, rounded half up to two "
+                "decimals before the table is read.",
                 "功率因数与力调: (83)水电财字215号; 按电量计算, 四舍五入取两位小数后查表。",
             ),
         ),

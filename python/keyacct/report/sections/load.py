@@ -64,8 +64,8 @@ def section(total: Sequence[Row], day: Sequence[Row], curve: Sequence[Row], scop
     notes = gap_notes(day, scope, TITLE)
     if not split:
         text = Text(
-            "No split of the energy by tariff period: there are neither tariff registers nor a tariff by which the "
-            "load curve could be split.",
+            "No split of the energy by tariff period: there are neither tariff registers nor a tariff "
+            "by which the load curve could be split.",
             "无分时电量: 电能表未提供费率示数, 也没有可按电价时段划分的负荷曲线。",
         )
         notes.append(Note("warning", text))

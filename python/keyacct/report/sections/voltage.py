@@ -126,7 +126,8 @@ def _charts(rows: Sequence[Row], days: Sequence[Row], scope: Scope) -> tuple[lis
             Note(
                 "info",
                 Text(
-                    f"Charts show the {len(shown)} of {len(heads)} points with the lowest rate; the tables show all.",
+                    f"Charts show the {len(shown)} of {len(heads)} points with the lowest rate; "
+                    "the tables show all.",
                     f"图中仅绘出{len(heads)}个监测点中合格率最低的{len(shown)}个, 表格列出全部。",
                 ),
             )
