@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, Text]] = {
     "store": ("store", Text("The sample store: files, check, compaction", "采样库: 文件、校验、压实")),
     "config": ("config", Text("Settings of the workspace", "工作区设置")),
     "doctor": ("doctor", Text("Check the workspace and this installation", "检查工作区与安装环境")),
+    "report": ("report", Text("Reports of accounts as Excel, HTML, CSV", "客户报表 (Excel、HTML、CSV)")),
 }
 """Command name → (module of `keyacct.cli`, one line of help). A new command is one line here and one module."""
 
