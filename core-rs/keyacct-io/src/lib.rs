@@ -1,5 +1,6 @@
 //! Arrow, Parquet and capture files around the pure crates; knows no Python.
 
+pub mod container;
 pub mod month_limits;
 mod month_pipeline;
 pub mod month_stats;
