@@ -109,8 +109,11 @@ class BatchWriter:
             )
             return connection.execute(query).first() is not None
 
-    def add(self, family: str, rows: pa.Table) -> None:
-        """Take rows of a family, in its `input_schema`, any order; a later row of equal standing goes before."""
+    def add(self, family: str, rows: pa.Table, sequence: pa.ChunkedArray | None = None) -> None:
+        """Take rows of a family, in its `input_schema`, any order; a later row of equal standing goes before.
+
+        sequence: numbers that say which row is later (int64, without them: as they come).
+        """
         if rows.num_rows == 0:
             return
         definition = FAMILIES[family]
@@ -119,9 +122,10 @@ class BatchWriter:
             pa.timestamp("ms", tz=self.workspace.settings.workspace.timezone)
         ))  # fmt: skip
         rows = rows.append_column("day", local.cast(pa.date32()).cast(pa.string()))
-        sequence = pa.array(range(self._sequence, self._sequence + rows.num_rows), pa.int64())
+        if sequence is None:
+            sequence = pa.array(range(self._sequence, self._sequence + rows.num_rows), pa.int64())
+            self._sequence += rows.num_rows
         rows = rows.append_column("seq", sequence)
-        self._sequence += rows.num_rows
         self._held.setdefault(family, []).append(rows)
         self._held_rows[family] = self._held_rows.get(family, 0) + rows.num_rows
         if self._held_rows[family] >= SPILL_ROWS:
@@ -201,7 +205,11 @@ class BatchWriter:
         self, engine: duckdb.DuckDBPyConnection, family: Family, source: str, summary: IngestSummary,
         losers: list[tuple[str, list[dict[str, Any]]]],
     ) -> None:  # fmt: skip
+        source = _without_repeats(engine, family, source, summary)
         days = [row[0] for row in engine.execute(f"SELECT DISTINCT day FROM {source} ORDER BY day").fetchall()]
+        if self._all_new(engine, family, source, days):
+            self._write_new(engine, family, source, summary)
+            return
         for day in days:
             engine.execute(
                 f"CREATE OR REPLACE TEMP TABLE given AS SELECT * EXCLUDE (day), {summary.batch}::BIGINT AS batch"
@@ -216,6 +224,36 @@ class BatchWriter:
                 )
                 summary.added += rows.num_rows
                 summary.families[family.name] = summary.families.get(family.name, 0) + rows.num_rows
+
+    def _all_new(self, engine: duckdb.DuckDBPyConnection, family: Family, source: str, days: list[str]) -> bool:
+        """Whether nothing is stored near these rows and no two of them share a key: the usual case, and a quick one."""
+        keys = merge.names(family.keys)
+        low, high, first, last, rows, distinct = one(
+            engine,
+            f"SELECT min(meter), max(meter), epoch_ms(min(ts)), epoch_ms(max(ts)), count(*),"
+            f" (SELECT count(*) FROM (SELECT DISTINCT {keys}, quality, recv_at FROM {source})) FROM {source}",
+        )
+        if rows != distinct:
+            return False
+        with self.database.read() as connection:
+            live = live_segments(connection, family.name, first, last + 1)
+        return not any(s.min_meter <= high and s.max_meter >= low and s.day in days for s in live)
+
+    def _write_new(
+        self, engine: duckdb.DuckDBPyConnection, family: Family, source: str, summary: IngestSummary
+    ) -> None:
+        """One sorted pass over rows of which none is stored: a segment per day."""
+        columns = merge.names([name for name in family.schema.names if name != "batch"])
+        query = (
+            f"SELECT {columns}, {summary.batch}::BIGINT AS batch, day FROM {source}"
+            f" ORDER BY day, {merge.names(family.keys)}"
+        )
+        for day, batches in _by_day(engine.sql(query).to_arrow_reader(65_536)):
+            rows = pa.Table.from_batches(batches).cast(family.schema)
+            self._segments.append(PendingSegment(self.workspace, family, day, rows.to_batches()))
+            summary.rows += rows.num_rows
+            summary.added += rows.num_rows
+            summary.families[family.name] = summary.families.get(family.name, 0) + rows.num_rows
 
     def _record(
         self, summary: IngestSummary, losers: list[tuple[str, list[dict[str, Any]]]],
@@ -277,6 +315,43 @@ class BatchWriter:
             return True
 
 
+def _without_repeats(engine: duckdb.DuckDBPyConnection, family: Family, source: str, summary: IngestSummary) -> str:
+    """The source without rows that are the same in everything; those are counted as duplicates."""
+    said = merge.names([name for name in family.schema.names if name != "batch"])
+    rows, distinct = one(
+        engine, f"SELECT count(*), (SELECT count(*) FROM (SELECT DISTINCT {said} FROM {source})) FROM {source}"
+    )
+    if rows == distinct:
+        return source
+    summary.rows += rows - distinct
+    summary.duplicates += rows - distinct
+    engine.execute(
+        f"CREATE OR REPLACE TEMP TABLE told AS SELECT {said}, day, max(seq) AS seq FROM {source} GROUP BY {said}, day"
+    )
+    return "told"
+
+
+def _by_day(reader: pa.RecordBatchReader) -> Iterator[tuple[str, list[pa.RecordBatch]]]:
+    """Batches sorted by `day`, cut and gathered day by day, without that column."""
+    day = ""
+    held: list[pa.RecordBatch] = []
+    for batch in reader:
+        column = batch.column("day")
+        rows = batch.drop_columns(["day"])
+        start = 0
+        while start < batch.num_rows:
+            here = column[start].as_py()
+            end = start + pc.sum(pc.equal(column.slice(start), here)).as_py()
+            if held and here != day:
+                yield day, held
+                held = []
+            day = here
+            held.append(rows.slice(start, end - start))
+            start = end
+    if held:
+        yield day, held
+
+
 def _settle_day(
     engine: duckdb.DuckDBPyConnection, workspace: Workspace, database: Database, family: Family, day: str,
     summary: IngestSummary,
@@ -287,9 +362,10 @@ def _settle_day(
     least the same standing: then it can never matter.
     """
     keys, values = merge.names(family.keys), family.value_names
-    given, distinct = one(
+    given, distinct, distinct_keys = one(
         engine,
-        f"SELECT count(*), (SELECT count(*) FROM (SELECT DISTINCT {keys}, quality, recv_at FROM given)) FROM given",
+        f"SELECT count(*), (SELECT count(*) FROM (SELECT DISTINCT {keys}, quality, recv_at FROM given)),"
+        f" (SELECT count(*) FROM (SELECT DISTINCT {keys} FROM given)) FROM given",
     )
     folded = ", ".join(f"arg_max({merge.quote(c)}, seq) AS {merge.quote(c)}" for c in values)
     if distinct == given:
@@ -328,14 +404,12 @@ def _settle_day(
         f"CREATE OR REPLACE TEMP TABLE known AS SELECT *, 1 AS found FROM ({merge.winners_sql(family, 'stored')})"
     )
     kept = _kept_sql(family)
-    rows = fetch_arrow(engine, f"SELECT {columns} FROM ({kept}) WHERE NOT settled ORDER BY {keys}")
-    repeated = one(engine, f"SELECT count(*) FROM ({kept}) WHERE repeated")[0]
-    listed = merge.names(values)
-    told = one(
-        engine,
-        f"SELECT count(*) FROM (SELECT DISTINCT {keys}, quality, recv_at, {listed} FROM given)",
-    )[0]
-    summary.duplicates += repeated + given - told
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE kept AS {kept}")
+    rows = fetch_arrow(engine, f"SELECT {columns} FROM kept WHERE NOT settled ORDER BY {keys}")
+    repeated, disputed = one(engine, "SELECT count(*) FILTER (repeated), count(*) FILTER (disputed) FROM kept")
+    summary.duplicates += repeated
+    if not disputed and distinct_keys == given:
+        return rows, []
     engine.execute(
         f"CREATE OR REPLACE TEMP TABLE all_rows AS SELECT {columns} FROM given UNION ALL SELECT {columns} FROM stored"
     )
@@ -347,18 +421,23 @@ def _settle_day(
 
 
 def _kept_sql(family: Family) -> str:
-    """The rows of `fresh` with `settled` (never matters: leave out) and `repeated` (says nothing new: count)."""
+    """The rows of `fresh` with three marks.
+
+    `settled`: never matters, leave it out; `repeated`: says nothing new; `disputed`: another value is known.
+    """
     on = " AND ".join(f"f.{merge.quote(key)} = k.{merge.quote(key)}" for key in family.keys)
-    repeated, settled = [], []
+    repeated, settled, disputed = [], [], []
     standing = merge.order_sql(batch="0")
     for column in family.value_names:
         c, w = f"f.{merge.quote(column)}", f"k.{merge.quote('w_' + column)}"
         same = f"{c} IS NULL OR ({w} IS NOT NULL AND {w}.v = {c})"
         repeated.append(f"({same})")
+        disputed.append(f"({c} IS NOT NULL AND {w} IS NOT NULL AND {w}.v <> {c})")
         settled.append(f"({c} IS NULL OR {w}.o - {w}.b >= f.standing)")
     return (
         f"SELECT f.*, coalesce(k.found = 1 AND {' AND '.join(repeated)}, false) AS repeated,"
-        f" coalesce(k.found = 1 AND {' AND '.join(repeated)} AND {' AND '.join(settled)}, false) AS settled"
+        f" coalesce(k.found = 1 AND {' AND '.join(repeated)} AND {' AND '.join(settled)}, false) AS settled,"
+        f" coalesce({' OR '.join(disputed)}, false) AS disputed"
         f" FROM (SELECT *, {standing} AS standing FROM fresh) f LEFT JOIN known k ON {on}"
     )
 
