@@ -68,16 +68,12 @@ def report(  # noqa: PLR0917  the options of the command line, passed by name
         typer.Option(
             "--as",
             metavar="LIST",
-            help=str(
-                Text("Formats, comma-separated: xlsx, html, csv.", "文件格式, 逗号分隔: xlsx, html, csv。")
-            ),
+            help=str(Text("Formats, comma-separated: xlsx, html, csv.", "文件格式, 逗号分隔: xlsx, html, csv。")),
         ),
     ] = "xlsx,html",
     csv_bom: Annotated[
         bool,
-        typer.Option(
-            "--csv-bom", help=str(Text("Begin CSV files with a byte-order mark.", "CSV 文件以 BOM 开头。"))
-        ),
+        typer.Option("--csv-bom", help=str(Text("Begin CSV files with a byte-order mark.", "CSV 文件以 BOM 开头。"))),
     ] = False,
     list_kinds: Annotated[
         bool, typer.Option("--list", help=str(Text("List the kinds and stop.", "列出全部报表类别。")))
@@ -89,17 +85,13 @@ def report(  # noqa: PLR0917  the options of the command line, passed by name
     if list_kinds:
         return _list(format)
     if kind is None or period is None or out is None:
-        missing = [
-            name for name, given in (("KIND", kind), ("--period", period), ("--out", out)) if given is None
-        ]
+        missing = [name for name, given in (("KIND", kind), ("--period", period), ("--out", out)) if given is None]
         raise UsageError(
             "usage.invalid",
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",
             hint="for example `keyacct report month --period 2026-06 --out reports`; see also --list",
         )
-    return _write(
-        kind, period, account, out, formats.split(","), csv_bom=csv_bom, format=format, dry_run=dry_run
-    )
+    return _write(kind, period, account, out, formats.split(","), csv_bom=csv_bom, format=format, dry_run=dry_run)
 
 
 def _list(format: Format) -> int:

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, Text]] = {
     "config": ("config", Text("Settings of the workspace", "工作区设置")),
     "doctor": ("doctor", Text("Check the workspace and this installation", "检查工作区与安装环境")),
     "report": ("report", Text("Reports of accounts as Excel, HTML, CSV", "客户报表 (Excel、HTML、CSV)")),
+    "registers": ("registers", Text("Data identifiers that can be decoded", "可解析的数据标识")),
 }
 """Command name → (module of `keyacct.cli`, one line of help). A new command is one line here and one module."""
 

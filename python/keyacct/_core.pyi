@@ -8,10 +8,12 @@ __all__ = [
     "ArrowStream",
     "Registers",
     "__version__",
+    "decode",
     "describe",
     "error_codes",
     "month_stats",
     "protocols",
+    "replay",
 ]
 
 __version__: str
@@ -40,6 +42,8 @@ class Registers:
     def __new__(cls, files: Sequence[tuple[str, str]] = ...) -> Registers: ...
     def rows(self) -> list[dict[str, Any]]:
         """Every row: protocol, key, name, quantity, kind, format, access, source, file, line."""
+    def rows_of_key(self, key: str) -> list[tuple[str, str]]:
+        """(protocol, key as spelled) of the rows that an identifier or a register name belongs to."""
 
 def protocols() -> list[str]:
     """Names that `--protocol` takes."""
@@ -66,3 +70,17 @@ def month_stats(
     out: str | None = None,
     threads: int | None = None,
 ) -> tuple[ArrowStream, ArrowStream, list[str], int]: ...
+def decode(registers: Registers, buffer: object, protocol: str = "auto") -> tuple[ArrowStream, dict[str, Any]]:
+    """Readings of a whole byte stream, and the tally."""
+
+# keyacct.capture.replay
+
+def replay(
+    registers: Registers,
+    path: str,
+    protocol: str = "auto",
+    *,
+    day: int | None = None,
+    assumed: tuple[int, int] | None = None,
+) -> tuple[ArrowStream, dict[str, Any]]:
+    """Readings and tally of a capture file."""

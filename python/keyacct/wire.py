@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,11 @@ from keyacct.errors import from_os_error
 
 if TYPE_CHECKING:
     import os
+    from typing import TypeAlias
+
+    import pyarrow as pa
+
+    Buffer: TypeAlias = Any
 
 
 def protocols() -> list[str]:
@@ -60,14 +64,37 @@ def describe(
         yield from _core.describe(known, line, number, protocol, fields=fields, chinese=chinese)
 
 
-def register_rows(registers: _core.Registers | None = None) -> list[dict[str, Any]]:
-    """Every row of the register catalogue, in the order of protocol and file."""
-    return (registers if registers is not None else _core.Registers()).rows()
+def decode(buffer: Buffer, protocol: str = "auto", *, registers: _core.Registers | None = None) -> pa.Table:
+    """Readings of a whole byte stream, one row a value in the order of the frames.
+
+    buffer: any contiguous buffer of bytes (bytes, memoryview, mmap, a uint8 array); it is read without the GIL and
+    must not be written to meanwhile. Requests make no readings; noise and broken frames are passed over.
+    Columns: line (null here), offset (of the frame's first byte), device, protocol, kind, quantity, phase, tariff,
+    index (which of the last n), time (naive local civil time), value, unit, text (for what is no number), quality
+    (bits of `keyacct_model::Quality`). Raises UsageError for a protocol that is not known or not built.
+    """
+    import pyarrow as pa
+
+    known = registers if registers is not None else _core.Registers()
+    stream, _ = _core.decode(known, buffer, protocol)
+    return pa.table(stream)
 
 
-def describe_objects(
-    lines: Iterable[str], protocol: str = "auto", **options: Any
-) -> Iterator[dict[str, Any]]:
-    """The objects of `describe`, parsed."""
-    for text in describe(lines, protocol, **options):
-        yield json.loads(text)
+def register_rows(registers: _core.Registers | None = None, text: str | None = None) -> list[dict[str, Any]]:
+    """Rows of the register catalogue in the order of protocol and file; with `text` those that hold it.
+
+    A whole identifier (`02010100`) also finds the row with variables (`0201{p}00`) that it belongs to.
+    """
+    known = registers if registers is not None else _core.Registers()
+    rows = known.rows()
+    if text is None:
+        return rows
+    wanted = text.casefold()
+    keys = known.rows_of_key(text)
+    found = [
+        row
+        for row in rows
+        if (row["protocol"], row["key"]) in keys
+        or any(wanted in str(row[column]).casefold() for column in ("key", "name", "quantity", "format", "source"))
+    ]
+    return found

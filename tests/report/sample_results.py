@@ -29,35 +29,21 @@ class Tables:
 
 INSTANT = pa.timestamp("ms", tz="UTC")
 VOLTAGE = pa.schema(
-    [
-        (name, pa.string())
-        for name in ("account_no", "account_name", "point", "meter", "monitoring_class", "phase")
-    ]
-    + [
-        (name, pa.float64())
-        for name in ("nominal_v", "lower_v", "upper_v", "monitored_min", "over_limit_min")
-    ]
-    + [
-        (name, pa.float64())
-        for name in ("under_limit_min", "below_floor_min", "overvoltage_min", "rate", "max_v")
-    ]
+    [(name, pa.string()) for name in ("account_no", "account_name", "point", "meter", "monitoring_class", "phase")]
+    + [(name, pa.float64()) for name in ("nominal_v", "lower_v", "upper_v", "monitored_min", "over_limit_min")]
+    + [(name, pa.float64()) for name in ("under_limit_min", "below_floor_min", "overvoltage_min", "rate", "max_v")]
     + [("max_at", INSTANT), ("min_v", pa.float64()), ("min_at", INSTANT), ("mean_v", pa.float64())]
     + [("target_rate", pa.float64()), ("passed", pa.bool_()), ("completeness", pa.float64())]
     + [("resolution_min", pa.float64())]
 )
 POWER_FACTOR = pa.schema(
     [("account_no", pa.string()), ("account_name", pa.string()), ("point", pa.string())]
-    + [
-        (name, pa.float64())
-        for name in ("wp_kwh", "wq_kvarh", "q1_kvarh", "q4_kvarh", "pf", "pf_sharp", "pf_peak")
-    ]
+    + [(name, pa.float64()) for name in ("wp_kwh", "wq_kvarh", "q1_kvarh", "q4_kvarh", "pf", "pf_sharp", "pf_peak")]
     + [("pf_flat", pa.float64()), ("pf_valley", pa.float64()), ("pf_assessed", pa.decimal128(4, 2))]
     + [("pf_standard", pa.float64()), ("passed", pa.bool_()), ("adjustment_pct", pa.decimal128(6, 2))]
     + [("leading", pa.bool_()), ("completeness", pa.float64()), ("flags", pa.list_(pa.string()))]
 )
-HOURS = pa.schema(
-    [("account_no", pa.string()), ("hour", pa.int32()), ("pf", pa.float64()), ("leading", pa.bool_())]
-)
+HOURS = pa.schema([("account_no", pa.string()), ("hour", pa.int32()), ("pf", pa.float64()), ("leading", pa.bool_())])
 LOAD = pa.schema(
     [("account_no", pa.string()), ("md_kw", pa.float64()), ("md_at", INSTANT), ("demand_kind", pa.string())]
     + [("min_kw", pa.float64()), ("min_at", INSTANT), ("mean_kw", pa.float64()), ("load_rate", pa.float64())]
@@ -143,9 +129,7 @@ def load_curve(account: str, day: dt.date) -> list[dict]:
     return rows
 
 
-def month_results(
-    account: str = "3301000001", name: str = "日月化工集团有限公司", points: int = 2
-) -> Results:
+def month_results(account: str = "3301000001", name: str = "日月化工集团有限公司", points: int = 2) -> Results:
     """A month of an account with voltage points, energies and loads; day 12 has no data at all."""
     days = [day for day in month_days() if day.day != 12]
     total: list[dict] = []
@@ -170,13 +154,10 @@ def month_results(
         for h in range(24)
     ]
     day_rows = [
-        load_row(account, day, 0.55 if day.weekday() >= 5 else 0.9 + day.day / 300) | {"day": day}
-        for day in days
+        load_row(account, day, 0.55 if day.weekday() >= 5 else 0.9 + day.day / 300) | {"day": day} for day in days
     ]
     return Results(
-        voltage=Tables(
-            total=table(total, VOLTAGE), day=table(by_day, VOLTAGE.append(pa.field("day", pa.date32())))
-        ),
+        voltage=Tables(total=table(total, VOLTAGE), day=table(by_day, VOLTAGE.append(pa.field("day", pa.date32())))),
         power_factor=Tables(
             accounts=table([pf], POWER_FACTOR),
             points=table([pf | {"point": f"P{n + 1}"} for n in range(2)], POWER_FACTOR),
@@ -198,9 +179,7 @@ def empty_results() -> Results:
     """What the analyses give for an account without data."""
     return Results(
         voltage=Tables(total=table([], VOLTAGE), day=table([], VOLTAGE.append(pa.field("day", pa.date32())))),
-        power_factor=Tables(
-            accounts=table([], POWER_FACTOR), points=table([], POWER_FACTOR), hours=table([], HOURS)
-        ),
+        power_factor=Tables(accounts=table([], POWER_FACTOR), points=table([], POWER_FACTOR), hours=table([], HOURS)),
         load=Tables(
             total=table([], LOAD),
             day=table([], LOAD.append(pa.field("day", pa.date32()))),

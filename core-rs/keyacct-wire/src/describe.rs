@@ -271,8 +271,9 @@ fn value_json(reading: &Reading) -> Json {
 }
 
 impl Visitor for Describe {
-    fn head(&mut self, head: &Head) {
+    fn head(&mut self, head: &Head) -> bool {
         self.head = Some(*head);
+        true
     }
 
     fn value(&mut self, at: Range<usize>, reading: &Reading) {

@@ -36,9 +36,7 @@ def interval_ms(interval: str | int | dt.timedelta) -> int:
     elif match := re.fullmatch(r"(\d{1,9})\s*(ms|s|min|m|h)", interval.strip()):
         value = int(match[1]) * _UNIT_MS[match[2]]
     if value is None or not 1 <= value <= 86_400_000:
-        raise UsageError(
-            "usage.invalid", f"{interval!r} is no interval", hint="write for example 15min, 1min or 1h"
-        )
+        raise UsageError("usage.invalid", f"{interval!r} is no interval", hint="write for example 15min, 1min or 1h")
     return value
 
 

@@ -40,9 +40,7 @@ def _field(cell: Cell, lang: Lang) -> str:
 
 def _table(table: Table, account_no: str, lang: Lang) -> str:
     header = ["account_no", *(column.key for column in table.spec.columns)]
-    return _write(
-        [header, *([safe(account_no), *(_field(cell, lang) for cell in row)] for row in table.rows)]
-    )
+    return _write([header, *([safe(account_no), *(_field(cell, lang) for cell in row)] for row in table.rows)])
 
 
 def _figures(figures: Iterable[Figure], account_no: str, lang: Lang) -> str:

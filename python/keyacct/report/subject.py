@@ -78,13 +78,7 @@ def facts(subject: Subject) -> tuple[Fact, ...]:
         value = subject.attributes.get(key)
         if value is None or value == "":
             continue
-        text = (
-            f"{value:f}"
-            if isinstance(value, Decimal)
-            else f"{value:g}"
-            if isinstance(value, float)
-            else str(value)
-        )
+        text = f"{value:f}" if isinstance(value, Decimal) else f"{value:g}" if isinstance(value, float) else str(value)
         text = f"{text} {unit}" if unit else text
         shown.append(Fact(label, WORDS.get((key, text), Text(text, text))))
     return tuple(shown)

@@ -56,9 +56,7 @@ def draw(chart: Chart, lang: Lang, identifier: str) -> str:
     scale = nice_scale(_values(chart), zero=chart.kind == "bar", low=chart.axis.low, high=chart.axis.high)
     marks = scale.labels()
     left = max(pixel_width(mark, FONT_PX) for mark in marks) + 12
-    right = 14 + max(
-        (pixel_width(_limit_text(chart, i, lang), FONT_PX) for i in range(len(chart.limits))), default=2
-    )
+    right = 14 + max((pixel_width(_limit_text(chart, i, lang), FONT_PX) for i in range(len(chart.limits))), default=2)
     legend, legend_bottom = _legend(chart, lang, width)
     top = legend_bottom + 28
     bottom = HEIGHT + legend_bottom - 44
@@ -153,9 +151,7 @@ def _category_axis(chart: Chart, frame: _Frame, lang: Lang) -> list[str]:
     names = {index: chart.categories[index].to(lang) for index in candidates}
     widest = max((pixel_width(name, FONT_PX) for name in names.values()), default=0) + 8
     apart = frame.step * (candidates[1] - candidates[0]) if len(candidates) > 1 else widest
-    every = next(
-        (n for n in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 24, 31) if n * apart >= widest), len(candidates)
-    )
+    every = next((n for n in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 24, 31) if n * apart >= widest), len(candidates))
     shown = candidates[::-1][::every][::-1] if chart.ticks_from_end else candidates[::every]
     parts = []
     for index in shown:
@@ -164,9 +160,7 @@ def _category_axis(chart: Chart, frame: _Frame, lang: Lang) -> list[str]:
         half = pixel_width(names[index], FONT_PX) / 2
         over = x + half > frame.right + 13  # the last label must not leave the drawing
         anchor, at = ("tick end", frame.right + 13) if over else ("tick mid", x)
-        parts.append(
-            f'<text class="{anchor}" x="{_n(at)}" y="{_n(frame.bottom + 17)}">{escape(names[index])}</text>'
-        )
+        parts.append(f'<text class="{anchor}" x="{_n(at)}" y="{_n(frame.bottom + 17)}">{escape(names[index])}</text>')
     middle = (frame.left + frame.right) / 2
     parts.append(
         f'<text class="axis-title mid" x="{_n(middle)}" y="{_n(frame.bottom + 36)}">'
@@ -205,9 +199,7 @@ def _bars(chart: Chart, frame: _Frame, lang: Lang) -> list[str]:
                 f"{_said(chart, index, series.name.to(lang), f'{value:,f}', lang)}</rect>"
             )
             if _named_by_category(chart):
-                parts.append(
-                    f'<text class="tick mid" x="{_n(frame.x(index))}" y="{_n(y0 - 5)}">{value:,f}</text>'
-                )
+                parts.append(f'<text class="tick mid" x="{_n(frame.x(index))}" y="{_n(y0 - 5)}">{value:,f}</text>')
     return parts
 
 

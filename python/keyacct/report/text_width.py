@@ -7,9 +7,7 @@ import unicodedata
 
 def display_width(text: str) -> int:
     """Width in columns of a Latin digit; Chinese characters and full-width signs take two."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def pixel_width(text: str, font_px: float) -> float:

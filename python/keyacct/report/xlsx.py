@@ -70,9 +70,7 @@ class _Writer:
             for table in section.tables:
                 self._table(table)
             if section.charts:
-                name = Text(
-                    f"{section.title.en} {wording.CHARTS.en}", f"{section.title.zh}{wording.CHARTS.zh}"
-                )
+                name = Text(f"{section.title.en} {wording.CHARTS.en}", f"{section.title.zh}{wording.CHARTS.zh}")
                 sheet = self._sheet(name)
                 self._print_setup(sheet)
                 sheet.set_print_scale(PRINT_SCALE_PCT)
@@ -110,9 +108,7 @@ class _Writer:
         sheet.set_margins(left=0.5, right=0.5, top=0.75, bottom=0.6)
         who = f"{self.document.account_no} {self.document.account_name}"
         sheet.set_header(f"&L&9 {_literal(self.document.office)}&R&9 {_literal(who)}"[:255])
-        sheet.set_footer(
-            f"&L&9 {_literal(self.document.title.to(self.lang))} {self.document.period.label}&R&9&P / &N"
-        )
+        sheet.set_footer(f"&L&9 {_literal(self.document.title.to(self.lang))} {self.document.period.label}&R&9&P / &N")
         if repeat is not None:
             sheet.repeat_rows(repeat)
 

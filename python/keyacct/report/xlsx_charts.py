@@ -71,9 +71,7 @@ class ChartSheets:
         columns: list[tuple[str, Sequence[Decimal | None]]] = [
             (self._name(series), series.values) for series in chart.series
         ]
-        columns += [
-            (limit.name.to(self.lang), (limit.value,) * len(chart.categories)) for limit in chart.limits
-        ]
+        columns += [(limit.name.to(self.lang), (limit.value,) * len(chart.categories)) for limit in chart.limits]
         return columns
 
     def _name(self, series: Series) -> str:
@@ -93,9 +91,7 @@ class ChartSheets:
                     "name": [data, 1, place],
                     "categories": [data, 2, self.column, last, self.column],
                     "values": [data, 2, place, last, place],
-                    **self._look(
-                        item, bars=bars, labels=bars and not chart.stacked and len(chart.series) > 1
-                    ),
+                    **self._look(item, bars=bars, labels=bars and not chart.stacked and len(chart.series) > 1),
                 }
             )
         values = [value for series in chart.series for value in series.values if value is not None]
@@ -105,9 +101,7 @@ class ChartSheets:
         values += [limit.value for limit in chart.limits]
         scale = nice_scale(values, zero=bars, low=chart.axis.low, high=chart.axis.high)
         small = {"size": 9, "color": SOFT}
-        native.set_title(
-            {"name": chart.title.to(self.lang), "name_font": {"size": 12, "bold": True}, "overlay": False}
-        )
+        native.set_title({"name": chart.title.to(self.lang), "name_font": {"size": 12, "bold": True}, "overlay": False})
         native.set_x_axis(
             {
                 "name": chart.category_title.to(self.lang),

@@ -88,9 +88,7 @@ def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
                 hint="print the HTML report to PDF, or choose of xlsx, html, csv",
             )
         if name not in FORMATS:
-            raise UsageError(
-                "usage.invalid", f"{name!r} is no report format", hint="choose of xlsx, html, csv"
-            )
+            raise UsageError("usage.invalid", f"{name!r} is no report format", hint="choose of xlsx, html, csv")
     if not formats:
         raise UsageError("usage.invalid", "no report format is named", hint="choose of xlsx, html, csv")
     return tuple(name for name in FORMATS if name in formats)
@@ -187,9 +185,7 @@ def _build(
 class _Run:
     """The files of one run."""
 
-    def __init__(
-        self, period: Period, lang: Lang, formats: Sequence[str], csv_bom: bool, out: Path | None
-    ) -> None:
+    def __init__(self, period: Period, lang: Lang, formats: Sequence[str], csv_bom: bool, out: Path | None) -> None:
         from keyacct.report.html import IndexEntry
 
         self.period, self.lang, self.formats, self.csv_bom, self.out = period, lang, formats, csv_bom, out

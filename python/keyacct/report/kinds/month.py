@@ -52,9 +52,7 @@ REACTIVE_MODES = {
 }
 
 
-def build(
-    workspace: Workspace, period: Period, accounts: Sequence[str], generated_at: dt.datetime
-) -> list[Document]:
+def build(workspace: Workspace, period: Period, accounts: Sequence[str], generated_at: dt.datetime) -> list[Document]:
     """One document an account. Raises KeyacctError of the registry or of an analysis."""
     subjects = load_subjects(workspace, accounts)
     rows = split_by_account(analyse(workspace, period, accounts), workspace.zone)
@@ -138,9 +136,7 @@ def _completeness(rows: AccountRows) -> Figure:
     }
     detail = Text(
         *(
-            " · ".join(
-                f"{title.to(lang)} {number(share, 2, percent=True)}\u00a0%" for title, share in shares.items()
-            )
+            " · ".join(f"{title.to(lang)} {number(share, 2, percent=True)}\u00a0%" for title, share in shares.items())
             for lang in ("en", "zh")
         )
     )
@@ -159,9 +155,7 @@ def _parameters(settings: Settings) -> tuple[Fact, ...]:
             Text("Voltage assessment floor", "电压考核下限"),
             _of_nominal(share(settings.voltage.assessment_floor).text.en),
         ),
-        Fact(
-            Text("Over-voltage above", "过压门槛"), _of_nominal(share(settings.voltage.overvoltage).text.en)
-        ),
+        Fact(Text("Over-voltage above", "过压门槛"), _of_nominal(share(settings.voltage.overvoltage).text.en)),
         Fact(
             Text("Reactive energy", "无功电量计算"),
             Text(f"{quadrants}, {mode.en}", f"{quadrants}, {mode.zh}"),
@@ -201,8 +195,7 @@ def _notes(settings: Settings, scope: Scope) -> list[Note]:
         Note(
             "info",
             Text(
-                "Voltage-loss time is not part of this report: it comes from meter events, which nothing "
-                "feeds yet.",
+                "Voltage-loss time is not part of this report: it comes from meter events, which nothing feeds yet.",
                 "本报告不含失压时间: 该项取自电能表事件记录, 目前尚无数据来源。",
             ),
         ),
@@ -217,8 +210,7 @@ def _notes(settings: Settings, scope: Scope) -> list[Note]:
         Note(
             "rule",
             Text(
-                "Voltage compliance: GB/T 12325-2008; the rate of a span comes from its minutes, not from "
-                "daily rates.",
+                "Voltage compliance: GB/T 12325-2008; the rate of a span comes from its minutes, not from daily rates.",
                 "电压合格率: GB/T 12325-2008; 时段合格率按该时段分钟数计算, 不取日合格率平均值。",
             ),
         ),

@@ -123,9 +123,7 @@ def gap_notes(rows: Iterable[Row], scope: Scope, of: Text) -> list[Note]:
             )
         )
     if partial:
-        listed = ", ".join(
-            f"{day} ({number(shares[day], 2, percent=True)}\u00a0%)" for day in partial[:LISTED_GAPS]
-        )
+        listed = ", ".join(f"{day} ({number(shares[day], 2, percent=True)}\u00a0%)" for day in partial[:LISTED_GAPS])
         more = len(partial) - LISTED_GAPS
         notes.append(
             Note(

@@ -43,9 +43,7 @@ MINUTES_A_DAY = 1440
 def section(total: Sequence[Row], day: Sequence[Row], curve: Sequence[Row], scope: Scope) -> Section:
     """Tables of the period, tariff periods and days; charts of daily energy, peak day and tariff split."""
     if not total or all(row["energy_kwh"] is None and row["md_kw"] is None for row in total):
-        text = Text(
-            "No load or energy of this account is known in the period.", "本期该客户没有负荷与电量数据。"
-        )
+        text = Text("No load or energy of this account is known in the period.", "本期该客户没有负荷与电量数据。")
         return Section("load", TITLE, notes=(Note("warning", text),))
     row = total[0]
     by_day = {item["day"]: item for item in day}
@@ -114,9 +112,7 @@ def _split_rows(row: Row) -> list[dict[str, Value]]:
         part = row[f"energy_{key}_kwh"]
         share = part / whole if part is not None and whole else None
         rows.append({"tariff_period": name, "energy_kwh": part, "share_pct": share})
-    rows.append(
-        {"tariff_period": Text("all", "合计"), "energy_kwh": whole, "share_pct": 1 if whole else None}
-    )
+    rows.append({"tariff_period": Text("all", "合计"), "energy_kwh": whole, "share_pct": 1 if whole else None})
     return rows
 
 
@@ -125,9 +121,7 @@ def _daily_chart(by_day: dict[dt.date, Row], scope: Scope) -> Chart:
     days = scope.days()
     measured = [row for row in by_day.values() if row["energy_kwh"] is not None]
     keys = [key for key in TARIFF_PERIODS if any(row[f"energy_{key}_kwh"] is not None for row in measured)]
-    stacked = bool(keys) and all(
-        any(row[f"energy_{key}_kwh"] is not None for key in keys) for row in measured
-    )
+    stacked = bool(keys) and all(any(row[f"energy_{key}_kwh"] is not None for key in keys) for row in measured)
 
     def values(column: str) -> tuple[Decimal | None, ...]:
         return tuple(number(by_day[day][column], 2) if day in by_day else None for day in days)

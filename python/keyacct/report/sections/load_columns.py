@@ -34,9 +34,7 @@ DEMAND_KIND = Column(
     Text("Where the demand comes from, by the analysis' own code.", "需量的来源, 以分析代码表示。"),
     "text",
 )
-MIN_LOAD = Column(
-    "min_kw", Text("Minimum load", "最小负荷"), Text("Lowest load.", "最低负荷。"), unit=KW, decimals=2
-)
+MIN_LOAD = Column("min_kw", Text("Minimum load", "最小负荷"), Text("Lowest load.", "最低负荷。"), unit=KW, decimals=2)
 MIN_LOAD_AT = Column(
     "min_at",
     Text("Time of minimum", "最小负荷时间"),
@@ -95,9 +93,7 @@ SHARE = Column(
     PERCENT,
     2,
 )
-CURVE_AT = Column(
-    "at", Text("Interval end", "时段止点"), Text("End of the interval.", "时段的止点。"), "instant"
-)
+CURVE_AT = Column("at", Text("Interval end", "时段止点"), Text("End of the interval.", "时段的止点。"), "instant")
 CURVE_LOAD = Column(
     "p_kw",
     Text("Load", "负荷"),

@@ -57,9 +57,7 @@ def section(account: Sequence[Row], points: Sequence[Row], hours: Sequence[Row])
     charts: list[Chart] = []
     if any(hour["pf"] is not None for hour in hours):
         tables.append(
-            BY_HOUR.fill(
-                _cells(by_hour[hour]) if hour in by_hour else {"hour": hour, "pf": None} for hour in HOURS
-            )
+            BY_HOUR.fill(_cells(by_hour[hour]) if hour in by_hour else {"hour": hour, "pf": None} for hour in HOURS)
         )
         charts.append(_curve(by_hour, number(row["pf_standard"], 2)))
     return Section("power_factor", TITLE, tuple(tables), tuple(charts), tuple(_flags(account)))
@@ -68,9 +66,7 @@ def section(account: Sequence[Row], points: Sequence[Row], hours: Sequence[Row])
 def figures(account: Sequence[Row]) -> list[Figure]:
     """The assessed power factor against its standard, and the adjustment of the charge."""
     if not account or account[0]["wp_kwh"] is None:
-        return [
-            Figure(column, column.cell(Absent(NOT_MEASURED))) for column in (PF_FIGURE, ADJUSTMENT_FIGURE)
-        ]
+        return [Figure(column, column.cell(Absent(NOT_MEASURED))) for column in (PF_FIGURE, ADJUSTMENT_FIGURE)]
     row = account[0]
     standard = STANDARD.cell(row["pf_standard"])
     detail = (

@@ -116,9 +116,7 @@ def _heads(rows: Sequence[Row]) -> list[Row]:
 
 def _charts(rows: Sequence[Row], days: Sequence[Row], scope: Scope) -> tuple[list[Chart], list[Note]]:
     heads = _heads(rows)
-    shown = sorted(heads, key=lambda row: (row["rate"] is None, row["rate"] or 0, _order(row)))[
-        :CHARTED_POINTS
-    ]
+    shown = sorted(heads, key=lambda row: (row["rate"] is None, row["rate"] or 0, _order(row)))[:CHARTED_POINTS]
     shown.sort(key=_order)
     notes = []
     if len(shown) < len(heads):
@@ -126,8 +124,7 @@ def _charts(rows: Sequence[Row], days: Sequence[Row], scope: Scope) -> tuple[lis
             Note(
                 "info",
                 Text(
-                    f"Charts show the {len(shown)} of {len(heads)} points with the lowest rate; "
-                    "the tables show all.",
+                    f"Charts show the {len(shown)} of {len(heads)} points with the lowest rate; the tables show all.",
                     f"图中仅绘出{len(heads)}个监测点中合格率最低的{len(shown)}个, 表格列出全部。",
                 ),
             )
