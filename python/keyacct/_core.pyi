@@ -1,5 +1,3 @@
-from collections.abc import Sequence
-
 __version__: str
 OPTIMISED: bool
 
@@ -16,3 +14,20 @@ def month_stats(
     out: str | None = None,
     threads: int | None = None,
 ) -> tuple[ArrowStream, ArrowStream, list[str], int]: ...
+
+_Question = tuple[int, int, list[tuple[int, int]], int, bool]
+
+def field_voltage(
+    samples: object, parameters: object, question: _Question, floor_share: float, ceiling_share: float
+) -> tuple[ArrowStream, ArrowStream]: ...
+def field_load(
+    samples: object,
+    parameters: object,
+    tariffs: object,
+    question: _Question,
+    window_ms: int,
+    minimum_coverage: float,
+) -> tuple[ArrowStream, ArrowStream, ArrowStream]: ...
+def field_energy(
+    samples: object, parameters: object, tariffs: object, question: _Question, power: bool
+) -> tuple[ArrowStream, ArrowStream]: ...
