@@ -23,6 +23,9 @@ ClickUsageError: type[Exception] = typer.BadParameter.__mro__[1]
 COMMANDS: dict[str, tuple[str, Text]] = {
     "decode": ("decode", Text("Frames of meters and terminals, byte by byte", "逐字节解析表计与终端报文")),
     "stats": ("stats", Text("Day and month statistics of Parquet samples", "Parquet 样本的日、月统计")),
+    "voltage": ("voltage", Text("Voltage compliance", "电压合格率")),
+    "pf": ("pf", Text("Power factor and its assessment", "功率因数及考核")),
+    "load": ("load", Text("Load, demand and energy", "负荷、需量与电量")),
 }
 """Command name → (module of `keyacct.cli`, one line of help). A new command is one line here and one module."""
 

@@ -190,9 +190,7 @@ def _read(question: Question) -> dict[str, _Books]:
 
 def _kernel(question: Question, parameters: pa.Table, books: dict[str, _Books], *, power: bool) -> set[str]:
     """Adds what the samples of one family give; the meters that gave something."""
-    samples = (
-        question.samples("power", ("p", "q"), 4) if power else question.samples("energy", ENERGIES, 4)
-    )
+    samples = question.samples("power", ("p", "q"), 4) if power else question.samples("energy", ENERGIES, 4)
     sums, origin = (
         pa.table(stream)
         for stream in _core.field_energy(
