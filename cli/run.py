@@ -32,6 +32,9 @@ COMMANDS: dict[str, tuple[str, Text]] = {
     "doctor": ("doctor", Text("Check the workspace and this installation", "检查工作区与安装环境")),
     "report": ("report", Text("Reports of accounts as Excel, HTML, CSV", "客户报表 (Excel、HTML、CSV)")),
     "registers": ("registers", Text("Data identifiers that can be decoded", "可解析的数据标识")),
+    "voltage": ("voltage", Text("Voltage compliance", "电压合格率")),
+    "pf": ("pf", Text("Power factor and its assessment", "功率因数及考核")),
+    "load": ("load", Text("Load, demand and energy", "负荷、需量与电量")),
 }
 """Command name → (module of `keyacct.cli`, one line of help). A new command is one line here and one module."""
 

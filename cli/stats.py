@@ -18,7 +18,9 @@ def stats(
     data: Annotated[
         str,
         typer.Option(
-            "--data", metavar="DIR", help=str(Text("Folder with part-*.parquet.", "样本目录 (part-*.parquet)。"))
+            "--data",
+            metavar="DIR",
+            help=str(Text("Folder with part-*.parquet.", "样本目录 (part-*.parquet)。")),
         ),
     ],
     limits: Annotated[
@@ -44,7 +46,9 @@ def stats(
         float,
         typer.Option(
             "--loss",
-            help=str(Text("Share of nominal below which a voltage is not assessed.", "低于此标幺值的电压不考核。")),
+            help=str(
+                Text("Share of nominal below which a voltage is not assessed.", "低于此标幺值的电压不考核。")
+            ),
         ),
     ] = 0.70,
     engine: Annotated[

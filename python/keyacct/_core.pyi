@@ -11,6 +11,9 @@ __all__ = [
     "decode",
     "describe",
     "error_codes",
+    "field_load",
+    "field_power_factor",
+    "field_voltage",
     "month_stats",
     "protocols",
     "replay",
@@ -42,8 +45,6 @@ class Registers:
     def __new__(cls, files: Sequence[tuple[str, str]] = ...) -> Registers: ...
     def rows(self) -> list[dict[str, Any]]:
         """Every row: protocol, key, name, quantity, kind, format, access, source, file, line."""
-    def rows_of_key(self, key: str) -> list[tuple[str, str]]:
-        """(protocol, key as spelled) of the rows that an identifier or a register name belongs to."""
 
 def protocols() -> list[str]:
     """Names that `--protocol` takes."""
@@ -59,6 +60,21 @@ def describe(
 ) -> list[str]:
     """JSON objects of one line of hex text, one a frame."""
 
+def decode(registers: Registers, buffer: object, protocol: str = "auto") -> tuple[ArrowStream, dict[str, Any]]:
+    """Readings of a whole byte stream, and the tally."""
+
+# --- keyacct.capture.replay -------------------------------------------------------------------------------------------
+
+def replay(
+    registers: Registers,
+    path: str,
+    protocol: str = "auto",
+    *,
+    day: int | None = None,
+    assumed: tuple[int, int] | None = None,
+) -> tuple[ArrowStream, dict[str, Any]]:
+    """Readings and tally of a capture file."""
+
 # --- keyacct.analysis -------------------------------------------------------------------------------------------------
 
 def month_stats(
@@ -70,17 +86,20 @@ def month_stats(
     out: str | None = None,
     threads: int | None = None,
 ) -> tuple[ArrowStream, ArrowStream, list[str], int]: ...
-def decode(registers: Registers, buffer: object, protocol: str = "auto") -> tuple[ArrowStream, dict[str, Any]]:
-    """Readings of a whole byte stream, and the tally."""
 
-# keyacct.capture.replay
+_Question = tuple[int, int, list[tuple[int, int]], int, bool]
 
-def replay(
-    registers: Registers,
-    path: str,
-    protocol: str = "auto",
-    *,
-    day: int | None = None,
-    assumed: tuple[int, int] | None = None,
-) -> tuple[ArrowStream, dict[str, Any]]:
-    """Readings and tally of a capture file."""
+def field_voltage(
+    samples: object, parameters: object, question: _Question, floor_share: float, ceiling_share: float
+) -> tuple[ArrowStream, ArrowStream]: ...
+def field_load(
+    samples: object,
+    parameters: object,
+    tariffs: object,
+    question: _Question,
+    window_ms: int,
+    minimum_coverage: float,
+) -> tuple[ArrowStream, ArrowStream, ArrowStream]: ...
+def field_energy(
+    samples: object, parameters: object, tariffs: object, question: _Question, power: bool
+) -> tuple[ArrowStream, ArrowStream]: ...
