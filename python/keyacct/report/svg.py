@@ -66,7 +66,7 @@ def draw(chart: Chart, lang: Lang, identifier: str) -> str:
     frame = _Frame(left, top, width - right, bottom, scale, len(chart.categories))
     parts = [
         f'<svg class="chart" viewBox="0 0 {width} {_n(height)}" role="img" '
-        f'aria-labelledby="{identifier}-t {identifier}-d" xmlns="http://www.w3.org/2000/svg">',
+        f'aria-labelledby="{identifier}-t {identifier}-d">',
         f'<title id="{identifier}-t">{escape(chart.title.to(lang))}</title>',
         f'<desc id="{identifier}-d">{escape(chart.summary.to(lang))}</desc>',
         *legend,
