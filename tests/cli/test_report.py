@@ -44,7 +44,7 @@ def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(keyacct: Keyacct, town: Path, *more: str) -> Any:  # noqa: ANN401
+def run(keyacct: Keyacct, town: Path, *more: str) -> Any:
     return keyacct(
         "report", "month", "--period", "2026-06", "--account", "3301000001", "--out", town / "out",
         "--workspace", town, "--now", "2026-07-01T08:00+08:00", *more,

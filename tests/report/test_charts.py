@@ -23,7 +23,7 @@ VALUES = st.decimals(-10_000_000, 10_000_000, places=3)
 
 
 @given(st.lists(VALUES, max_size=20), st.booleans())
-def test_a_scale_holds_all_values_in_few_even_round_steps(values: list[Decimal], zero: bool) -> None:  # noqa: FBT001
+def test_a_scale_holds_all_values_in_few_even_round_steps(values: list[Decimal], zero: bool) -> None:
     scale = nice_scale(values, zero=zero)
     assert all(scale.low <= value <= scale.high for value in values)
     assert not zero or scale.low <= 0 <= scale.high
@@ -44,7 +44,7 @@ def test_any_chart_can_be_drawn(
     values: list[Decimal | None],
     limits: list[Decimal],
     kind: str,
-    wide: bool,  # noqa: FBT001
+    wide: bool,
 ) -> None:
     chart = Chart(
         "c", kind, Text("<t>", "题"), Text("&", "述"), Text("x", "横"),  # type: ignore[arg-type]
@@ -76,7 +76,7 @@ def check(svg: str) -> None:
     assert root.find("desc") is not None
     for kind in ("tick", "axis-title", "limit-name"):
         for left, right, y in boxes(root, kind):
-            assert -1 <= left
+            assert left >= -1
             assert right <= width + 1, (kind, right, width)
             assert 0 <= y <= height
     below = sorted(box for box in boxes(root, "tick") if box[2] == max(b[2] for b in boxes(root, "tick")))

@@ -145,7 +145,8 @@ rows = split_by_account(sample.month_results(), workspace.zone)["3301000001"]
 now = dt.datetime(2026, 7, 1, 0, 30, tzinfo=dt.UTC)
 document = build_from(rows, Subject("3301000001", "名", {}), workspace, Period.parse("2026-06"), now)
 for lang in ("en", "zh"):
-    for content in (write_xlsx(document, lang), write_html(document, lang), *write_csv(document, lang).values()):
+    parts = write_csv(document, lang).values()
+    for content in (write_xlsx(document, lang), write_html(document, lang), *parts):
         print(hashlib.sha256(content).hexdigest())
 """
 

@@ -44,7 +44,7 @@ def test_key_figures_stand_at_the_top(document: Document) -> None:
         "voltage_compliance_pct",
     ]  # fmt: skip
     assert figures["max_demand_kw"].detail.en == "2026-06-17 10:15"
-    # The printed example of the tariff rule: 100 000 kWh, 40 000 + 20 000 kvarh, standard 0.90 -> 0.86 -> +2.0 %.
+    # A worked case of the tariff rule: 100 000 kWh, 40 000 + 20 000 kvarh, standard 0.90: 0.86, +2.0 %.
     assert figures["power_factor"].cell.text.en == "0.86"
     assert (figures["power_factor"].verdict, figures["power_factor"].detail.en) == ("fail", "standard 0.90")
     assert (figures["pf_adjustment_pct"].cell.text.en, figures["pf_adjustment_pct"].detail.zh) == (
@@ -79,8 +79,8 @@ def test_every_figure_and_table_is_in_the_dictionary(document: Document) -> None
 def test_completeness_is_the_lowest_of_the_parts(document: Document) -> None:
     assert document.completeness.cell.text.en == "98.77"
     assert (
-        "Voltage 99.57\u00a0% · Power factor 98.77\u00a0% · Load and demand 100.00\u00a0%"
-        == document.completeness.detail.en
+        document.completeness.detail.en
+        == "Voltage 99.57\u00a0% · Power factor 98.77\u00a0% · Load and demand 100.00\u00a0%"
     )
 
 

@@ -1,1 +1,1 @@
-"""Where parts meet: each module is one job that a command starts. No presentation, no arithmetic."""
+"""Where parts meet: replay → store, samples → store, report batches, the demo."""

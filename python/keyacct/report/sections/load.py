@@ -54,7 +54,9 @@ def section(total: Sequence[Row], day: Sequence[Row], curve: Sequence[Row], scop
     if split:
         tables.append(SPLIT.fill(_split_rows(row)))
     tables.append(DAILY.fill(_day_rows(by_day, scope)))
-    charts = [_daily_chart(by_day, scope)]
+    charts = []
+    if any(item["energy_kwh"] is not None for item in day):
+        charts.append(_daily_chart(by_day, scope))
     if any(point["p_kw"] is not None for point in curve):
         points = sorted(curve, key=lambda point: point["at"])
         tables.append(CURVE.fill(points))

@@ -134,7 +134,9 @@ def _charts(rows: Sequence[Row], days: Sequence[Row], scope: Scope) -> tuple[lis
         )
     if not days:
         return [], notes
-    charts = [_compliance_chart(shown, days, scope)]
+    charts = []
+    if any(row["rate"] is not None for row in days):
+        charts.append(_compliance_chart(shown, days, scope))
     charts += [_band_chart(head, number_, days, rows, scope) for number_, head in enumerate(shown, 1)]
     return charts, notes
 
