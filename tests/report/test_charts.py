@@ -104,6 +104,26 @@ def test_a_gap_in_the_data_is_a_gap_in_the_line(document: Document) -> None:
     assert len(re.findall(r'class="line s0"', draw(chart, "en", "c"))) == 2
 
 
+def test_a_name_too_long_for_the_legend_is_shortened_there_and_whole_elsewhere() -> None:
+    names = ["进线" * 60, "feeder " * 60]
+    series = tuple(Series(name[:1], Text(name, name), (Decimal(1),)) for name in names)
+    chart = Chart(
+        "c",
+        "line",
+        Text("t", "t"),
+        Text("d", "d"),
+        Text("x", "x"),
+        (Text("1", "1"),),
+        series,
+        Axis(Text("y", "y")),
+    )
+    root = ET.fromstring(draw(chart, "zh", "c"))
+    legend = [text.text or "" for text in root.iter("text") if text.get("class") == "legend"]
+    assert all(text.endswith("…") and 24 + pixel_width(text, 12) <= 560 for text in legend)
+    said = " ".join(title.text or "" for title in root.iter("title"))
+    assert all(name in said for name in names)
+
+
 def test_the_style_sheet_has_the_palette(document: Document) -> None:
     css = (files("keyacct.report") / "templates" / "style.css").read_text("utf-8")
     assert tuple(re.findall(r"--c\d: (#[0-9a-f]{6})", css)[:6]) == palette.SERIES

@@ -7,6 +7,8 @@ import unicodedata
 
 def display_width(text: str) -> int:
     """Width in columns of a Latin digit; Chinese characters and full-width signs take two."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
     )
