@@ -62,10 +62,10 @@ LOAD = pa.schema(
     [("account_no", pa.string()), ("md_kw", pa.float64()), ("md_at", INSTANT), ("demand_kind", pa.string())]
     + [("min_kw", pa.float64()), ("min_at", INSTANT), ("mean_kw", pa.float64()), ("load_rate", pa.float64())]
     + [("min_load_rate", pa.float64()), ("peak_valley_gap_kw", pa.float64()), ("energy_kwh", pa.float64())]
-    + [(f"energy_{name}_kwh", pa.float64()) for name in ("sharp", "peak", "flat", "valley")]
+    + [(f"{name}_kwh", pa.float64()) for name in ("sharp", "peak", "flat", "valley")]
     + [("completeness", pa.float64())]
 )
-CURVE = pa.schema([("account_no", pa.string()), ("at", INSTANT), ("p_kw", pa.float64())])
+CURVE = pa.schema([("account_no", pa.string()), ("at", INSTANT), ("kw", pa.float64())])
 
 
 def at(day: dt.date, minutes: int) -> dt.datetime:
@@ -129,10 +129,10 @@ def load_row(account: str, day: dt.date | None, weight: float) -> dict:
     stamp = day or dt.date(2026, 6, 17)
     return {
         "account_no": account, "md_kw": 2860.4 * min(weight, 1.2), "md_at": at(stamp, 615),
-        "demand_kind": "sliding_15min", "min_kw": 610.2 * weight, "min_at": at(stamp, 255),
+        "demand_kind": "block15", "min_kw": 610.2 * weight, "min_at": at(stamp, 255),
         "mean_kw": 1950.0 * weight, "load_rate": 0.68173,
         "min_load_rate": 0.21333, "peak_valley_gap_kw": 2250.2 * weight, "energy_kwh": sum(parts.values()),
-        **{f"energy_{key}_kwh": value for key, value in parts.items()},
+        **{f"{key}_kwh": value for key, value in parts.items()},
         "completeness": 0.995 if weight < 0.6 else 1.0,
     }  # fmt: skip
 
@@ -143,7 +143,7 @@ def load_curve(account: str, day: dt.date) -> list[dict]:
         if 50 <= n <= 52:
             continue  # a gap
         kw = 1400 + 900 * math.sin((n - 30) / 96 * 2 * math.pi) + 560 * math.exp(-(((n - 41) / 4) ** 2))
-        rows.append({"account_no": account, "at": at(day, n * 15), "p_kw": round(kw, 3)})
+        rows.append({"account_no": account, "at": at(day, n * 15), "kw": round(kw, 3)})
     return rows
 
 
@@ -164,7 +164,7 @@ def month_results(
         "pf_flat": 0.8612,
         "pf_valley": None, "pf_assessed": Decimal("0.86"), "pf_standard": 0.9, "passed": False,
         "adjustment_pct": Decimal("2.00"), "leading": False, "completeness": 0.98765,
-        "flags": ["q4_share_high"],
+        "flags": ["boundary_end"],
     }  # fmt: skip
     hours = [
         {

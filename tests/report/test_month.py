@@ -184,7 +184,7 @@ def test_more_points_than_colours_are_charted_by_the_lowest_rate(make: Make, sam
 
 
 def test_flags_of_the_analysis_are_told(document: Document) -> None:
-    assert "q4_share_high" in warnings(section(document, "power_factor"))
+    assert "No reading at the end of the period" in warnings(section(document, "power_factor"))
 
 
 @pytest.mark.parametrize(
@@ -197,6 +197,107 @@ def test_every_kind_of_period_has_its_title(make: Make, sample: ModuleType, peri
     document = make(period=period, results=sample.empty_results())
     assert document.title.en == title
     assert title in {text.en for text in TITLES.values()}
+
+
+def nulled(table: pa.Table, keep: set[str], where: dict[str, object]) -> pa.Table:
+    """Rows that match `where` lose every value but those of `keep`: how the analyses show what has no data."""
+    rows = [
+        {k: v if k in keep else None for k, v in row.items()}
+        | ({"completeness": 0.0} if "completeness" in row else {})
+        if all(row[key] == value for key, value in where.items())
+        else row
+        for row in table.to_pylist()
+    ]
+    return pa.Table.from_pylist(rows, schema=table.schema)
+
+
+KEEP = {
+    "account_no",
+    "account_name",
+    "point",
+    "meter",
+    "phase",
+    "day",
+    "target_rate",
+    "lower_v",
+    "upper_v",
+    "hour",
+}
+
+
+def test_rows_without_values_are_no_data(make: Make, sample: ModuleType) -> None:
+    """The analyses give a row for every account, point and day, null where there is nothing."""
+    full = sample.month_results()
+    results = dataclasses.replace(
+        full,
+        voltage=dataclasses.replace(
+            full.voltage, total=nulled(full.voltage.total, KEEP, {}), day=nulled(full.voltage.day, KEEP, {})
+        ),
+        power_factor=dataclasses.replace(
+            full.power_factor,
+            accounts=nulled(full.power_factor.accounts, KEEP, {}),
+            hours=nulled(full.power_factor.hours, KEEP, {}),
+        ),
+        load=dataclasses.replace(
+            full.load, total=nulled(full.load.total, KEEP, {}), day=nulled(full.load.day, KEEP, {}),
+            peak_day_curve=full.load.peak_day_curve.slice(0, 0),
+        ),
+    )  # fmt: skip
+    document = make(results=results)
+    assert document.row_count() == 0
+    assert all(figure.cell.absent == NOT_MEASURED for figure in document.figures)
+    assert document.completeness.cell.absent is not None
+
+
+def test_a_silent_point_is_named_and_does_not_spoil_the_others(make: Make, sample: ModuleType) -> None:
+    full = sample.month_results()
+    point = full.voltage.total.to_pylist()[-1]["point"]
+    changed = dataclasses.replace(
+        full.voltage,
+        total=nulled(full.voltage.total, KEEP, {"point": point}),
+        day=nulled(full.voltage.day, KEEP, {"point": point}),
+    )
+    document = make(results=dataclasses.replace(full, voltage=changed))
+    part = section(document, "voltage")
+    assert f"No voltage in the period at: {point}." in warnings(part)
+    assert "no data on 1 of 30 days: 2026-06-12." in warnings(part)
+    assert len([chart for chart in part.charts if chart.kind == "band"]) == 1
+    assert next(f for f in document.figures if f.column.key == "voltage_compliance_pct").verdict is None
+
+
+def test_a_point_without_limits_says_so(make: Make, sample: ModuleType) -> None:
+    full = sample.month_results(points=1)
+    total = full.voltage.total
+    for name in ("lower_v", "upper_v", "rate", "passed", "over_limit_min", "under_limit_min"):
+        place = total.column_names.index(name)
+        total = total.set_column(
+            place, total.schema.field(name), pa.nulls(total.num_rows, total.schema.field(name).type)
+        )
+    document = make(results=dataclasses.replace(full, voltage=dataclasses.replace(full.voltage, total=total)))
+    table = section(document, "voltage").tables[0]
+    assert [(reason.en, len(columns)) for reason, columns in table.reasons()] == [
+        ("no voltage limits in the registry", 6)
+    ]
+    figure = next(f for f in document.figures if f.column.key == "voltage_compliance_pct")
+    assert figure.cell.absent is not None
+    assert figure.cell.absent.en == "no voltage limits in the registry"
+
+
+def test_missing_reactive_energy_is_told_apart_from_no_energy(make: Make, sample: ModuleType) -> None:
+    full = sample.month_results()
+    row = full.power_factor.accounts.to_pylist()[0]
+    lost = dict.fromkeys(
+        ("wq_kvarh", "q1_kvarh", "q4_kvarh", "pf", "pf_assessed", "passed", "adjustment_pct")
+    )
+    accounts = pa.Table.from_pylist(
+        [row | lost | {"flags": ["no_reactive"]}], schema=full.power_factor.accounts.schema
+    )
+    changed = dataclasses.replace(full.power_factor, accounts=accounts)
+    document = make(results=dataclasses.replace(full, power_factor=changed))
+    figure = next(f for f in document.figures if f.column.key == "power_factor")
+    assert figure.cell.absent is not None
+    assert figure.cell.absent.en == "no reactive energy is known"
+    assert "No reactive energy is known" in warnings(section(document, "power_factor"))
 
 
 def test_the_digest_follows_the_inputs_not_their_order(sample: ModuleType, workspace: Workspace) -> None:
