@@ -200,7 +200,7 @@ def test_every_kind_of_period_has_its_title(make: Make, sample: ModuleType, peri
 
 
 def nulled(table: pa.Table, keep: set[str], where: dict[str, object]) -> pa.Table:
-    """Rows that match `where` lose every value but those of `keep`: how the analyses show what has no data."""
+    """Rows that match `where` lose every value but those of `keep`, as the analyses give what has no data."""
     rows = [
         {k: v if k in keep else None for k, v in row.items()}
         | ({"completeness": 0.0} if "completeness" in row else {})
