@@ -12,7 +12,7 @@ import typer
 
 from keyacct.cli import exit_codes, render
 from keyacct.cli.options import Format, FormatOption
-from keyacct.cli.session import make_app, command
+from keyacct.cli.session import command, make_app
 from keyacct.errors import InputError, UsageError, from_os_error
 from keyacct.i18n import Text, language
 

@@ -155,7 +155,7 @@ def write_tree(title: str, branches: Sequence[Branch]) -> None:
     from rich.text import Text as Styled
     from rich.tree import Tree
 
-    def grow(tree: Any, inner: Sequence[Branch]) -> None:  # noqa: ANN401
+    def grow(tree: Any, inner: Sequence[Branch]) -> None:
         for label, explained, children in inner:
             grow(tree.add(Styled(safe(label), style="" if explained else "bold red")), children)
 

@@ -32,8 +32,16 @@ FILE_COLUMNS = (
 )
 
 
-@command(app)
-def report(  # noqa: PLR0917  the options of the command line, passed by name
+@command(
+    app,
+    help=str(
+        Text(
+            "Write reports of one kind over a period, for the named accounts or all; stdout lists the files.",
+            "按统计期为指定或全部客户生成报表; 标准输出列出生成的文件。",
+        )
+    ),
+)
+def report(  # noqa: D103  its help stands above; the options come by name
     kind: Annotated[
         str | None,
         typer.Argument(metavar="KIND", help=str(Text("Which report; see --list.", "报表类别, 见 --list。"))),
@@ -81,7 +89,6 @@ def report(  # noqa: PLR0917  the options of the command line, passed by name
     format: FormatOption = Format.table,
     dry_run: DryRunOption = False,
 ) -> int:
-    """Write reports of one kind over a period, for the named accounts or all; stdout lists the files."""
     if list_kinds:
         return _list(format)
     if kind is None or period is None or out is None:

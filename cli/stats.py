@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from keyacct.cli import session
-from keyacct.cli.session import make_app, command
+from keyacct.cli.session import command, make_app
 from keyacct.i18n import Text
 
 app = make_app()
@@ -46,9 +46,7 @@ def stats(
         float,
         typer.Option(
             "--loss",
-            help=str(
-                Text("Share of nominal below which a voltage is not assessed.", "低于此标幺值的电压不考核。")
-            ),
+            help=str(Text("Share of nominal below which a voltage is not assessed.", "低于此标幺值的电压不考核。")),
         ),
     ] = 0.70,
     engine: Annotated[

@@ -57,9 +57,7 @@ def test_forward_and_reverse_reactive_add_by_amount(office):
     assert row["flags"] == ["unattributed"]
 
 
-@pytest.mark.parametrize(
-    ("mode", "percent", "value"), [("net", "-0.75", "0.98"), ("forward_only", "-0.45", "0.93")]
-)
+@pytest.mark.parametrize(("mode", "percent", "value"), [("net", "-0.75", "0.98"), ("forward_only", "-0.45", "0.93")])
 def test_other_reactive_modes_are_a_setting(make_office, mode, percent, value):
     office = make_office(power_factor={"reactive_mode": mode})
     office.point()

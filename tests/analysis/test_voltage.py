@@ -170,7 +170,9 @@ def slow(values, spans, zone, period, gap, floor, ceiling):
             return Fraction(Decimal(repr(number)))
 
         volts = Fraction(value) * exact(span["pt"])
-        counters = result.setdefault(day, dict.fromkeys(("mon", "over", "under", "floor", "ov"), 0) | {"sum": 0, "max": None})
+        counters = result.setdefault(
+            day, dict.fromkeys(("mon", "over", "under", "floor", "ov"), 0) | {"sum": 0, "max": None}
+        )
         if volts < exact(floor) * exact(span["nominal_v"]):
             counters["floor"] += weight
             continue

@@ -1,4 +1,4 @@
-"""Analysis results made by hand: what a fake of the three analyses returns. Seeded arithmetic, no randomness."""
+"""Analysis results made by hand: what fakes of the three analyses return. No randomness."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ LOAD = pa.schema(
     [("account_no", pa.string()), ("md_kw", pa.float64()), ("md_at", INSTANT), ("demand_kind", pa.string())]
     + [("min_kw", pa.float64()), ("min_at", INSTANT), ("mean_kw", pa.float64()), ("load_rate", pa.float64())]
     + [("min_load_rate", pa.float64()), ("peak_valley_gap_kw", pa.float64()), ("energy_kwh", pa.float64())]
-    + [(f"energy_{name}_kwh", pa.float64()) for name in ("sharp", "peak", "flat", "valley")]
+    + [(f"{name}_kwh", pa.float64()) for name in ("sharp", "peak", "flat", "valley")]
     + [("completeness", pa.float64())]
 )
-CURVE = pa.schema([("account_no", pa.string()), ("at", INSTANT), ("p_kw", pa.float64())])
+CURVE = pa.schema([("account_no", pa.string()), ("at", INSTANT), ("kw", pa.float64())])
 
 
 def at(day: dt.date, minutes: int) -> dt.datetime:
@@ -70,14 +70,16 @@ def voltage_rows(account: str, name: str, point: str, meter: str, days: list[dt.
         under = float(round(max(0.0, -swing - 0.85) * 400))
         monitored = 1440.0 if day.day != 9 else 1260.0
         return {
-            "account_no": account, "account_name": name, "point": point, "meter": meter, "monitoring_class": "B",
-            "phase": phase, "nominal_v": 10000.0, "lower_v": 9300.0, "upper_v": 10700.0, "monitored_min": monitored,
-            "over_limit_min": over, "under_limit_min": under, "below_floor_min": 0.0, "overvoltage_min": 0.0,
+            "account_no": account, "account_name": name, "point": point, "meter": meter,
+            "monitoring_class": "B", "phase": phase, "nominal_v": 10000.0, "lower_v": 9300.0,
+            "upper_v": 10700.0,
+            "monitored_min": monitored, "over_limit_min": over, "under_limit_min": under,
+            "below_floor_min": 0.0, "overvoltage_min": 0.0,
             "rate": 1 - (over + under) / monitored, "max_v": 10350 + 420 * swing + 40 * share,
             "max_at": at(day, 1440 if day.day == 3 else 195), "min_v": 9800 + 400 * swing - 30 * share,
             "min_at": at(day, 1125), "mean_v": 10080 + 180 * swing + 10 * share, "target_rate": 0.98,
-            "passed": 1 - (over + under) / monitored >= 0.98, "completeness": monitored / 1440, "resolution_min": 15.0,
-            "day": day,
+            "passed": 1 - (over + under) / monitored >= 0.98, "completeness": monitored / 1440,
+            "resolution_min": 15.0, "day": day,
         }  # fmt: skip
 
     phases = {"AB": 0.0, "CB": 1.0, "total": 0.5}
@@ -112,10 +114,12 @@ def load_row(account: str, day: dt.date | None, weight: float) -> dict:
     }
     stamp = day or dt.date(2026, 6, 17)
     return {
-        "account_no": account, "md_kw": 2860.4 * min(weight, 1.2), "md_at": at(stamp, 615), "demand_kind": "sliding_15min",
-        "min_kw": 610.2 * weight, "min_at": at(stamp, 255), "mean_kw": 1950.0 * weight, "load_rate": 0.68173,
+        "account_no": account, "md_kw": 2860.4 * min(weight, 1.2), "md_at": at(stamp, 615),
+        "demand_kind": "block15", "min_kw": 610.2 * weight, "min_at": at(stamp, 255),
+        "mean_kw": 1950.0 * weight, "load_rate": 0.68173,
         "min_load_rate": 0.21333, "peak_valley_gap_kw": 2250.2 * weight, "energy_kwh": sum(parts.values()),
-        **{f"energy_{key}_kwh": value for key, value in parts.items()}, "completeness": 0.995 if weight < 0.6 else 1.0,
+        **{f"{key}_kwh": value for key, value in parts.items()},
+        "completeness": 0.995 if weight < 0.6 else 1.0,
     }  # fmt: skip
 
 
@@ -125,7 +129,7 @@ def load_curve(account: str, day: dt.date) -> list[dict]:
         if 50 <= n <= 52:
             continue  # a gap
         kw = 1400 + 900 * math.sin((n - 30) / 96 * 2 * math.pi) + 560 * math.exp(-(((n - 41) / 4) ** 2))
-        rows.append({"account_no": account, "at": at(day, n * 15), "p_kw": round(kw, 3)})
+        rows.append({"account_no": account, "at": at(day, n * 15), "kw": round(kw, 3)})
     return rows
 
 
@@ -139,10 +143,12 @@ def month_results(account: str = "3301000001", name: str = "日月化工集团�
         total += one
         by_day += daily
     pf = {
-        "account_no": account, "account_name": name, "wp_kwh": 100000.0, "wq_kvarh": 60000.0, "q1_kvarh": 40000.0,
-        "q4_kvarh": 20000.0, "pf": 0.857492925, "pf_sharp": 0.9123, "pf_peak": 0.8951, "pf_flat": 0.8612,
+        "account_no": account, "account_name": name, "wp_kwh": 100000.0, "wq_kvarh": 60000.0,
+        "q1_kvarh": 40000.0, "q4_kvarh": 20000.0, "pf": 0.857492925, "pf_sharp": 0.9123, "pf_peak": 0.8951,
+        "pf_flat": 0.8612,
         "pf_valley": None, "pf_assessed": Decimal("0.86"), "pf_standard": 0.9, "passed": False,
-        "adjustment_pct": Decimal("2.00"), "leading": False, "completeness": 0.98765, "flags": ["q4_share_high"],
+        "adjustment_pct": Decimal("2.00"), "leading": False, "completeness": 0.98765,
+        "flags": ["boundary_end"],
     }  # fmt: skip
     hours = [
         {

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from keyacct.config import Workspace
-from keyacct.store.families import FAMILIES
 from keyacct.workflow.workspace import init_workspace
 
 

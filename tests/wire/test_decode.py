@@ -145,7 +145,7 @@ def test_a_register_is_found_by_its_whole_identifier():
 
 def test_a_users_catalogue_decodes_its_own_identifier(tmp_path):
     file = tmp_path / "own.tsv"
-    columns = "key name quantity phase tariff kind format unit access source".split()
+    columns = ["key", "name", "quantity", "phase", "tariff", "kind", "format", "unit", "access", "source"]
     file.write_text(
         "\t".join(columns)
         + "\n"

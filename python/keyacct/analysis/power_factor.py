@@ -87,9 +87,7 @@ class _Books:
         self.expected_ms += other.expected_ms
 
 
-def power_factor(
-    workspace: Workspace, period: Period, *, accounts: Sequence[str] | None = None
-) -> PowerFactor:
+def power_factor(workspace: Workspace, period: Period, *, accounts: Sequence[str] | None = None) -> PowerFactor:
     """Power factor of every account over a period, from register energies.
 
     Registers are read by the difference of the period's boundary readings; a missing boundary takes the nearest reading
@@ -215,9 +213,7 @@ def _kernel(question: Question, parameters: pa.Table, books: dict[str, _Books], 
     for row in sums.to_pylist():
         number = row["row"]
         found.add(meters[number])
-        energies = _Energies(
-            {name: row[name] * factors[number] / unit for name in ENERGIES if row[name] is not None}
-        )
+        energies = _Energies({name: row[name] * factors[number] / unit for name in ENERGIES if row[name] is not None})
         books[points[number]].add(row["period"], row["hour"], energies)
     for row in origin.to_pylist():
         book = books[points[row["row"]]]

@@ -71,9 +71,7 @@ class Question:
         longest = pc.max(parameters["interval_min"]).as_py() or self.workspace.settings.samples.interval_min
         reach = int(longest) * MINUTE_MS * self.workspace.settings.samples.max_gap_intervals
         meters = sorted(set(parameters["meter"].drop_null().to_pylist()))
-        reader = read_family(
-            self.workspace, family, self.from_ms - reach, self.to_ms + reach + 1, meters=meters
-        )
+        reader = read_family(self.workspace, family, self.from_ms - reach, self.to_ms + reach + 1, meters=meters)
         schema = pa.schema(
             [("meter", pa.string()), ("kind", pa.string()), ("ts", pa.int64())]
             + [(name, pa.decimal128(38, scale)) for name in columns]

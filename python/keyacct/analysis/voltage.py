@@ -57,18 +57,14 @@ def voltage_compliance(
             settings.overvoltage,
         )
     )
-    return VoltageCompliance(
-        total=_shape(question, total, by_day=False), day=_shape(question, day, by_day=True)
-    )
+    return VoltageCompliance(total=_shape(question, total, by_day=False), day=_shape(question, day, by_day=True))
 
 
 def _shape(question: Question, table: pa.Table, *, by_day: bool) -> pa.Table:
     parameters = question.parameters
     at = pa.array(_span_rows(question, table, by_day=by_day), pa.int64())
     meters = _meters(parameters)
-    limits = {
-        name: parameters[name].cast(pa.float64()).take(at) for name in ("nominal_v", "lower_v", "upper_v")
-    }
+    limits = {name: parameters[name].cast(pa.float64()).take(at) for name in ("nominal_v", "lower_v", "upper_v")}
     seen_ms = pc.add(table["monitored_ms"], table["below_floor_ms"])
     seen = pc.greater(seen_ms, 0)
     monitored = pc.greater(table["monitored_ms"], 0)

@@ -62,5 +62,6 @@ def _figures(figures: Iterable[Figure], account_no: str, lang: Lang) -> str:
 
 def _write(rows: Iterable[Sequence[str]]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    # Lines end as RFC 4180 says; it also makes the writer quote a text that holds a lone carriage return.
+    csv.writer(buffer, lineterminator="\r\n").writerows(rows)
     return buffer.getvalue()

@@ -155,15 +155,15 @@ class Table:
     spec: TableSpec
     rows: tuple[tuple[Cell, ...], ...]
 
-    def reasons(self) -> list[tuple[Column, Text]]:
-        """Why values are missing, each (column, reason) once, in column order."""
-        found: dict[tuple[str, Text], tuple[Column, Text]] = {}
+    def reasons(self) -> list[tuple[Text, list[Column]]]:
+        """Why values are missing: each reason once, with the columns it holds for."""
+        found: dict[Text, dict[str, Column]] = {}
         for index, column in enumerate(self.spec.columns):
             for row in self.rows:
                 reason = row[index].absent
                 if reason is not None:
-                    found.setdefault((column.key, reason), (column, reason))
-        return list(found.values())
+                    found.setdefault(reason, {})[column.key] = column
+        return [(reason, list(columns.values())) for reason, columns in found.items()]
 
 
 @dataclass(frozen=True)

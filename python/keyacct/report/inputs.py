@@ -94,8 +94,8 @@ _VOLTAGE = (
 )  # fmt: skip
 _LOAD = (
     "account_no", "md_kw", "md_at", "demand_kind", "min_kw", "min_at", "mean_kw", "load_rate",
-    "min_load_rate", "peak_valley_gap_kw", "energy_kwh", "energy_sharp_kwh", "energy_peak_kwh",
-    "energy_flat_kwh", "energy_valley_kwh", "completeness",
+    "min_load_rate", "peak_valley_gap_kw", "energy_kwh", "sharp_kwh", "peak_kwh",
+    "flat_kwh", "valley_kwh", "completeness",
 )  # fmt: skip
 _POWER_FACTOR = (
     "account_no", "account_name", "wp_kwh", "wq_kvarh", "q1_kvarh", "q4_kvarh", "pf", "pf_sharp", "pf_peak",
@@ -110,7 +110,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "pf_hour": ("account_no", "hour", "pf", "leading"),
     "load_total": _LOAD,
     "load_day": (*_LOAD, "day"),
-    "load_curve": ("account_no", "at", "p_kw"),
+    "load_curve": ("account_no", "at", "kw"),
 }
 """The columns that the reports read, by table; more columns do no harm."""
 

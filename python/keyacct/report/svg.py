@@ -64,7 +64,7 @@ def draw(chart: Chart, lang: Lang, identifier: str) -> str:
     frame = _Frame(left, top, width - right, bottom, scale, len(chart.categories))
     parts = [
         f'<svg class="chart" viewBox="0 0 {width} {_n(height)}" role="img" '
-        f'aria-labelledby="{identifier}-t {identifier}-d" xmlns="http://www.w3.org/2000/svg">',
+        f'aria-labelledby="{identifier}-t {identifier}-d">',
         f'<title id="{identifier}-t">{escape(chart.title.to(lang))}</title>',
         f'<desc id="{identifier}-d">{escape(chart.summary.to(lang))}</desc>',
         *legend,
@@ -106,7 +106,7 @@ def _legend(chart: Chart, lang: Lang, width: int) -> tuple[list[str], float]:
     for series in chart.series:
         if series.role == "high":
             continue  # drawn and named with its `low`
-        entries.append((series.name.to(lang), _key_mark(series)))
+        entries.append((_shortened(series.name.to(lang), width - 40), _key_mark(series)))
     if len(entries) < 2 or _named_by_category(chart):
         return [], 2.0
     parts: list[str] = []
@@ -119,6 +119,15 @@ def _legend(chart: Chart, lang: Lang, width: int) -> tuple[list[str], float]:
         parts.append(f'<text class="legend" x="24" y="0">{escape(name)}</text></g>')
         x += needed + GAP
     return parts, y + 4
+
+
+def _shortened(name: str, room_px: float) -> str:
+    """A name that fits; a longer one ends in an ellipsis, and is whole in the chart's values."""
+    if pixel_width(name, LEGEND_PX) <= room_px:
+        return name
+    while pixel_width(name + "…", LEGEND_PX) > room_px:
+        name = name[:-1]
+    return name.rstrip() + "…"
 
 
 def _key_mark(series: Series) -> str:

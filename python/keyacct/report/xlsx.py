@@ -263,9 +263,9 @@ class _Writer:
         if reasons:
             row += 1
             self._text(sheet, row, 0, wording.MISSING.to(lang), self.format(bold=True, font_color=SOFT))
-            for column, reason in reasons:
+            for reason, columns in reasons:
                 row += 1
-                text = f"{column.title.to(lang)} – {reason.to(lang)}"
+                text = f"{reason.to(lang)} ({', '.join(column.title.to(lang) for column in columns)})"
                 self._text(sheet, row, 0, text, self.format(font_color=SOFT))
         sheet.freeze_panes(HEADER_ROW + 1, 1)
         self._print_setup(sheet, HEADER_ROW)

@@ -235,7 +235,7 @@ class _Run:
         if self.out is not None:
             settle(self.out)
 
-    def _put(self, name: str, content: bytes, account_no: str, format: str, rows: int, inputs: str) -> None:  # noqa: PLR0917  one call shape, two calls
+    def _put(self, name: str, content: bytes, account_no: str, format: str, rows: int, inputs: str) -> None:
         if self.out is not None:
             write_whole(self.out / name, content)
         digest = hashlib.sha256(content).hexdigest()

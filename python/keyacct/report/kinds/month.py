@@ -125,13 +125,14 @@ def _name(rows: AccountRows) -> str:
 
 def _completeness(rows: AccountRows) -> Figure:
     parts = {
-        voltage.TITLE: rows.voltage_total,
-        power_factor.TITLE: rows.pf_account,
-        load.TITLE: rows.load_total,
+        voltage.TITLE: (rows.voltage_total, "monitored_min"),
+        power_factor.TITLE: (rows.pf_account, "wp_kwh"),
+        load.TITLE: (rows.load_total, "energy_kwh"),
     }
     shares = {
         title: min(found)
-        for title, part in parts.items()
+        for title, (part, measured) in parts.items()
+        if any(row[measured] is not None for row in part)
         if (found := [row["completeness"] for row in part if row["completeness"] is not None])
     }
     detail = Text(

@@ -42,20 +42,29 @@ MINUTES_A_DAY = 1440
 
 def section(total: Sequence[Row], day: Sequence[Row], curve: Sequence[Row], scope: Scope) -> Section:
     """Tables of the period, tariff periods and days; charts of daily energy, peak day and tariff split."""
+<<<<<<< HEAD
     if not total or all(row["energy_kwh"] is None and row["md_kw"] is None for row in total):
         text = Text("No load or energy of this account is known in the period.", "本期该客户没有负荷与电量数据。")
+=======
+    if all(_empty(row) for row in total):
+        text = Text(
+            "No load or energy of this account is known in the period.", "本期该客户没有负荷与电量数据。"
+        )
+>>>>>>> report
         return Section("load", TITLE, notes=(Note("warning", text),))
     row = total[0]
     by_day = {item["day"]: item for item in day}
-    split = [(key, name) for key, name in TARIFF_PERIODS.items() if row[f"energy_{key}_kwh"] is not None]
+    split = [(key, name) for key, name in TARIFF_PERIODS.items() if row[f"{key}_kwh"] is not None]
     tables = [TOTAL.fill([_cells(row)])]
     if split:
         tables.append(SPLIT.fill(_split_rows(row)))
     tables.append(DAILY.fill(_day_rows(by_day, scope)))
-    charts = [_daily_chart(by_day, scope)]
-    if any(point["p_kw"] is not None for point in curve):
+    charts = []
+    if any(item["energy_kwh"] is not None for item in day):
+        charts.append(_daily_chart(by_day, scope))
+    if any(point["kw"] is not None for point in curve):
         points = sorted(curve, key=lambda point: point["at"])
-        tables.append(CURVE.fill(points))
+        tables.append(CURVE.fill({"at": point["at"], "load_kw": point["kw"]} for point in points))
         charts.append(_curve_chart(points))
     if split:
         charts.append(_split_chart(row))
@@ -72,7 +81,7 @@ def section(total: Sequence[Row], day: Sequence[Row], curve: Sequence[Row], scop
 
 def figures(total: Sequence[Row]) -> list[Figure]:
     """Energy, maximum demand with its time, load rate."""
-    if not total:
+    if all(_empty(row) for row in total):
         columns = (ENERGY_FIGURE, DEMAND_FIGURE, LOAD_RATE_FIGURE)
         return [Figure(column, column.cell(Absent(NOT_MEASURED))) for column in columns]
     row = total[0]
@@ -85,9 +94,22 @@ def figures(total: Sequence[Row]) -> list[Figure]:
     ]
 
 
+def _empty(row: Row) -> bool:
+    """A row of the analysis without any value: it has one for every account and day."""
+    return row["energy_kwh"] is None and row["md_kw"] is None
+
+
+def _demand_kind(code: str | None) -> Text | str | None:
+    """The analysis' code in words: `block15` is blocks of 15 minutes on the clock."""
+    if code is not None and code.startswith("block") and code[5:].isdecimal():
+        return Text(f"blocks of {code[5:]} min", f"{code[5:]}分钟固定周期")
+    return code
+
+
 def _cells(row: Row) -> dict[str, Value]:
     return {
         **row,
+        "demand_kind": _demand_kind(row["demand_kind"]),
         "load_rate_pct": row["load_rate"],
         "min_load_rate_pct": row["min_load_rate"],
         "completeness_pct": row["completeness"],
@@ -98,7 +120,7 @@ def _day_rows(by_day: dict[dt.date, Row], scope: Scope) -> list[dict[str, Value]
     """A row for every day of the period; a day without data says so."""
     rows: list[dict[str, Value]] = []
     for day in scope.days():
-        if day in by_day:
+        if day in by_day and not _empty(by_day[day]):
             rows.append(_cells(by_day[day]))
         else:
             rows.append({"day": day} | {column.key: scope.missing(day) for column in DAILY.columns[1:]})
@@ -109,7 +131,7 @@ def _split_rows(row: Row) -> list[dict[str, Value]]:
     whole = row["energy_kwh"]
     rows: list[dict[str, Value]] = []
     for key, name in TARIFF_PERIODS.items():
-        part = row[f"energy_{key}_kwh"]
+        part = row[f"{key}_kwh"]
         share = part / whole if part is not None and whole else None
         rows.append({"tariff_period": name, "energy_kwh": part, "share_pct": share})
     rows.append({"tariff_period": Text("all", "合计"), "energy_kwh": whole, "share_pct": 1 if whole else None})
@@ -120,8 +142,13 @@ def _daily_chart(by_day: dict[dt.date, Row], scope: Scope) -> Chart:
     """Daily energy, stacked by tariff period where every measured day has the split."""
     days = scope.days()
     measured = [row for row in by_day.values() if row["energy_kwh"] is not None]
+<<<<<<< HEAD
     keys = [key for key in TARIFF_PERIODS if any(row[f"energy_{key}_kwh"] is not None for row in measured)]
     stacked = bool(keys) and all(any(row[f"energy_{key}_kwh"] is not None for key in keys) for row in measured)
+=======
+    keys = [key for key in TARIFF_PERIODS if any(row[f"{key}_kwh"] is not None for row in measured)]
+    stacked = bool(keys) and all(any(row[f"{key}_kwh"] is not None for key in keys) for row in measured)
+>>>>>>> report
 
     def values(column: str) -> tuple[Decimal | None, ...]:
         return tuple(number(by_day[day][column], 2) if day in by_day else None for day in days)
@@ -129,9 +156,9 @@ def _daily_chart(by_day: dict[dt.date, Row], scope: Scope) -> Chart:
     series = (
         tuple(
             Series(
-                f"energy_{key}_kwh",
+                f"{key}_kwh",
                 TARIFF_PERIODS[key],
-                values(f"energy_{key}_kwh"),
+                values(f"{key}_kwh"),
                 TARIFF_COLORS[key],
                 "bar",
             )
@@ -160,12 +187,12 @@ def _daily_chart(by_day: dict[dt.date, Row], scope: Scope) -> Chart:
 
 def _split_chart(row: Row) -> Chart:
     """One bar a tariff period."""
-    keys = [key for key in TARIFF_PERIODS if row[f"energy_{key}_kwh"] is not None]
+    keys = [key for key in TARIFF_PERIODS if row[f"{key}_kwh"] is not None]
     series = tuple(
         Series(
-            f"energy_{key}_kwh",
+            f"{key}_kwh",
             TARIFF_PERIODS[key],
-            tuple(number(row[f"energy_{key}_kwh"], 2) if other == key else None for other in keys),
+            tuple(number(row[f"{key}_kwh"], 2) if other == key else None for other in keys),
             TARIFF_COLORS[key],
             "bar",
         )
@@ -191,7 +218,7 @@ def _curve_chart(points: Sequence[Row]) -> Chart:
     step = math.gcd(*steps, MINUTES_A_DAY) if steps else MINUTES_A_DAY
     first = stamps[0] % step
     grid = [minute for minute in range(first, MINUTES_A_DAY + 1, step) if minute > 0]
-    loads: dict[int, Any] = dict(zip(stamps, (point["p_kw"] for point in points), strict=True))
+    loads: dict[int, Any] = dict(zip(stamps, (point["kw"] for point in points), strict=True))
     day = (points[0]["at"] - dt.timedelta(minutes=1)).date()
     names = tuple(plain(f"{minute // 60:02d}:{minute % 60:02d}") for minute in grid)
     hours = tuple(index for index, minute in enumerate(grid) if minute % 60 == 0)
@@ -202,7 +229,7 @@ def _curve_chart(points: Sequence[Row]) -> Chart:
         Text(f"Load curve of {day}, the day of maximum demand.", f"最大需量日{day}的负荷曲线。"),
         Text("Time of day (interval end)", "时刻 (时段止点)"),
         names,
-        (Series("p_kw", Text("load", "负荷"), tuple(number(loads.get(minute), 2) for minute in grid), 0),),
+        (Series("load_kw", Text("load", "负荷"), tuple(number(loads.get(minute), 2) for minute in grid), 0),),
         Axis(Text("Load", "负荷"), KW, low=Decimal(0)),
         2,
         ticks=hours,

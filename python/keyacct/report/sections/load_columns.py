@@ -30,8 +30,8 @@ MAX_DEMAND_AT = Column(
 )
 DEMAND_KIND = Column(
     "demand_kind",
-    Text("Demand from", "需量来源"),
-    Text("Where the demand comes from, by the analysis' own code.", "需量的来源, 以分析代码表示。"),
+    Text("Demand windows", "需量周期"),
+    Text("The windows that the demand was sought in.", "求取最大需量所用的周期。"),
     "text",
 )
 MIN_LOAD = Column("min_kw", Text("Minimum load", "最小负荷"), Text("Lowest load.", "最低负荷。"), unit=KW, decimals=2)
@@ -95,7 +95,7 @@ SHARE = Column(
 )
 CURVE_AT = Column("at", Text("Interval end", "时段止点"), Text("End of the interval.", "时段的止点。"), "instant")
 CURVE_LOAD = Column(
-    "p_kw",
+    "load_kw",
     Text("Load", "负荷"),
     Text("Mean active power of the interval.", "该时段平均有功功率。"),
     unit=KW,

@@ -27,6 +27,7 @@ from keyacct.report.sections.power_factor_columns import (
     BY_POINT,
     BY_TARIFF,
     ENERGIES,
+    NO_REACTIVE,
     PF_FIGURE,
     STANDARD,
 )
@@ -35,6 +36,37 @@ TITLE = Text("Power factor", "功率因数")
 LEADING = Text("leading (capacitive)", "超前(容性)")
 LAGGING = Text("lagging (inductive)", "滞后(感性)")
 HOURS = range(24)
+FLAGS: dict[str, Text] = {
+    "register_decrease": Text(
+        "A register fell in the period; the energy across the fall is left out.",
+        "本期有示数下降, 下降处的电量未计入。",
+    ),
+    "gap_over_seam": Text(
+        "Readings lie too far apart on both sides of a meter or ratio change.",
+        "换表或变比变更前后的示数间隔过大。",
+    ),
+    "unattributed": Text(
+        "Some energy belongs to no hour or tariff period: its readings span several.",
+        "部分电量的示数跨越多个小时或时段, 未能归属。",
+    ),
+    "boundary_start": Text(
+        "No reading at the beginning of the period; the nearest inside was taken.",
+        "期初无示数, 取期内最近一次。",
+    ),
+    "boundary_end": Text(
+        "No reading at the end of the period; the nearest inside was taken.", "期末无示数, 取期内最近一次。"
+    ),
+    "integrated": Text(
+        "Energies were integrated from the power curve: there are no registers.",
+        "无电量示数, 由功率曲线积分得到。",
+    ),
+    "no_reactive": Text("No reactive energy is known; no power factor.", "无无功电量数据, 不能计算功率因数。"),
+    "no_rule": Text(
+        "The rule has no adjustment table for this account's standard.",
+        "力调办法中没有该功率因数标准的调整表。",
+    ),
+}
+"""Remarks of the power-factor analysis in words."""
 
 
 def section(account: Sequence[Row], points: Sequence[Row], hours: Sequence[Row]) -> Section:
@@ -88,7 +120,7 @@ def figures(account: Sequence[Row]) -> list[Figure]:
     return [
         Figure(
             PF_FIGURE,
-            PF_FIGURE.cell(row["pf_assessed"]),
+            PF_FIGURE.cell(_or_why(row, "pf_assessed")),
             None if outcome is None else "pass" if outcome else "fail",
             detail,
         ),
@@ -99,16 +131,23 @@ def figures(account: Sequence[Row]) -> list[Figure]:
 def _cells(row: Row) -> dict[str, Value]:
     leading = row.get("leading")
     character = None if leading is None or row["pf"] is None else LEADING if leading else LAGGING
-    return {**row, "leading": character, "completeness_pct": row.get("completeness")}
+    cells: dict[str, Value] = {**row, "leading": character, "completeness_pct": row.get("completeness")}
+    if "flags" in row:
+        cells |= {key: _or_why(row, key) for key in ("wq_kvarh", "q1_kvarh", "q4_kvarh", "pf", "pf_assessed")}
+    return cells
+
+
+def _or_why(row: Row, key: str) -> Value:
+    """A figure, or that it is missing for want of reactive energy."""
+    value: Value = row[key]
+    return Absent(NO_REACTIVE) if value is None and "no_reactive" in (row["flags"] or ()) else value
 
 
 def _flags(account: Sequence[Row]) -> list[Note]:
-    """What the analysis remarked, by its own code: codes are the same in every language."""
+    """What the analysis remarked, in words; a code without words is shown as it is."""
     codes = sorted({str(code) for row in account for code in row["flags"] or ()})
-    return [
-        Note("warning", Text(f"Remark of the power-factor analysis: {code}", f"功率因数分析标记: {code}"))
-        for code in codes
-    ]
+    unknown = Text("Remark of the analysis: {}.", "分析标记: {}。")
+    return [Note("warning", FLAGS.get(code, Text(unknown.en.format(code), unknown.zh.format(code)))) for code in codes]
 
 
 def _curve(by_hour: dict[int, Row], standard: Decimal | None) -> Chart:

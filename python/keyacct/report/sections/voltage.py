@@ -28,7 +28,7 @@ from keyacct.report.sections.common import (
     number,
     plain,
 )
-from keyacct.report.sections.voltage_columns import COMPLIANCE, DAILY, EXTREMES, FIGURE, TARGET
+from keyacct.report.sections.voltage_columns import COMPLIANCE, DAILY, EXTREMES, FIGURE, NO_LIMITS, TARGET
 
 PHASES = ("A", "B", "C", "AB", "CB", "total")
 CHARTED_POINTS = 6
@@ -38,7 +38,7 @@ TITLE = Text("Voltage", "电压质量")
 
 def section(total: Sequence[Row], day: Sequence[Row], scope: Scope) -> Section:
     """Tables by point and phase, the daily compliance rate, one chart of daily extremes a point."""
-    if not total:
+    if not any(_measured(row) for row in total):
         text = Text(
             "No voltage is monitored at the points of this account in the period.",
             "本期该客户的计量点没有电压监测数据。",
@@ -49,21 +49,32 @@ def section(total: Sequence[Row], day: Sequence[Row], scope: Scope) -> Section:
     tables = (
         COMPLIANCE.fill(map(_cells, rows)),
         EXTREMES.fill(map(_cells, rows)),
-        DAILY.fill(map(_cells, days)),
+        DAILY.fill(_day_cells(row, scope) for row in days),
     )
+    silent = [str(row["point"]) for row in _heads(rows) if not _measured(row)]
+    live = [row for row in days if str(row["point"]) not in silent]
     charts, notes = _charts(rows, days, scope)
-    notes += gap_notes([row for row in days if row["day"]], scope, TITLE)
+    if silent:
+        listed = ", ".join(silent)
+        notes.append(
+            Note(
+                "warning",
+                Text(f"No voltage in the period at: {listed}.", f"本期无电压数据的监测点: {listed}。"),
+            )
+        )
+    notes += gap_notes(live, scope, TITLE)
     return Section("voltage", TITLE, tables, tuple(charts), tuple(notes))
 
 
 def figure(total: Sequence[Row]) -> Figure:
     """The lowest rate of the account's points; met only if every point is known to meet its target."""
-    if not total:
+    if not any(_measured(row) for row in total):
         return Figure(FIGURE, FIGURE.cell(Absent(NOT_MEASURED)))
     heads = _heads(sorted(total, key=_order))
     rated = [row for row in heads if row["rate"] is not None]
     if not rated:
-        return Figure(FIGURE, FIGURE.cell(None))
+        limits = any(row["lower_v"] is not None and row["upper_v"] is not None for row in heads)
+        return Figure(FIGURE, FIGURE.cell(None if limits else Absent(NO_LIMITS)))
     worst = min(rated, key=lambda row: row["rate"])
     target = f"{TARGET.cell(worst['target_rate']).text.en}\u00a0%"
     detail = (
@@ -90,12 +101,33 @@ def _order(row: Row) -> tuple[str, str, int, str]:
     return (str(row["point"]), str(row["meter"]), rank, phase)
 
 
+def _measured(row: Row) -> bool:
+    """Whether a row holds any value: the analysis gives one for every point, phase and day."""
+    return row["monitored_min"] is not None
+
+
+def _day_cells(row: Row, scope: Scope) -> dict[str, Value]:
+    if _measured(row):
+        return _cells(row)
+    known = ("day", "point", "phase")
+    missing = scope.missing(row["day"])
+    return {column.key: missing for column in DAILY.columns} | {key: _cells(row)[key] for key in known}
+
+
 def _cells(row: Row) -> dict[str, Value]:
+    unlimited = _measured(row) and (row["lower_v"] is None or row["upper_v"] is None)
+    without = Absent(NO_LIMITS) if unlimited else None  # the analysis forms no rate then
     phase = Text("all", "合计") if row["phase"] == "total" else row["phase"]
     return {
         **row,
         "phase": phase,
-        "rate_pct": row["rate"],
+        "meter": row["meter"] or None,
+        "rate_pct": row["rate"] if without is None else without,
+        "passed": row["passed"] if without is None else without,
+        **{
+            key: row[key] if _measured(row) else Absent(NOT_MEASURED)
+            for key in ("over_limit_min", "under_limit_min")
+        },
         "target_pct": row["target_rate"],
         "completeness_pct": row["completeness"],
     }
@@ -115,8 +147,15 @@ def _heads(rows: Sequence[Row]) -> list[Row]:
 
 
 def _charts(rows: Sequence[Row], days: Sequence[Row], scope: Scope) -> tuple[list[Chart], list[Note]]:
+<<<<<<< HEAD
     heads = _heads(rows)
     shown = sorted(heads, key=lambda row: (row["rate"] is None, row["rate"] or 0, _order(row)))[:CHARTED_POINTS]
+=======
+    heads = [row for row in _heads(rows) if _measured(row)]
+    shown = sorted(heads, key=lambda row: (row["rate"] is None, row["rate"] or 0, _order(row)))[
+        :CHARTED_POINTS
+    ]
+>>>>>>> report
     shown.sort(key=_order)
     notes = []
     if len(shown) < len(heads):
@@ -131,7 +170,9 @@ def _charts(rows: Sequence[Row], days: Sequence[Row], scope: Scope) -> tuple[lis
         )
     if not days:
         return [], notes
-    charts = [_compliance_chart(shown, days, scope)]
+    charts = []
+    if any(row["rate"] is not None for row in days):
+        charts.append(_compliance_chart(shown, days, scope))
     charts += [_band_chart(head, number_, days, rows, scope) for number_, head in enumerate(shown, 1)]
     return charts, notes
 

@@ -7,6 +7,7 @@ from keyacct.report.document import Column, TableSpec
 from keyacct.report.sections.common import COMPLETENESS, DAY, METER, MINUTES, PERCENT, POINT, VOLT
 
 GB12325 = Text("GB/T 12325-2008", "GB/T 12325-2008")
+NO_LIMITS = Text("no voltage limits in the registry", "档案未登记电压上下限")
 
 PHASE = Column(
     "phase",
@@ -21,6 +22,7 @@ LOWER = Column(
     unit=VOLT,
     decimals=1,
     source=GB12325,
+    absent=NO_LIMITS,
 )
 UPPER = Column(
     "upper_v",
@@ -29,6 +31,7 @@ UPPER = Column(
     unit=VOLT,
     decimals=1,
     source=GB12325,
+    absent=NO_LIMITS,
 )
 MONITORED = Column(
     "monitored_min",
@@ -46,6 +49,7 @@ OVER = Column(
     Text("Monitored minutes above the upper limit.", "监测时间内电压高于上限的分钟数。"),
     unit=MINUTES,
     source=GB12325,
+    absent=NO_LIMITS,
 )
 UNDER = Column(
     "under_limit_min",
@@ -53,6 +57,7 @@ UNDER = Column(
     Text("Monitored minutes below the lower limit.", "监测时间内电压低于下限的分钟数。"),
     unit=MINUTES,
     source=GB12325,
+    absent=NO_LIMITS,
 )
 BELOW_FLOOR = Column(
     "below_floor_min",
