@@ -7,15 +7,9 @@ import unicodedata
 
 def display_width(text: str) -> int:
     """Width in columns of a Latin digit; Chinese characters and full-width signs take two."""
-<<<<<<< HEAD
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-=======
     if text.isascii():
         return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
->>>>>>> report
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def pixel_width(text: str, font_px: float) -> float:

@@ -42,15 +42,8 @@ MINUTES_A_DAY = 1440
 
 def section(total: Sequence[Row], day: Sequence[Row], curve: Sequence[Row], scope: Scope) -> Section:
     """Tables of the period, tariff periods and days; charts of daily energy, peak day and tariff split."""
-<<<<<<< HEAD
-    if not total or all(row["energy_kwh"] is None and row["md_kw"] is None for row in total):
-        text = Text("No load or energy of this account is known in the period.", "本期该客户没有负荷与电量数据。")
-=======
     if all(_empty(row) for row in total):
-        text = Text(
-            "No load or energy of this account is known in the period.", "本期该客户没有负荷与电量数据。"
-        )
->>>>>>> report
+        text = Text("No load or energy of this account is known in the period.", "本期该客户没有负荷与电量数据。")
         return Section("load", TITLE, notes=(Note("warning", text),))
     row = total[0]
     by_day = {item["day"]: item for item in day}
@@ -142,13 +135,8 @@ def _daily_chart(by_day: dict[dt.date, Row], scope: Scope) -> Chart:
     """Daily energy, stacked by tariff period where every measured day has the split."""
     days = scope.days()
     measured = [row for row in by_day.values() if row["energy_kwh"] is not None]
-<<<<<<< HEAD
-    keys = [key for key in TARIFF_PERIODS if any(row[f"energy_{key}_kwh"] is not None for row in measured)]
-    stacked = bool(keys) and all(any(row[f"energy_{key}_kwh"] is not None for key in keys) for row in measured)
-=======
     keys = [key for key in TARIFF_PERIODS if any(row[f"{key}_kwh"] is not None for row in measured)]
     stacked = bool(keys) and all(any(row[f"{key}_kwh"] is not None for key in keys) for row in measured)
->>>>>>> report
 
     def values(column: str) -> tuple[Decimal | None, ...]:
         return tuple(number(by_day[day][column], 2) if day in by_day else None for day in days)

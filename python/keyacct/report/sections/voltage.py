@@ -124,10 +124,7 @@ def _cells(row: Row) -> dict[str, Value]:
         "meter": row["meter"] or None,
         "rate_pct": row["rate"] if without is None else without,
         "passed": row["passed"] if without is None else without,
-        **{
-            key: row[key] if _measured(row) else Absent(NOT_MEASURED)
-            for key in ("over_limit_min", "under_limit_min")
-        },
+        **{key: row[key] if _measured(row) else Absent(NOT_MEASURED) for key in ("over_limit_min", "under_limit_min")},
         "target_pct": row["target_rate"],
         "completeness_pct": row["completeness"],
     }
@@ -147,15 +144,8 @@ def _heads(rows: Sequence[Row]) -> list[Row]:
 
 
 def _charts(rows: Sequence[Row], days: Sequence[Row], scope: Scope) -> tuple[list[Chart], list[Note]]:
-<<<<<<< HEAD
-    heads = _heads(rows)
-    shown = sorted(heads, key=lambda row: (row["rate"] is None, row["rate"] or 0, _order(row)))[:CHARTED_POINTS]
-=======
     heads = [row for row in _heads(rows) if _measured(row)]
-    shown = sorted(heads, key=lambda row: (row["rate"] is None, row["rate"] or 0, _order(row)))[
-        :CHARTED_POINTS
-    ]
->>>>>>> report
+    shown = sorted(heads, key=lambda row: (row["rate"] is None, row["rate"] or 0, _order(row)))[:CHARTED_POINTS]
     shown.sort(key=_order)
     notes = []
     if len(shown) < len(heads):
