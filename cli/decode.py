@@ -126,8 +126,8 @@ def _show(frame: dict[str, Any]) -> None:
         title = Text(f"no valid frame: {error['message']}", f"没有有效报文: {error['message']}")
         render.write_tree(f"{where}: {title}", branches)
         return
-    title = " ".join(str(part) for part in (frame["protocol"], frame.get("direction"), frame.get("address")) if part)
-    render.write_tree(f"{where}: {title}", [_branch(field) for field in frame["fields"]])
+    heading = " ".join(str(part) for part in (frame["protocol"], frame.get("direction"), frame.get("address")) if part)
+    render.write_tree(f"{where}: {heading}", [_branch(field) for field in frame["fields"]])
 
 
 def _branch(field: dict[str, Any]) -> render.Branch:
@@ -166,7 +166,7 @@ def _lines(words: list[str]) -> Iterator[str]:
     yield " ".join(words)
 
 
-def _text_lines(stream: Any, name: str) -> Iterator[str]:  # noqa: ANN401  any binary file
+def _text_lines(stream: Any, name: str) -> Iterator[str]:
     longest = 64 << 20
     while raw := stream.readline(longest):
         if len(raw) == longest:

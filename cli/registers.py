@@ -28,11 +28,13 @@ _COLUMNS = (
     app,
     help=str(
         Text(
-            "Data identifiers that can be decoded, built in and added. A catalogue is a tab-separated file with the "
-            "columns key, name, quantity, phase, tariff, kind, format, unit, access, source; `# protocol: NAME` in "
-            "its first lines says for which protocol (dlt645-2007 unless named).",
-            "可解析的数据标识 (内置与追加)。数据标识表为制表符分隔的文本, 列为 key, name, quantity, phase, tariff, "
-            "kind, format, unit, access, source; 首行注释 `# protocol: 名称` 指明协议 (默认 dlt645-2007)。",
+            "Data identifiers that can be decoded, built in and added. A "
+            "catalogue is a tab-separated file with "
+            "the columns key, name, quantity, phase, tariff, kind, format, unit, access, source; "
+            "`# protocol: NAME` in its first lines says for which protocol (dlt645-2007 unless named).",
+            "可解析的数据标识 (内置与追加)。数据标识表为制表符分隔的文本, 列为 key, name, quantity, "
+            "phase, tariff, kind, format, unit, access, source; "
+            "首行注释 `# protocol: 名称` 指明协议, 默认 dlt645-2007。",
         )
     ),
 )

@@ -41,7 +41,7 @@ FILE_COLUMNS = (
         )
     ),
 )
-def report(  # noqa: D103  its help stands above; the options come by name
+def report(
     kind: Annotated[
         str | None,
         typer.Argument(metavar="KIND", help=str(Text("Which report; see --list.", "报表类别, 见 --list。"))),

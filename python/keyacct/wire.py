@@ -38,7 +38,7 @@ def open_registers(files: Sequence[str | os.PathLike[str]] = ()) -> _core.Regist
             raise InputError(
                 "input.catalogue",
                 f"the file is no UTF-8 text (byte {error.start})",
-                hint="a register catalogue is a tab-separated text; `keyacct registers --help` names the columns",
+                hint="it is a tab-separated text; `keyacct registers --help` names the columns",
                 where={"file": str(file)},
             ) from None
         except OSError as error:
@@ -54,7 +54,7 @@ def describe(
     fields: bool = False,
     chinese: bool = False,
 ) -> Iterator[str]:
-    """JSON objects, one for each frame of each line of hex text; one with `valid: false` for a line without any.
+    """JSON objects, one for each frame of each line of hex text; `valid: false` for a line without any.
 
     fields: add the annotated tree. Lines without bytes (blank, comment) give nothing.
     Raises UsageError for a protocol that is not known or not built.
@@ -67,11 +67,12 @@ def describe(
 def decode(buffer: Buffer, protocol: str = "auto", *, registers: _core.Registers | None = None) -> pa.Table:
     """Readings of a whole byte stream, one row a value in the order of the frames.
 
-    buffer: any contiguous buffer of bytes (bytes, memoryview, mmap, a uint8 array); it is read without the GIL and
-    must not be written to meanwhile. Requests make no readings; noise and broken frames are passed over.
-    Columns: line (null here), offset (of the frame's first byte), device, protocol, kind, quantity, phase, tariff,
-    index (which of the last n), time (naive local civil time), value, unit, text (for what is no number), quality
-    (bits of `keyacct_model::Quality`). Raises UsageError for a protocol that is not known or not built.
+    buffer: any buffer of bytes (bytes, memoryview, mmap, a uint8 array); it is read without the GIL and must
+    not be written to meanwhile. Requests make no readings; noise and broken frames are passed over.
+    Columns: line (null here), offset (of the frame's first byte), device, protocol, kind, quantity, phase,
+    tariff, index (which of the last n), time (naive local civil time), value, unit, text (for what is no
+    number), quality (bits of `keyacct_model::Quality`).
+    Raises UsageError for a protocol that is not known or not built.
     """
     import pyarrow as pa
 
@@ -91,10 +92,9 @@ def register_rows(registers: _core.Registers | None = None, text: str | None = N
         return rows
     wanted = text.casefold()
     keys = known.rows_of_key(text)
-    found = [
+    return [
         row
         for row in rows
         if (row["protocol"], row["key"]) in keys
         or any(wanted in str(row[column]).casefold() for column in ("key", "name", "quantity", "format", "source"))
     ]
-    return found

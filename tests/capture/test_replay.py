@@ -26,7 +26,7 @@ def times(found):
 
 def test_a_real_serial_log_is_read_to_its_end():
     found = replay(CAPTURES / "wusong0-2018-06-07.txt")
-    # 300 whole frames stand in the log (68 … 16 with the right sum, counted line by line by hand-written script below)
+    # whole frames of the log, counted line by line: 68 … 68 … 16 with the right sum
     whole = 0
     for line in (CAPTURES / "wusong0-2018-06-07.txt").read_text().splitlines():
         data = bytes.fromhex(line.partition("#")[0].removeprefix("TX").removeprefix("RX").replace(" ", ""))

@@ -78,7 +78,7 @@ def test_the_last_interval_of_a_day_ends_at_24() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "value"),
-    [("number", "5"), ("number", True), ("instant", dt.datetime(2026, 7, 1)), ("date", "2026-07-01"),  # noqa: DTZ001
+    [("number", "5"), ("number", True), ("instant", dt.datetime(2026, 7, 1)), ("date", "2026-07-01"),
      ("verdict", 1), ("text", 5), ("date", dt.datetime(2026, 7, 1, tzinfo=ZONE))],
 )  # fmt: skip
 def test_a_value_of_the_wrong_kind_is_a_defect_not_a_guess(kind: str, value: object) -> None:

@@ -1,4 +1,4 @@
-"""Frames from public material, through the public door: `keyacct decode --format jsonl` says what the source says."""
+"""Frames from public material, through the public door: the description says what the source says."""
 
 import json
 import math

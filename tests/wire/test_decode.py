@@ -98,6 +98,7 @@ def test_voltage_compliance_is_read_in_both_lengths():
     found = {r["quantity"]: r["value"] for r in rows(answer("03100100", short))}
     assert found["voltage_compliance_rate"] == 99.5
     assert found["voltage_minimum"] == 219.8
+    assert rows(answer("03100000", long + "00")) == []  # another length: raw, a guess would shift every value
 
 
 def test_texts_are_sent_last_character_first():

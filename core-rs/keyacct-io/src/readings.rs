@@ -153,6 +153,9 @@ impl Readings {
     /// Rows to columns, one column after the other.
     fn flush(&mut self) {
         let (rows, to) = (&self.rows, &mut self.columns);
+        if to.offset.is_empty() && !self.done.is_empty() {
+            to.reserve(BATCH);
+        }
         let base = to.offset.len() as u32;
         to.line.extend(rows.iter().map(|r| i64::from(r.line)));
         to.offset.extend(rows.iter().map(|r| r.offset));
@@ -209,27 +212,48 @@ fn strings<'w>(words: impl Iterator<Item = &'w str>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(words))
 }
 
+/// The null buffer of a column; none where every value is valid, which most columns are.
+fn nulls<T>(values: &[T], valid: impl Fn(&T) -> bool) -> Option<NullBuffer> {
+    if values.iter().all(&valid) {
+        return None;
+    }
+    Some(NullBuffer::new(BooleanBuffer::collect_bool(values.len(), |n| valid(&values[n]))))
+}
+
 /// Dictionary column; `none` is the index that means null.
 fn dictionary<K: ArrowDictionaryKeyType>(
     indices: Vec<K::Native>,
     none: Option<K::Native>,
     words: &ArrayRef,
 ) -> Result<ArrayRef, ArrowError> {
-    let nulls = none.and_then(|none| {
-        let valid: BooleanBuffer = indices.iter().map(|i| *i != none).collect();
-        Some(NullBuffer::new(valid)).filter(|n| n.null_count() > 0)
-    });
+    let nulls = none.and_then(|none| nulls(&indices, |i| *i != none));
     let keys = PrimitiveArray::<K>::new(ScalarBuffer::from(indices), nulls);
     Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(words))?))
 }
 
 impl Columns {
+    /// Room for a whole batch, once it is known that there are many.
+    fn reserve(&mut self, rows: usize) {
+        for wide in [&mut self.line, &mut self.offset, &mut self.time] {
+            wide.reserve(rows);
+        }
+        for narrow in [&mut self.protocol, &mut self.kind, &mut self.phase, &mut self.unit] {
+            narrow.reserve(rows);
+        }
+        self.device.reserve(rows);
+        self.quantity.reserve(rows);
+        self.tariff.reserve(rows);
+        self.index.reserve(rows);
+        self.value.reserve(rows);
+        self.number.reserve(rows);
+        self.quality.reserve(rows);
+    }
+
     fn into_batch(self, schema: &SchemaRef, words: &Words) -> Result<RecordBatch, ArrowError> {
-        let nulls = |valid: BooleanBuffer| Some(NullBuffer::new(valid)).filter(|n| n.null_count() > 0);
         let rows = self.offset.len();
-        let lines = nulls(self.line.iter().map(|l| *l != 0).collect());
-        let times = nulls(self.time.iter().map(|t| *t != NO_TIME).collect());
-        let numbers = nulls(BooleanBuffer::from(self.number));
+        let lines = nulls(&self.line, |l| *l != 0);
+        let times = nulls(&self.time, |t| *t != NO_TIME);
+        let numbers = nulls(&self.number, |is_number| *is_number);
         let text = if self.text.is_empty() {
             StringArray::new_null(rows)
         } else {

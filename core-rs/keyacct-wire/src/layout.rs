@@ -1,7 +1,7 @@
 //! The layout notation of the catalogue: what follows what in the data of one identifier.
 //!
 //! ```text
-//! layout  := alternative ( " | " alternative )*        the first whose length is that of the data, else the first one
+//! layout  := alternative ( " | " alternative )*        chosen by the length of the data alone
 //! item    := field | slot | repeat | skip
 //! field   := quantity [ "." phase | ".#" ] [ "/" kind ] [ "!" ] ":" FORMAT [ "@" TIMEFORMAT ]
 //! slot    := LETTER "=" FORMAT                          a number that a length or a count refers to
@@ -68,10 +68,19 @@ impl Layout {
         Layout(vec![vec![Item::Field(field)]])
     }
 
-    /// The alternative for data of this length.
-    pub fn choose(&self, length: usize) -> &[Item] {
+    /// The alternative for data of this length. A single layout takes any length and ends early; of several the length
+    /// alone decides, so data of another length have none: a wrong guess would shift every value.
+    pub fn choose(&self, length: usize) -> Option<&[Item]> {
+        if let [only] = &self.0[..] {
+            return Some(only);
+        }
         let exact = self.0.iter().find(|items| fixed_size(items) == Some(length));
-        exact.or(self.0.first()).map_or(&[], Vec::as_slice)
+        exact.or_else(|| self.0.iter().find(|items| fixed_size(items).is_none())).map(Vec::as_slice)
+    }
+
+    /// The usual alternative: that of a block's members and of what is written.
+    pub fn usual(&self) -> &[Item] {
+        self.0.first().map_or(&[], Vec::as_slice)
     }
 
     /// Parses the notation.

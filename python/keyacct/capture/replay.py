@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _UNITS_MS = {"ms": 1, "s": 1000, "min": 60_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001  civil time of the device's zone, which has no offset here
+_EPOCH = dt.datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True)
 class Tally:
     """What a capture held.
 
-    frames by protocol, invalid by the code of the cause; noise_bytes belong to no frame; undated readings have no time
-    and are refused by the store. first_invalid: (line, what is wrong) of the first broken frame.
+    frames by protocol, invalid by the code of the cause; noise_bytes belong to no frame; undated readings
+    have no time and are refused by the store. first_invalid: (line, what is wrong) of the first broken frame.
     """
 
     bytes: int
@@ -44,7 +44,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Replay:
-    """Readings of a capture (columns of `keyacct.wire.decode`, with the line), their tally, the file's digest."""
+    """Readings of a capture (columns of `keyacct.wire.decode`), their tally, the digest of the file."""
 
     readings: pa.Table
     tally: Tally
@@ -60,10 +60,10 @@ def replay(
     registers: Sequence[str | os.PathLike[str]] | None = None,
     strict: bool = False,
 ) -> Replay:
-    """Readings of a text log, each direction deframed as a stream of its own. What the master sent makes no reading.
+    """Readings of a text log; each direction is a stream of its own, what the master sent makes no reading.
 
-    The time of a reading is the frame's own stamp, else that of its line (`date` completes a time of day; going back by
-    more than half a day is midnight), else `assume_time` (`START` or `START+STEP`, for example
+    The time of a reading is the frame's own stamp, else that of its line (`date` completes a time of day;
+    going back by more than half a day is midnight), else `assume_time` (`START` or `START+STEP`, for example
     `2026-07-01T00:00+15min`) for the frames without any time in their order, marked with the quality bit
     `time_assumed`; else null.
     Raises InputError for a file that is no capture, PartialError with `strict` when a frame is broken.
@@ -101,7 +101,7 @@ def _digest(name: str) -> str:
 
 
 def parse_assumed_time(text: str) -> tuple[int, int]:
-    """(civil milliseconds since 1970, step in ms) of `START` or `START+STEP`, such as `2026-07-01T00:00+15min`.
+    """(civil ms since 1970, step in ms) of `START` or `START+STEP`, such as `2026-07-01T00:00+15min`.
 
     START is civil time without offset; STEP is a number with ms, s, min, h or d. Raises UsageError.
     """

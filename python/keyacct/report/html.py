@@ -49,13 +49,13 @@ def write_index(entries: Sequence[IndexEntry], document: Document, lang: Lang) -
     return _render("index.html.j2", lang, entries=entries, document=document)
 
 
-def _drawn(chart: Chart, identifier: str, lang: Lang) -> Any:  # noqa: ANN401  markup of a template
+def _drawn(chart: Chart, identifier: str, lang: Lang) -> Any:
     from markupsafe import Markup
 
-    return Markup(draw(chart, lang, identifier))  # noqa: S704  every text inside is escaped by `draw`
+    return Markup(draw(chart, lang, identifier))
 
 
-def _render(template: str, lang: Lang, **values: Any) -> bytes:  # noqa: ANN401  a template's variables
+def _render(template: str, lang: Lang, **values: Any) -> bytes:
     from markupsafe import Markup
 
     style, script = _asset("style.css"), _asset("sort.js")
@@ -65,8 +65,8 @@ def _render(template: str, lang: Lang, **values: Any) -> bytes:  # noqa: ANN401 
         .render(
             lang=lang,
             tag=LANGUAGE_TAGS[lang],
-            style=Markup(style),  # noqa: S704  our own file
-            script=Markup(script),  # noqa: S704  our own file
+            style=Markup(style),
+            script=Markup(script),
             policy=(
                 f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
                 "base-uri 'none'; form-action 'none'"
@@ -80,7 +80,7 @@ def _render(template: str, lang: Lang, **values: Any) -> bytes:  # noqa: ANN401 
 
 
 @functools.cache
-def _environment() -> Any:  # noqa: ANN401  jinja2 is imported when a page is made
+def _environment() -> Any:
     from jinja2 import DictLoader, Environment, StrictUndefined
 
     names = ("base.html.j2", "report.html.j2", "index.html.j2", "table.html.j2")

@@ -142,7 +142,7 @@ def split_by_account(results: Results, zone: zoneinfo.ZoneInfo) -> dict[str, Acc
     return found
 
 
-def _plain(value: Any, zone: zoneinfo.ZoneInfo) -> Any:  # noqa: ANN401  a cell of an Arrow table
+def _plain(value: Any, zone: zoneinfo.ZoneInfo) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dt.datetime):
@@ -162,7 +162,7 @@ def digest(rows: AccountRows, parameters: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(document, default=_spell, sort_keys=True).encode()).hexdigest()
 
 
-def _spell(value: Any) -> Any:  # noqa: ANN401  what JSON has no word for
+def _spell(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).isoformat()
     if isinstance(value, Decimal | dt.date):

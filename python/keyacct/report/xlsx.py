@@ -55,7 +55,7 @@ def write_xlsx(document: Document, lang: Lang) -> bytes:
 class _Writer:
     """One workbook in the making."""
 
-    def __init__(self, book: Any, document: Document, lang: Lang) -> None:  # noqa: ANN401  xlsxwriter has no types
+    def __init__(self, book: Any, document: Document, lang: Lang) -> None:
         self.book = book
         self.document = document
         self.lang = lang
@@ -81,7 +81,7 @@ class _Writer:
             self._print_setup(sheet)
             charts.write_data(sheet)
 
-    def format(self, **properties: Any) -> Any:  # noqa: ANN401  an xlsxwriter format
+    def format(self, **properties: Any) -> Any:
         """A cell format; equal ones are made once."""
         key = tuple(sorted(properties.items()))
         if key not in self.formats:
@@ -89,7 +89,7 @@ class _Writer:
             self.formats[key] = self.book.add_format(base | properties)
         return self.formats[key]
 
-    def _sheet(self, title: Text) -> Any:  # noqa: ANN401  an xlsxwriter worksheet
+    def _sheet(self, title: Text) -> Any:
         """A sheet of a legal and free name: 31 characters, no brackets, colons, stars, marks, slashes."""
         wanted = "".join("_" if c in "[]:*?/\\" else c for c in title.to(self.lang))[:31].strip("'")
         name, number = wanted, 2
@@ -101,7 +101,7 @@ class _Writer:
         sheet.hide_gridlines(2)
         return sheet
 
-    def _print_setup(self, sheet: Any, repeat: int | None = None) -> None:  # noqa: ANN401
+    def _print_setup(self, sheet: Any, repeat: int | None = None) -> None:
         sheet.set_paper(A4)
         sheet.set_landscape()
         sheet.fit_to_pages(1, 0)
@@ -112,10 +112,10 @@ class _Writer:
         if repeat is not None:
             sheet.repeat_rows(repeat)
 
-    def _text(self, sheet: Any, row: int, column: int, text: str, style: Any = None) -> None:  # noqa: ANN401
+    def _text(self, sheet: Any, row: int, column: int, text: str, style: Any = None) -> None:
         sheet.write_string(row, column, text, style if style is not None else self.format())
 
-    def _cell(self, sheet: Any, row: int, place: int, column: Column, cell: Cell) -> None:  # noqa: ANN401
+    def _cell(self, sheet: Any, row: int, place: int, column: Column, cell: Cell) -> None:
         frame = {"bottom": 1, "bottom_color": LINE}
         if cell.number is not None:
             pattern = "#,##0" + ("." + "0" * column.decimals if column.decimals else "")
@@ -180,13 +180,13 @@ class _Writer:
             self._text(sheet, row, 1, value, self.format(font_color=SOFT))
             row += 1
 
-    def _heading(self, sheet: Any, row: int, title: Text) -> int:  # noqa: ANN401
+    def _heading(self, sheet: Any, row: int, title: Text) -> int:
         style = self.format(bold=True, font_size=12, bottom=2, bottom_color=ACCENT)
         for column in range(5):
             self._text(sheet, row, column, title.to(self.lang) if column == 0 else "", style)
         return row + 1
 
-    def _figures(self, sheet: Any, row: int, figures: Sequence[Figure]) -> int:  # noqa: ANN401
+    def _figures(self, sheet: Any, row: int, figures: Sequence[Figure]) -> int:
         row = self._heading(sheet, row, wording.FIGURES)
         heads = (wording.FIGURE, wording.VALUE, wording.UNIT, wording.ASSESSMENT, wording.REMARK)
         for place, word in enumerate(heads):
@@ -219,7 +219,7 @@ class _Writer:
             row += 1
         return row
 
-    def _notes(self, sheet: Any, row: int, notes: Sequence[Note]) -> int:  # noqa: ANN401
+    def _notes(self, sheet: Any, row: int, notes: Sequence[Note]) -> int:
         row = self._heading(sheet, row, wording.NOTES)
         width = 18 + 12 + 12 + 60
         for note in notes:

@@ -22,7 +22,7 @@ PRINT_SCALE_PCT = 90
 class ChartSheets:
     """The charts of a workbook. Each takes a block of columns on the sheet of chart data."""
 
-    def __init__(self, book: Any, lang: Lang, format: Callable[..., Any]) -> None:  # noqa: ANN401  xlsxwriter has no types
+    def __init__(self, book: Any, lang: Lang, format: Callable[..., Any]) -> None:
         self.book = book
         self.lang = lang
         self.format = format
@@ -34,7 +34,7 @@ class ChartSheets:
         """Whether any chart was placed."""
         return bool(self.blocks)
 
-    def place(self, sheet: Any, charts: Sequence[Chart]) -> None:  # noqa: ANN401
+    def place(self, sheet: Any, charts: Sequence[Chart]) -> None:
         """Put charts on a sheet, one below the other."""
         row = 0
         breaks: list[int] = []
@@ -49,7 +49,7 @@ class ChartSheets:
 
         sheet.set_h_pagebreaks(breaks[1:-1:2])
 
-    def write_data(self, sheet: Any) -> None:  # noqa: ANN401
+    def write_data(self, sheet: Any) -> None:
         """The numbers behind the charts: title, headings, one row a category."""
         head = self.format(bold=True, text_wrap=True, valign="top")
         for first, chart in self.blocks:
@@ -79,7 +79,7 @@ class ChartSheets:
         edge = {"low": wording.LOWEST, "high": wording.HIGHEST}.get(series.role)
         return (edge or series.name).to(self.lang)
 
-    def _native(self, chart: Chart) -> Any:  # noqa: ANN401
+    def _native(self, chart: Chart) -> Any:
         bars = chart.kind == "bar"
         native = self.book.add_chart({"type": "column", "subtype": "stacked"} if bars else {"type": "line"})
         data = wording.CHART_DATA.to(self.lang)

@@ -52,7 +52,7 @@ impl<R: BufRead> TextLog<R> {
             return wrong("this is no text log: it holds NUL bytes".into(), at);
         }
         let odd = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B);
-        if let Some(at) = head.iter().position(|b| odd(b)) {
+        if let Some(at) = head.iter().position(odd) {
             return wrong(
                 format!("this is no text log: byte {:02X}H is no character of a text", head[at]),
                 at,

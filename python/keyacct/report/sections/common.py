@@ -91,7 +91,7 @@ class Scope:
         return Text("Day", "日期")
 
 
-def number(value: Any, decimals: int, *, percent: bool = False) -> Decimal | None:  # noqa: ANN401  a table cell
+def number(value: Any, decimals: int, *, percent: bool = False) -> Decimal | None:
     """A chart value, rounded as a table column of so many decimals would show it."""
     return None if value is None else rounded(value, decimals, percent=percent)
 
