@@ -21,12 +21,19 @@ ClickUsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """The command-line parser's own usage error; typer keeps the parser private, so it is found by inheritance."""
 
 COMMANDS: dict[str, tuple[str, Text]] = {
+    "demo": ("demo", Text("A workspace with real and synthetic data, from frames to reports", "演示: 从报文到报表")),
     "init": ("init", Text("Make a workspace", "新建工作区")),
-    "registry": ("registry", Text("Accounts, points, meters, tariffs, by date", "户、计量点、电表、电价台账")),
     "decode": ("decode", Text("Frames of meters and terminals, byte by byte", "逐字节解析表计与终端报文")),
+    "registers": ("registers", Text("Data identifiers that can be decoded", "可解析的数据标识")),
     "replay": ("replay", Text("Captured bytes into readings and the store", "回放报文记录, 入库或导出")),
+    "registry": ("registry", Text("Accounts, points, meters, tariffs, by date", "户、计量点、电表、电价台账")),
     "samples": ("samples", Text("Load curves from elsewhere into the store", "导入外部负荷曲线")),
     "store": ("store", Text("The sample store: files, check, compaction", "采样库: 文件、校验、压实")),
+    "stats": ("stats", Text("Day and month statistics of Parquet samples", "Parquet 样本的日、月统计")),
+    "voltage": ("voltage", Text("Voltage compliance", "电压合格率")),
+    "pf": ("pf", Text("Power factor and its assessment", "功率因数及考核")),
+    "load": ("load", Text("Load, demand and energy", "负荷、需量与电量")),
+    "report": ("report", Text("Reports of accounts as Excel, HTML, CSV", "客户报表 (Excel、HTML、CSV)")),
     "config": ("config", Text("Settings of the workspace", "工作区设置")),
     "doctor": ("doctor", Text("Check the workspace and this installation", "检查工作区与安装环境")),
 }

@@ -46,7 +46,7 @@ def open_workspace() -> Workspace:
 @contextlib.contextmanager
 def scope() -> Iterator[None]:
     """A fresh session; afterwards clock and language are as before (tests run many commands in one process)."""
-    global _current  # noqa: PLW0603  one command runs at a time
+    global _current
     _current = Session()
     try:
         yield

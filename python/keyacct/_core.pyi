@@ -1,8 +1,23 @@
 """Contract of the Rust extension. `stubtest` compares it with the built module."""
 
-from typing import Protocol, final
+from collections.abc import Sequence
+from typing import Any, Protocol, final
 
-__all__ = ["OPTIMISED", "ArrowStream", "__version__", "error_codes"]
+__all__ = [
+    "OPTIMISED",
+    "ArrowStream",
+    "Registers",
+    "__version__",
+    "decode",
+    "describe",
+    "error_codes",
+    "field_energy",
+    "field_load",
+    "field_voltage",
+    "month_stats",
+    "protocols",
+    "replay",
+]
 
 __version__: str
 OPTIMISED: bool
@@ -18,4 +33,73 @@ class ArrowStream:
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
-def error_codes() -> list[tuple[str, int]]: ...
+def error_codes() -> list[tuple[str, int]]:
+    """(code, exit code) of every error (keyacct.errors)."""
+
+# --- keyacct.wire -----------------------------------------------------------------------------------------------------
+
+@final
+class Registers:
+    """The register catalogues: built in, and a user's own (name, text) on top."""
+
+    def __new__(cls, files: Sequence[tuple[str, str]] = ...) -> Registers: ...
+    def rows(self) -> list[dict[str, Any]]:
+        """Every row: protocol, key, name, quantity, kind, format, access, source, file, line."""
+
+def protocols() -> list[str]:
+    """Names that `--protocol` takes."""
+
+def describe(
+    registers: Registers,
+    text: str,
+    line: int,
+    protocol: str = "auto",
+    *,
+    fields: bool = False,
+    chinese: bool = False,
+) -> list[str]:
+    """JSON objects of one line of hex text, one a frame."""
+
+def decode(registers: Registers, buffer: object, protocol: str = "auto") -> tuple[ArrowStream, dict[str, Any]]:
+    """Readings of a whole byte stream, and the tally."""
+
+# --- keyacct.capture.replay -------------------------------------------------------------------------------------------
+
+def replay(
+    registers: Registers,
+    path: str,
+    protocol: str = "auto",
+    *,
+    day: int | None = None,
+    assumed: tuple[int, int] | None = None,
+) -> tuple[ArrowStream, dict[str, Any]]:
+    """Readings and tally of a capture file."""
+
+# --- keyacct.analysis -------------------------------------------------------------------------------------------------
+
+def month_stats(
+    data: str,
+    limits: str,
+    *,
+    interval_ms: int,
+    loss: float,
+    out: str | None = None,
+    threads: int | None = None,
+) -> tuple[ArrowStream, ArrowStream, list[str], int]: ...
+
+_Question = tuple[int, int, list[tuple[int, int]], int, bool]
+
+def field_voltage(
+    samples: object, parameters: object, question: _Question, floor_share: float, ceiling_share: float
+) -> tuple[ArrowStream, ArrowStream]: ...
+def field_load(
+    samples: object,
+    parameters: object,
+    tariffs: object,
+    question: _Question,
+    window_ms: int,
+    minimum_coverage: float,
+) -> tuple[ArrowStream, ArrowStream, ArrowStream]: ...
+def field_energy(
+    samples: object, parameters: object, tariffs: object, question: _Question, power: bool
+) -> tuple[ArrowStream, ArrowStream]: ...

@@ -1,8 +1,201 @@
 //! Frames: Python's doors to `keyacct-wire` and to the capture reader of `keyacct-io`.
 
+use keyacct_io::capture::{Capture, Clock, Outcome, Tally, replay as replay_capture, stream};
+use keyacct_io::readings;
+use keyacct_model::{Error, ErrorCode, Kind};
+use keyacct_wire::catalogue::Body;
+use keyacct_wire::describe::{Wish, describe_line};
+use keyacct_wire::hex::decode_line;
+use keyacct_wire::{Expect, Protocol, registers};
+use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::arrow::ArrowStream;
+use crate::error::to_py;
+
+/// The register catalogues: built in, and a user's own on top.
+#[pyclass(module = "keyacct._core", frozen)]
+pub struct Registers {
+    pub(crate) inner: registers::Registers,
+}
+
+#[pymethods]
+impl Registers {
+    /// `files`: (name, text) of catalogues to add; a key that is known already is an error.
+    #[new]
+    #[pyo3(signature = (files=Vec::new()))]
+    fn new(py: Python<'_>, files: Vec<(String, String)>) -> PyResult<Self> {
+        let mut inner = registers::Registers::embedded().map_err(|e| to_py(py, e))?;
+        for (name, text) in &files {
+            inner.add(name, text).map_err(|e| to_py(py, e))?;
+        }
+        Ok(Registers { inner })
+    }
+
+    /// Every row as a dict of the catalogue's columns, with its protocol and where it stands.
+    fn rows<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let mut rows = Vec::new();
+        for protocol in Protocol::ALL {
+            for row in self.inner.of(*protocol).rows() {
+                let dict = PyDict::new(py);
+                let [key, quantity, format] = &row.spelled;
+                let is_block = matches!(row.body, Body::Block(_));
+                dict.set_item("protocol", protocol.as_str())?;
+                dict.set_item("key", key)?;
+                dict.set_item("name", &row.name)?;
+                dict.set_item("quantity", quantity)?;
+                dict.set_item("kind", if is_block { "" } else { Kind::as_str(row.kind) })?;
+                dict.set_item("format", format)?;
+                dict.set_item("access", &row.access)?;
+                dict.set_item("source", &row.source)?;
+                dict.set_item("file", &row.place.0)?;
+                dict.set_item("line", row.place.1)?;
+                rows.push(dict);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// (protocol, key as spelled) of the rows that an identifier or a register name belongs to.
+    fn rows_of_key(&self, key: &str) -> Vec<(&'static str, String)> {
+        let row = |protocol: &Protocol| {
+            let catalogue = self.inner.of(*protocol);
+            let (_, row) = catalogue.find(catalogue.key_of(key)?)?;
+            Some((protocol.as_str(), row.spelled[0].clone()))
+        };
+        Protocol::ALL.iter().filter_map(row).collect()
+    }
+}
+
+/// What the name of a protocol asks for. `usage.invalid` names those that can be asked for.
+pub(crate) fn expect(py: Python<'_>, protocol: &str) -> PyResult<Expect> {
+    Expect::by_name(protocol).ok_or_else(|| {
+        let names: Vec<_> = Expect::names().collect();
+        let known = Protocol::ALL.iter().any(|p| p.as_str() == protocol);
+        let what = if known { "cannot be decoded yet" } else { "is no protocol" };
+        let error = Error::new(ErrorCode::Usage, format!("{protocol:?} {what}"));
+        to_py(py, error.hint(format!("choose one of {}", names.join(", "))))
+    })
+}
+
+/// Names that `--protocol` takes.
+#[pyfunction]
+fn protocols() -> Vec<&'static str> {
+    Expect::names().collect()
+}
+
+/// One line of hex text as JSON objects, one a frame; empty for a line without bytes. A line that is no hex gives one
+/// object with `valid: false`, as a line without a frame does.
+#[pyfunction]
+#[pyo3(signature = (registers, text, line, protocol="auto", *, fields=false, chinese=false))]
+fn describe(
+    py: Python<'_>,
+    registers: &Registers,
+    text: &str,
+    line: u64,
+    protocol: &str,
+    fields: bool,
+    chinese: bool,
+) -> PyResult<Vec<String>> {
+    let wish = Wish { expect: expect(py, protocol)?, fields, chinese };
+    Ok(py.detach(|| match decode_line(text) {
+        Ok(bytes) if bytes.is_empty() => Vec::new(),
+        Ok(bytes) => {
+            describe_line(&bytes, line, wish, &registers.inner).iter().map(ToString::to_string).collect()
+        }
+        Err((column, found)) => {
+            let what = match found {
+                Some(c) => format!("column {column}: {c:?} is no hex digit"),
+                None => format!("column {column}: half a byte is left over"),
+            };
+            vec![keyacct_wire::describe::describe_unreadable(line, &what).to_string()]
+        }
+    }))
+}
+
+fn outcome<'py>(py: Python<'py>, outcome: Outcome) -> PyResult<(ArrowStream, Bound<'py, PyDict>)> {
+    let Outcome { readings: table, tally } = outcome;
+    let batches = py
+        .detach(|| table.finish())
+        .map_err(|e| to_py(py, Error::new(ErrorCode::Internal, format!("readings to Arrow: {e}"))))?;
+    Ok((ArrowStream::from_batches(readings::schema(), batches), tally_dict(py, &tally)?))
+}
+
+fn tally_dict<'py>(py: Python<'py>, tally: &Tally) -> PyResult<Bound<'py, PyDict>> {
+    let frames = PyDict::new(py);
+    for protocol in Protocol::ALL {
+        match tally.frames[*protocol as usize] {
+            0 => {}
+            count => frames.set_item(protocol.as_str(), count)?,
+        }
+    }
+    let invalid = PyDict::new(py);
+    for (code, count) in &tally.invalid {
+        invalid.set_item(code, count)?;
+    }
+    let dict = PyDict::new(py);
+    dict.set_item("bytes", tally.bytes)?;
+    dict.set_item("frames", frames)?;
+    dict.set_item("noise_bytes", tally.noise_bytes)?;
+    dict.set_item("invalid", invalid)?;
+    dict.set_item("first_invalid", tally.first_invalid.clone())?;
+    dict.set_item("readings", tally.readings)?;
+    dict.set_item("events", tally.events)?;
+    dict.set_item("unknown_identifiers", tally.unknown)?;
+    dict.set_item("undated", tally.undated)?;
+    Ok(dict)
+}
+
+/// Readings of a whole byte stream, and the tally. `buffer` is anything with the buffer protocol; it must not be
+/// written to while this runs.
+#[pyfunction]
+#[pyo3(signature = (registers, buffer, protocol="auto"))]
+fn decode<'py>(
+    py: Python<'py>,
+    registers: &Registers,
+    buffer: &Bound<'py, PyAny>,
+    protocol: &str,
+) -> PyResult<(ArrowStream, Bound<'py, PyDict>)> {
+    let expect = expect(py, protocol)?;
+    let view = PyBuffer::<u8>::get(buffer).map_err(|_| {
+        let what = format!("{} gives no bytes", buffer.get_type());
+        to_py(
+            py,
+            Error::new(ErrorCode::InputFormat, what)
+                .hint("pass bytes, bytearray, memoryview, mmap or a uint8 array"),
+        )
+    })?;
+    let bytes = crate::buffer::bytes(py, &view)?;
+    let done = py.detach(|| stream(&bytes, expect, &registers.inner));
+    outcome(py, done)
+}
+
+/// Readings and tally of a capture file. `day`: days since 1970 that complete a time of day; `assumed`: civil
+/// milliseconds of the first frame without any time, and the step to the next.
+#[pyfunction]
+#[pyo3(signature = (registers, path, protocol="auto", *, day=None, assumed=None))]
+fn replay<'py>(
+    py: Python<'py>,
+    registers: &Registers,
+    path: &str,
+    protocol: &str,
+    day: Option<i64>,
+    assumed: Option<(i64, i64)>,
+) -> PyResult<(ArrowStream, Bound<'py, PyDict>)> {
+    let expect = expect(py, protocol)?;
+    let done = py.detach(|| {
+        let mut capture = Capture::open(path)?;
+        replay_capture(&mut capture, expect, &registers.inner, Clock { day, assumed })
+    });
+    outcome(py, done.map_err(|e| to_py(py, e))?)
+}
 
 /// Adds the functions of this module to `keyacct._core`.
-pub fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Registers>()?;
+    module.add_function(wrap_pyfunction!(protocols, module)?)?;
+    module.add_function(wrap_pyfunction!(describe, module)?)?;
+    module.add_function(wrap_pyfunction!(decode, module)?)?;
+    module.add_function(wrap_pyfunction!(replay, module)?)
 }

@@ -181,7 +181,7 @@ def _errors(path: Path) -> Iterator[None]:
         raise translate(error, path) from error
 
 
-def translate(error: Any, path: Path) -> BaseException:  # noqa: ANN401  whatever the driver raised
+def translate(error: Any, path: Path) -> BaseException:
     """The keyacct error of an SQLite error; an integrity error stays what it is, it is the caller's to explain."""
     text = str(error)
     where = {"file": str(path)}

@@ -42,7 +42,7 @@ def format_instant(ms: int, zone: zoneinfo.ZoneInfo) -> str | None:
     return local.isoformat(timespec="milliseconds" if ms % 1000 else "seconds")
 
 
-def parse_value(field: Field, value: object) -> Any:  # noqa: ANN401
+def parse_value(field: Field, value: object) -> Any:
     """The value as the database keeps it. Raises ValueError with a sentence that names the value."""
     if field.kind == "text":
         if not isinstance(value, str):
@@ -78,7 +78,7 @@ def parse_value(field: Field, value: object) -> Any:  # noqa: ANN401
     return float(value)
 
 
-def format_value(field: Field, value: Any) -> str:  # noqa: ANN401
+def format_value(field: Field, value: Any) -> str:
     """The TOML text of a value."""
     if field.kind == "text":
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -69,7 +69,7 @@ def all_segments(connection: sa.Connection) -> list[Segment]:
     return [_segment(row) for row in connection.execute(sa.select(tables.segment)).mappings()]
 
 
-def _segment(row: Any) -> Segment:  # noqa: ANN401
+def _segment(row: Any) -> Segment:
     return Segment(**{**row, "unique_keys": bool(row["unique_keys"])})
 
 

@@ -114,7 +114,7 @@ def _prepared(workspace: Workspace, readings: pa.Table) -> pa.Table:
     )
 
 
-def _misfits_to_other(engine: Any, family: Family) -> None:  # noqa: ANN401  a DuckDB connection
+def _misfits_to_other(engine: Any, family: Family) -> None:
     """Numbers that the family's column cannot hold lose their family: then they are stored as they are, in `other`."""
     kind = next(column.type for column in family.values if not str(column.type).startswith("timestamp"))
     engine.execute(

@@ -40,7 +40,7 @@ def parse_time(text: str) -> dt.datetime:
     year, month, day, hour, minute, second, fraction, offset = match.groups()
     next_day = hour is not None and int(hour) == 24 and int(minute) == 0 and not int(second or 0)
     try:
-        time = dt.datetime(  # noqa: DTZ001  the offset follows where there is one
+        time = dt.datetime(
             int(year), int(month), int(day), 0 if next_day else int(hour or 0), int(minute or 0), int(second or 0),
             int((fraction or "0").ljust(6, "0")),
         )  # fmt: skip

@@ -177,7 +177,7 @@ def reading_rows(readings: pa.Table) -> Iterator[dict[str, Any]]:
             yield {key: _plain(value) for key, value in row.items() if value is not None}
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
+def _plain(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return value.isoformat(timespec="milliseconds" if value.microsecond else "seconds")
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

@@ -238,7 +238,7 @@ def _times(
     return ts
 
 
-def _intervals(mapping: TableMapping, meters: _Meters, meter: pa.Array) -> Any:  # noqa: ANN401  scalar or array
+def _intervals(mapping: TableMapping, meters: _Meters, meter: pa.Array) -> Any:
     """Length of the interval: the option's, else the meter's nominal one."""
     if mapping.interval_min is not None:
         return pa.scalar(dt.timedelta(minutes=mapping.interval_min), pa.duration("ms"))

@@ -40,7 +40,7 @@ def default_settings_text(name: str, timezone: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _toml(value: Any) -> str:  # noqa: ANN401
+def _toml(value: Any) -> str:
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
