@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from keyacct.config import Workspace
 from keyacct.database.engine import open_database
@@ -93,6 +94,9 @@ def _prepared(workspace: Workspace, readings: pa.Table) -> pa.Table:
     devices = zip(text("protocol", "").to_pylist(), text("device", "").to_pylist(), strict=True)
     instants: dict[str, pa.Array] = {}
     for name in ("time", "recv_at"):
+        if name not in readings.column_names:  # a capture from a file has no time of receipt
+            instants[name] = pa.nulls(readings.num_rows, UTC_MS)
+            continue
         column = readings[name].combine_chunks()
         zoned = pa.types.is_timestamp(column.type) and column.type.tz is not None
         instants[name] = column.cast(UTC_MS) if zoned else utc_from_local(column, workspace.zone)
@@ -100,7 +104,7 @@ def _prepared(workspace: Workspace, readings: pa.Table) -> pa.Table:
         {
             "alias": pa.array([f"?{protocol}:{device}" for protocol, device in devices], pa.string()),
             "kind": text("kind", "snapshot"),
-            "quantity": text("quantity", "unknown"),
+            "quantity": _numbered(readings, text("quantity", "unknown")),
             "phase": text("phase", "total"),
             "tariff": readings["tariff"].cast(pa.uint8()).fill_null(0),
             "ts": instants["time"],
@@ -112,6 +116,19 @@ def _prepared(workspace: Workspace, readings: pa.Table) -> pa.Table:
             "seq": pa.array(range(readings.num_rows), pa.int64()),
         }
     )
+
+
+def _numbered(readings: pa.Table, quantity: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Quantities with `#n` behind what is one of the last n (settlement, event record) or a harmonic of order n.
+
+    Such values share the time at which they were read, so without the number they would displace each other; with it
+    they are kept side by side in the family `other`.
+    """
+    if "index" not in readings.column_names:
+        return quantity
+    index = readings["index"].cast(pa.string())
+    numbered = pc.binary_join_element_wise(quantity, index, "#")
+    return pc.if_else(pc.equal(readings["index"], 0), quantity, numbered)
 
 
 def _misfits_to_other(engine: Any, family: Family) -> None:
