@@ -74,7 +74,52 @@ def _csv_cell(value: Any) -> Any:
 
 
 def write_table(rows: Iterable[Row], columns: Sequence[Column], title: Text | None = None) -> None:
-    """Print a table that fits the terminal; numbers right-aligned, nothing cut."""
+    """Print a table, numbers right-aligned, nothing cut.
+
+    A table wider than the terminal is printed in parts, one below the other, each beginning with the columns that say
+    what a row is about.
+    """
+    from rich.cells import cell_len
+
+    cells = [[show(row.get(column.key), column.decimals) for column in columns] for row in rows]
+    widths = [
+        max([cell_len(str(column.title)), *(cell_len(line[n]) for line in cells)]) for n, column in enumerate(columns)
+    ]
+    target = console()
+    for number, part in enumerate(_parts(columns, widths, target.width)):
+        if number:
+            target.print()
+        _print_part([columns[n] for n in part], [[line[n] for n in part] for line in cells], title, target)
+
+
+GAP = 3
+UNBOUNDED = 10_000
+"""Width of what is no terminal: a file or a pipe takes lines of any length."""
+
+
+def _parts(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[list[int]]:
+    """The columns of each part: all in one where they fit, else the leading texts and as many others as fit."""
+    everything = list(range(len(columns)))
+    if sum(widths) + GAP * (len(widths) - 1) <= room:
+        return [everything]
+    heads: list[int] = []
+    for n in everything:
+        if columns[n].numeric or len(heads) == 3 or sum(widths[h] + GAP for h in [*heads, n]) > room // 2:
+            break
+        heads.append(n)
+    taken = sum(widths[h] + GAP for h in heads)
+    parts: list[list[int]] = []
+    used = room + 1
+    for n in everything[len(heads) :]:
+        if used + widths[n] + GAP > room:
+            parts.append(list(heads))
+            used = taken
+        parts[-1].append(n)
+        used += widths[n] + GAP
+    return parts
+
+
+def _print_part(columns: Sequence[Column], cells: Sequence[Sequence[str]], title: Text | None, target: Any) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text as Styled
@@ -83,10 +128,15 @@ def write_table(rows: Iterable[Row], columns: Sequence[Column], title: Text | No
     table.title = str(title) if title is not None else None
     table.title_justify = "left"
     for column in columns:
-        table.add_column(Styled(str(column.title)), justify="right" if column.numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Styled(show(row.get(column.key), column.decimals)) for column in columns))
-    console().print(table)
+        table.add_column(
+            Styled(str(column.title)),
+            justify="right" if column.numeric else "left",
+            overflow="fold",
+            no_wrap=column.numeric,
+        )
+    for line in cells:
+        table.add_row(*(Styled(cell) for cell in line))
+    target.print(table)
 
 
 def console() -> Any:
@@ -94,7 +144,7 @@ def console() -> Any:
     from rich.console import Console
 
     color = session.current().color and "NO_COLOR" not in os.environ
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNBOUNDED
     return Console(file=sys.stdout, no_color=not color, highlight=False, markup=False, emoji=False, width=width)
 
 

@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 import typer.core
@@ -15,7 +15,7 @@ import typer.core
 from keyacct import i18n
 from keyacct.cli import exit_codes, session
 from keyacct.errors import InternalError, InterruptedRunError, KeyacctError, UsageError, from_os_error
-from keyacct.i18n import Text
+from keyacct.i18n import Lang, Text
 
 ClickUsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """The command-line parser's own usage error; typer keeps the parser private, so it is found by inheritance."""
@@ -83,30 +83,36 @@ def build() -> Any:
         ),
     )
 
-    @app.callback()
-    def root(
-        version: bool = typer.Option(False, "--version", help=str(Text("Print the version.", "显示版本。"))),
-    ) -> None:
-        if version:
-            from keyacct._core import __version__
-
-            sys.stdout.write(f"keyacct {__version__}\n")
-            raise typer.Exit
-
+    app.callback()(session.with_shared_options(_root))
     return typer.main.get_command(app)
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", help=str(Text("Print the version.", "显示版本。")))] = False,
+) -> None:
+    if version:
+        from keyacct._core import __version__
+
+        sys.stdout.write(f"keyacct {__version__}\n")
+        raise typer.Exit
 
 
 def run(argv: Sequence[str]) -> int:
     """Run one command line; the published exit code."""
-    lang = _option(argv, "--lang")
-    if lang in ("en", "zh"):
-        i18n.set_language(lang)  # type: ignore[arg-type]  # checked on this line
+    with session.scope():
+        return _run(list(argv))
+
+
+def _run(argv: list[str]) -> int:
     machine = _option(argv, "--format") in ("json", "jsonl")
     debug = "--debug" in argv
     try:
-        with session.scope():
-            status = build().main(args=list(argv), prog_name="keyacct", standalone_mode=False)
-            sys.stdout.flush()
+        # Help texts are made when a command is imported, so the language must be known before.
+        lang = _option(argv, "--lang")
+        if lang is not None:
+            i18n.set_language(_language(lang))
+        status = build().main(args=_without(argv, "--lang"), prog_name="keyacct", standalone_mode=False)
+        sys.stdout.flush()
         return status if isinstance(status, int) else exit_codes.DONE
     except KeyacctError as error:
         return _fail(error, machine=machine, debug=debug)
@@ -158,6 +164,28 @@ def _option(argv: Sequence[str], name: str) -> str | None:
         if word.startswith(name + "="):
             return word.partition("=")[2]
     return None
+
+
+def _without(argv: Sequence[str], name: str) -> list[str]:
+    """The command line without an option that has been dealt with, wherever it stood."""
+    kept: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            return [*kept, word, *words]
+        if word == name:
+            next(words, None)
+        elif not word.startswith(name + "="):
+            kept.append(word)
+    return kept
+
+
+def _language(name: str) -> Lang:
+    if name == "en":
+        return "en"
+    if name == "zh":
+        return "zh"
+    raise UsageError("usage.invalid", f"--lang {name!r}", hint="choose en or zh")
 
 
 def _fail(error: KeyacctError, *, machine: bool, debug: bool) -> int:

@@ -21,7 +21,7 @@ from keyacct.workflow.doctor import unresolved_devices
 from keyacct.workflow.replay import ReplayOptions, compare, replay_capture, write_readings
 from keyacct.workflow.workspace import init_workspace
 
-NOON = dt.datetime(2026, 6, 1, 12, 0)  # noqa: DTZ001  a device says local time
+NOON = dt.datetime(2026, 6, 1, 12, 0)
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [("offset", pa.int64())]
