@@ -37,7 +37,7 @@ _COLUMNS = (
 )
 
 
-@command(app, help=str(Text("Load of accounts: demand, load rate, energy.", "用户负荷: 需量、负荷率、电量。")))
+@command(app, help=str(Text("Load of accounts: demand, load rate, energy.", "用户负荷与需量。")))
 def load(
     account: AccountOption = None,
     period: PeriodOption = None,

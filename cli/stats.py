@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from keyacct.cli import session
-from keyacct.cli.session import make_app, command
+from keyacct.cli.session import command, make_app
 from keyacct.i18n import Text
 
 app = make_app()
 
 
 @command(app, help=str(Text("Day and month statistics of a Parquet data set.", "Parquet 样本的日、月统计。")))
-def stats(
+def stats(  # noqa: PLR0917  typer calls it by name
     data: Annotated[
         str,
         typer.Option(
