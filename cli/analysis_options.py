@@ -29,9 +29,11 @@ class By(StrEnum):
 AccountOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--account", metavar="A", help=str(Text("Account number; may be repeated (else all).", "户号, 可重复 (缺省全部)。"))
+        "--account",
+        metavar="A",
+        help=str(Text("Account number; may be repeated (else all).", "户号, 可重复 (缺省全部)。")),
     ),
-]  # fmt: skip
+]
 PeriodOption = Annotated[
     str | None,
     typer.Option(
@@ -39,7 +41,7 @@ PeriodOption = Annotated[
         metavar="P",
         help=str(
             Text(
-                "2026, 2026Q2, 2026-06, 2026-06/2, 2026-W23, 2026-06-01 or FROM..TO (else the last whole month).",
+                "2026, 2026Q2, 2026-06, 2026-06/2, 2026-W23, 2026-06-01, FROM..TO (else the last month).",
                 "2026、2026Q2、2026-06、2026-06/2、2026-W23、2026-06-01 或 起..止 (缺省上一整月)。",
             )
         ),

@@ -22,22 +22,19 @@ app = make_app()
 
 _COLUMNS = (
     Column("account_no", Text("account", "户号")),
-    Column("account_name", Text("name", "户名")),
     Column("day", Text("day", "日期")),
-    Column("md_kw", Text("max kW", "最大 kW"), 2),
+    Column("md_kw", Text("max kW", "最大 kW"), 1),
     Column("md_at", Text("at", "时间")),
-    Column("min_kw", Text("min kW", "最小 kW"), 2),
-    Column("mean_kw", Text("mean kW", "平均 kW"), 2),
-    Column("load_rate", Text("load rate %", "负荷率 %"), 2),
-    Column("peak_valley_gap_kw", Text("gap kW", "峰谷差 kW"), 2),
-    Column("energy_kwh", Text("energy kWh", "电量 kWh"), 2),
-    Column("peak_kwh", Text("peak kWh", "峰 kWh"), 2),
-    Column("valley_kwh", Text("valley kWh", "谷 kWh"), 2),
+    Column("min_kw", Text("min kW", "最小 kW"), 1),
+    Column("mean_kw", Text("mean kW", "平均 kW"), 1),
+    Column("load_rate", Text("rate %", "负荷率 %"), 1),
+    Column("peak_valley_gap_kw", Text("gap kW", "峰谷差 kW"), 1),
+    Column("energy_kwh", Text("kWh", "电量 kWh"), 1),
     Column("completeness", Text("data %", "完整率 %"), 1),
 )
 
 
-@command(app, help=str(Text("Load of accounts: demand, load rate, energy.", "用户负荷: 需量、负荷率、电量。")))
+@command(app, help=str(Text("Load of accounts: demand, load rate, energy.", "用户负荷与需量。")))
 def load(
     account: AccountOption = None,
     period: PeriodOption = None,

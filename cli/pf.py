@@ -26,18 +26,14 @@ app = make_app()
 
 _COLUMNS = (
     Column("account_no", Text("account", "户号")),
-    Column("account_name", Text("name", "户名")),
     Column("point", Text("point", "计量点")),
     Column("wp_kwh", Text("Wp kWh", "有功 kWh"), 2),
     Column("wq_kvarh", Text("Wq kvarh", "无功 kvarh"), 2),
     Column("pf", Text("PF", "功率因数"), 4),
-    Column("pf_peak", Text("peak", "峰"), 4),
-    Column("pf_valley", Text("valley", "谷"), 4),
     Column("pf_assessed", Text("assessed", "考核值"), 2),
     Column("pf_standard", Text("standard", "标准"), 2),
     Column("verdict", Text("result", "结论")),
-    Column("adjustment_pct", Text("adjustment %", "力调 %"), 2),
-    Column("leading", Text("leading", "超前")),
+    Column("adjustment_pct", Text("adj. %", "力调 %"), 2),
     Column("completeness", Text("data %", "完整率 %"), 1),
     Column("flags", Text("notes", "标记")),
 )

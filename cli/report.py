@@ -89,6 +89,7 @@ def report(
     format: FormatOption = Format.table,
     dry_run: DryRunOption = False,
 ) -> int:
+    """Write reports."""
     if list_kinds:
         return _list(format)
     if kind is None or period is None or out is None:

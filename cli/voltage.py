@@ -26,20 +26,23 @@ _COLUMNS = (
     Column("point", Text("point", "计量点")),
     Column("day", Text("day", "日期")),
     Column("phase", Text("phase", "相别")),
-    Column("lower_v", Text("lower V", "下限 V"), 1),
-    Column("upper_v", Text("upper V", "上限 V"), 1),
-    Column("monitored_min", Text("monitored min", "监测 min"), 0),
-    Column("over_limit_min", Text("over min", "超上限 min"), 0),
-    Column("under_limit_min", Text("under min", "超下限 min"), 0),
-    Column("below_floor_min", Text("floor min", "不考核 min"), 0),
+    Column("limits", Text("limits V", "限值 V")),
+    Column("monitored_min", Text("minutes", "监测 min"), 0),
+    Column("over_limit_min", Text("over", "超上限"), 0),
+    Column("under_limit_min", Text("under", "超下限"), 0),
     Column("rate", Text("rate %", "合格率 %"), 3),
-    Column("target_rate", Text("target %", "目标 %"), 1),
     Column("verdict", Text("result", "结论")),
     Column("max_v", Text("max V", "最大 V"), 1),
     Column("min_v", Text("min V", "最小 V"), 1),
-    Column("mean_v", Text("mean V", "平均 V"), 1),
-    Column("completeness", Text("data %", "完整率 %"), 1),
+    Column("completeness", Text("data %", "完整 %"), 1),
 )
+
+
+def _shown(row: dict[str, object]) -> dict[str, object]:
+    """A row as the table shows it."""
+    lower, upper = row["lower_v"], row["upper_v"]
+    limits = None if lower is None or upper is None else f"{lower:g}–{upper:g}"
+    return {**with_percent(row, "rate", "completeness"), "limits": limits, "verdict": verdict(row["passed"])}
 
 
 @command(app, help=str(Text("Voltage compliance of metering points.", "计量点电压合格率。")))
@@ -58,8 +61,8 @@ def voltage(
     rows = rows_of(result.day if by is By.day else result.total)
     note_missing(rows, "monitored_min", span)
     if format is Format.table:
-        shares = ("rate", "target_rate", "completeness")
-        rows = [{**with_percent(row, *shares), "verdict": verdict(row["passed"])} for row in rows]
-    columns = [column for column in _COLUMNS if by is By.day or column.key != "day"]
+        rows = [_shown(row) for row in rows]
+    left_out = "limits" if by is By.day else "day"  # a line of a terminal has room for one of them
+    columns = [column for column in _COLUMNS if column.key != left_out]
     render.write_rows(rows, columns, format)
     return None

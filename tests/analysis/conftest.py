@@ -20,7 +20,8 @@ FAMILIES = {
 }  # fmt: skip
 PARAMETERS = pa.schema(
     [
-        ("point", pa.string()), ("account_no", pa.string()), ("account_name", pa.string()), ("kind", pa.string()),
+        ("point", pa.string()), ("account_no", pa.string()), ("account_name", pa.string()),
+        ("kind", pa.string()),
         ("from_ms", pa.int64()), ("to_ms", pa.int64()), ("meter", pa.string()), ("reading_side", pa.string()),
         ("wiring", pa.string()), ("pt", pa.float64()), ("ct", pa.float64()), ("interval_min", pa.int32()),
         ("nominal_v", pa.float64()), ("lower_v", pa.float64()), ("upper_v", pa.float64()),
@@ -30,7 +31,8 @@ PARAMETERS = pa.schema(
 TARIFFS = pa.schema(
     [
         ("tariff_table", pa.string()), ("season_from", pa.int64()), ("season_to", pa.int64()),
-        ("day_type", pa.string()), ("start_min", pa.int64()), ("end_min", pa.int64()), ("period", pa.string()),
+        ("day_type", pa.string()), ("start_min", pa.int64()), ("end_min", pa.int64()),
+        ("period", pa.string()),
     ]
 )  # fmt: skip
 
@@ -57,11 +59,11 @@ class Office:
         }  # fmt: skip
         self.parameters.append({**row, **changed})
 
-    def sample(self, family, at, kind="interval", meter="M1", **values):
+    def sample(self, family, at, kind="interval", *, meter="M1", **values):
         ms = self.at(at) if isinstance(at, str) else at
         self.samples[family].append({"meter": meter, "kind": kind, "ts": ms, **values})
 
-    def slot(self, period, start_min, end_min, table="T", season=(101, 1231), day_type="all"):
+    def slot(self, period, start_min, end_min, *, table="T", season=(101, 1231), day_type="all"):
         self.tariffs.append(
             dict(zip(TARIFFS.names, (table, *season, day_type, start_min, end_min, period), strict=True))
         )
@@ -77,10 +79,8 @@ class Office:
             (r for r in self.samples[family] if from_ms <= r["ts"] < to_ms and (not meters or r["meter"] in meters)),
             key=lambda r: (r["meter"], r["kind"], r["ts"]),
         )
-        rows = [
-            {key: Decimal(str(value)) if key in names and value is not None else value for key, value in r.items()}
-            for r in rows
-        ]
+        exact = lambda key, value: Decimal(str(value)) if key in names and value is not None else value  # noqa: E731  a cell
+        rows = [{key: exact(key, value) for key, value in r.items()} for r in rows]
         # Small batches: the rows of a meter lie across several.
         batches = [pa.RecordBatch.from_pylist(rows[i : i + 7], schema=schema) for i in range(0, len(rows), 7)]
         return pa.RecordBatchReader.from_batches(schema, batches)
@@ -89,7 +89,8 @@ class Office:
         rows = [
             {**r, "from_ms": max(r["from_ms"], from_ms), "to_ms": min(r["to_ms"], to_ms)}
             for r in self.parameters
-            if r["from_ms"] < to_ms and r["to_ms"] > from_ms and (accounts is None or r["account_no"] in accounts)
+            if r["from_ms"] < to_ms and r["to_ms"] > from_ms
+            if accounts is None or r["account_no"] in accounts
         ]
         return pa.Table.from_pylist(rows, schema=PARAMETERS)
 

@@ -111,9 +111,13 @@ def _query(samples):
         .query(
             "samples",
             """
-        with steps as (select *, n - lag(n) over (partition by account order by n) as gap from samples),
-        blocks as (select account, n, kw from steps union all select account, n - 1, kw from steps where gap = 2)
-        select account, cast(floor((n - 1) / 96) as int) as d, max(kw), min(kw), avg(kw), sum(kw) / 4 from blocks
+        with steps as (
+            select *, n - lag(n) over (partition by account order by n) as gap from samples),
+        blocks as (
+            select account, n, kw from steps
+            union all select account, n - 1, kw from steps where gap = 2)
+        select account, cast(floor((n - 1) / 96) as int) as d, max(kw), min(kw), avg(kw), sum(kw) / 4
+        from blocks
         group by account, d order by account, d
         """,
         )

@@ -1,10 +1,13 @@
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from keyacct.analysis.pf_adjustment import RULE_1983, assessed
 from keyacct.analysis.power_factor import power_factor
-from keyacct.model import MINUTE_MS, Period
+from keyacct.model import MINUTE_MS, Period, civil
 
 JUNE = Period.parse("2026-06")
 HOUR = 60 * MINUTE_MS
@@ -26,7 +29,7 @@ SURCHARGES = {1: "0.5", 2: "1.0", 5: "2.5", 10: "5.0", 15: "7.5", 20: "10", 21: 
 REBATES = {
     "0.90": "0 -0.15 -0.30 -0.45 -0.60 -0.75 -0.75 -0.75 -0.75 -0.75 -0.75",
     "0.85": "0 -0.1 -0.2 -0.3 -0.4 -0.5 -0.65 -0.80 -0.95 -1.10 -1.10 -1.10 -1.10 -1.10 -1.10 -1.10",
-    "0.80": "0 -0.1 -0.2 -0.3 -0.4 -0.5 -0.6 -0.7 -0.8 -0.9 -1.0 -1.15 -1.30 -1.30 -1.30 -1.30 -1.30 -1.30 -1.30 -1.30 -1.30",
+    "0.80": "0 -0.1 -0.2 -0.3 -0.4 -0.5 -0.6 -0.7 -0.8 -0.9 -1.0 -1.15" + 9 * " -1.30",
 }
 
 
@@ -188,3 +191,54 @@ def test_registers_without_reactive_give_no_factor(office):
     row = account(office)
     assert (row["wp_kwh"], row["pf"]) == (4.0, None)
     assert "no_reactive" in row["flags"]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    zone=st.sampled_from(("Asia/Shanghai", "Europe/Berlin", "America/New_York")),
+    start_min=st.integers(-120, 120),
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from((15, 15, 15, 30, 45, 60, 61, 600)),
+            st.one_of(st.none(), st.integers(-50, 400)),
+            st.one_of(st.none(), st.integers(-5, 300)),
+        ),
+        min_size=2,
+        max_size=120,
+    ),
+    factors=st.tuples(st.sampled_from((1.0, 1.5)), st.sampled_from((1.0, 40.0))),
+)
+def test_register_energies_agree_with_a_slow_reference(make_office, zone, start_min, steps, factors):
+    office = make_office(workspace={"timezone": zone})
+    period = Period.parse("2026-03-27..2026-03-31")  # Berlin's clocks change on the 29th
+    from_ms, to_ms = period.bounds_ms(office.workspace.zone)
+    office.point(pt=factors[0], ct=factors[1], start="2026-01-01", end="2027-01-01")
+    at, values, columns = from_ms + start_min * MINUTE_MS, [5000, 3000], {"import": [], "q1": []}
+    for minutes, *increments in steps:
+        at += minutes * MINUTE_MS
+        row = {}
+        for n, name in enumerate(columns):
+            if increments[n] is not None:
+                values[n] += increments[n]
+                row[name] = Decimal(values[n]).scaleb(-2)
+                if from_ms <= at <= to_ms:
+                    columns[name].append((at, row[name]))
+        office.sample("energy", at, "register", **row)
+    multiplier = Decimal(str(factors[0])) * Decimal(str(factors[1]))
+    result = power_factor(office.workspace, period)
+    row, by_hour = result.accounts.to_pylist()[0], {}
+    for name, key in (("import", "wp_kwh"), ("q1", "q1_kvarh")):
+        pairs = list(pairwise(columns[name]))
+        kept = [(then, now) for then, now in pairs if now[1] >= then[1]]
+        assert (row[key] or 0) == float(
+            sum((now[1] - then[1] for then, now in kept), Decimal(0)) * multiplier
+        )
+        assert ("register_decrease" in row["flags"]) or len(kept) == len(pairs)
+        for then, now in kept if name == "import" else ():
+            gap = now[0] - then[0]
+            if gap <= HOUR:
+                anchor = now[0] - min(gap, 15 * MINUTE_MS) if gap <= 30 * MINUTE_MS else then[0]
+                hour = civil(anchor, office.workspace.zone).hour
+                by_hour[hour] = by_hour.get(hour, Decimal(0)) + (now[1] - then[1]) * multiplier
+    for hour in result.hours.to_pylist():
+        assert (hour["wp_kwh"] or 0) == float(by_hour.get(hour["hour"], Decimal(0)))

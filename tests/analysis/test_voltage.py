@@ -152,8 +152,8 @@ def test_a_ratio_of_zero_is_named_with_its_point(office):
         voltage_compliance(office.workspace, JUNE)
 
 
-def slow(values, spans, zone, period, gap, floor, ceiling):
-    """The rules, said plainly with fractions: phase → day → counters. values: (ms, Decimal or None) sorted."""
+def slow(values, spans, zone, period, *, gap, floor, ceiling):
+    """The rules, said plainly with fractions: day → counters. values: (ms, Decimal or None), sorted."""
     result = {}
     known = [(ms, value) for ms, value in values if value is not None]
     for n, (ms, value) in enumerate(known):
@@ -170,9 +170,8 @@ def slow(values, spans, zone, period, gap, floor, ceiling):
             return Fraction(Decimal(repr(number)))
 
         volts = Fraction(value) * exact(span["pt"])
-        counters = result.setdefault(
-            day, dict.fromkeys(("mon", "over", "under", "floor", "ov"), 0) | {"sum": 0, "max": None}
-        )
+        none = dict.fromkeys(("mon", "over", "under", "floor", "ov", "sum"), 0) | {"max": None}
+        counters = result.setdefault(day, none)
         if volts < exact(floor) * exact(span["nominal_v"]):
             counters["floor"] += weight
             continue
@@ -186,6 +185,7 @@ def slow(values, spans, zone, period, gap, floor, ceiling):
     return result
 
 
+LIMITS_MV = (198_000, 235_400, 154_000, 264_000)
 ZONES = {
     "Asia/Shanghai": ("2028-02-27..2028-03-02", 0),  # a leap day
     "Europe/Berlin": ("2026-03-27..2026-03-31", 0),  # a day of 23 hours
@@ -199,7 +199,7 @@ ZONES = {
     steps=st.lists(
         st.tuples(
             st.sampled_from((15, 15, 15, 15, 5, 1, 30, 31, 45, 300)),
-            st.one_of(st.none(), st.integers(0, 300_000), st.sampled_from((198_000, 235_400, 154_000, 264_000))),
+            st.one_of(st.none(), st.integers(0, 300_000), st.sampled_from(LIMITS_MV)),
         ),
         min_size=1,
         max_size=250,
@@ -226,9 +226,14 @@ def test_the_kernel_agrees_with_a_slow_reference(make_office, zone, steps, start
         office.sample("voltage", at, a=volts)
     config = office.workspace.settings
     expected = slow(
-        values, office.parameters, office.workspace.zone, period, config.samples.max_gap_intervals,
-        config.voltage.assessment_floor, config.voltage.overvoltage,
-    )  # fmt: skip
+        values,
+        office.parameters,
+        office.workspace.zone,
+        period,
+        gap=config.samples.max_gap_intervals,
+        floor=config.voltage.assessment_floor,
+        ceiling=config.voltage.overvoltage,
+    )
     got = voltage_compliance(office.workspace, period)
     for row in got.day.to_pylist():
         want = expected.get(row["day"])

@@ -271,7 +271,12 @@ impl<'a, O: Output> Run<'a, O> {
             return Some(Task::Put { batch: s.put });
         }
         let decoded = s.column.iter().copied().min().unwrap_or(0);
-        let ready = if decoded == end { end + 1 } else { decoded };
+        let ready = match &s.fault {
+            // A batch with a column that could not be decoded is fed to nobody.
+            Some(((batch, _, column), _)) if *column < COLUMNS.len() => decoded.min(*batch),
+            _ if decoded == end => end + 1,
+            _ => decoded,
+        };
         let behind = (0..s.shard.len())
             .filter(|&n| !s.shard_busy[n] && s.shard[n] < ready && s.shard[n] <= last)
             .min_by_key(|&n| s.shard[n]);

@@ -1,1 +1,1 @@
-"""One public function per analysis: voltage compliance, power factor, load, and the month statistics of plain files."""
+"""One public function per analysis: voltage compliance, power factor, load, month statistics of files."""

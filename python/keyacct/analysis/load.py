@@ -18,12 +18,13 @@ from keyacct.model import MINUTE_MS, TARIFF_PERIODS, Period
 class Load:
     """Load of a period, by account (its billing points together).
 
-    total: a row per account; day: the same per civil day, with the column `day`. Columns: account_no, account_name,
-    md_kw and md_at (highest block demand and the end of its block), demand_kind (`block15`: blocks of 15 minutes on the
-    clock, not a sliding window), min_kw and min_at, mean_kw (of the blocks with a demand), load_rate (mean / highest),
-    min_load_rate (lowest / highest), peak_valley_gap_kw, energy_kwh, sharp_kwh, peak_kwh, flat_kwh, valley_kwh,
-    completeness. peak_day_curve: account_no, at (block's end), kw of every block of the day that has the highest demand;
-    kw is null where values are missing. Import only: export counts as no load. Without values everything is null.
+    total: a row per account; day: the same per civil day, with the column `day`. Columns: account_no,
+    account_name, md_kw and md_at (highest block demand and the end of its block), demand_kind (`block15`:
+    blocks of 15 minutes on the clock, not a sliding window), min_kw and min_at, mean_kw (of the blocks
+    with a demand), load_rate (mean / highest), min_load_rate (lowest / highest), peak_valley_gap_kw,
+    energy_kwh, sharp_kwh, peak_kwh, flat_kwh, valley_kwh, completeness. peak_day_curve: account_no, at
+    (block's end), kw of every block of the day that has the highest demand; kw is null where values are
+    missing. Import only: export counts as no load. Without values everything is null.
     """
 
     total: pa.Table
@@ -34,9 +35,9 @@ class Load:
 def load(workspace: Workspace, period: Period, *, accounts: Sequence[str] | None = None) -> Load:
     """Load figures of every account over a period and by day, and the curve of its peak day.
 
-    The demand of an account is that of its billing points at the same time; a block in which one of them has values for
-    less than `demand.minimum_coverage` of it makes no demand.
-    Raises ConfigError for unknown accounts (exit 3) and for ratios that cannot be used.
+    The demand of an account is that of its billing points at the same time; a block in which one of them
+    has values for less than `demand.minimum_coverage` of it makes no demand. Raises ConfigError for
+    unknown accounts (exit 3) and for ratios that cannot be used.
     """
     question = ask(workspace, period, accounts, kinds=("billing",))
     demand = workspace.settings.demand

@@ -63,7 +63,8 @@ def write_stats(
     engine: str = "local",
     threads: int | None = None,
 ) -> Written:
-    """Write `day.parquet` and `month.parquet` of a data set to the folder `out`; both appear whole or not at all.
+    """Write `day.parquet` and `month.parquet` of a data set to the folder `out`; both appear whole or not
+    at all.
 
     Arguments and errors as in `stats`; besides WriteError (exit 9).
     """
@@ -90,16 +91,17 @@ def stats(
 ) -> tuple[pa.Table, pa.Table]:
     """Day and month figures of every meter of a Parquet data set.
 
-    data: folder of `part-*.parquet` (else all its `*.parquet` but the limits file), or one file; columns meter_id, ts
-    (local wall clock without zone; the start of the time a reading stands for), ua ub uc (V secondary), p q (kW, kvar),
-    ep eq (kWh, kvarh registers); rows of one meter in time order, a later row of equal time corrects the earlier.
-    limits: Parquet file with meter_id, pt, u_nom, u_lower, u_upper, pf_std, tariff (48 letters P/F/V).
-    interval: nominal interval, `"15min"`, whole minutes, or a timedelta. loss: share of the nominal voltage below which a
-    value is not assessed. threads: workers, default one a core; the result does not depend on it.
+    data: folder of `part-*.parquet` (else all its `*.parquet` but the limits file), or one file; columns
+    meter_id, ts (local wall clock without zone; the start of the time a reading stands for), ua ub uc (V
+    secondary), p q (kW, kvar), ep eq (kWh, kvarh registers); rows of one meter in time order, a later row
+    of equal time corrects the earlier. limits: Parquet file with meter_id, pt, u_nom, u_lower, u_upper,
+    pf_std, tariff (48 letters P/F/V). interval: nominal interval, `"15min"`, whole minutes, or a
+    timedelta. loss: share of the nominal voltage below which a value is not assessed. threads: workers,
+    default one a core; the result does not depend on it.
 
-    Returns (day, month): a row per meter and day, and per meter and month. Meters without a row in `limits` are left
-    out (`write_stats` names them). Units are in the names; `*_rate` is percent.
-    Raises UsageError, InputError (exit 4) with file, row group, row, column or meter.
+    Returns (day, month): a row per meter and day, and per meter and month. Meters without a row in
+    `limits` are left out (`write_stats` names them). Units are in the names; `*_rate` is percent. Raises
+    UsageError, InputError (exit 4) with file, row group, row, column or meter.
     """
     import pyarrow as pa
 

@@ -12,8 +12,9 @@ HUNDREDTH = Decimal("0.01")
 class AdjustmentRule:
     """One edition of the rule.
 
-    rebates: for each standard the percents of 0, 1, 2 … hundredths above it; the last holds for all beyond.
-    surcharges: (hundredths below the standard up to which it holds, percent at the step's beginning, percent a hundredth).
+    rebates: for each standard the percents of 0, 1, 2 … hundredths above it; the last holds for all
+    beyond. surcharges: (hundredths below the standard up to which it holds, percent at the step's
+    beginning, percent a hundredth).
     """
 
     rebates: dict[Decimal, tuple[Decimal, ...]]
@@ -53,7 +54,7 @@ RULE_1983 = AdjustmentRule(
         (None, Decimal(15), Decimal(2)),
     ),
 )
-"""The rule of 1983, in force. Rebates of 0.85 and 0.80 follow public tables that were not seen in the rule itself."""
+"""The rule of 1983, in force. Rebates of 0.85 and 0.80 follow public tables, not the text of the rule [U]."""
 
 
 def power_factor_of(active: Decimal, reactive: Decimal) -> Decimal | None:

@@ -25,7 +25,8 @@ FLAGS = {
     8: "boundary_start",
     16: "boundary_end",
 }
-"""Bits of the kernel: a register fell; readings too far apart on both sides of a change; energy that belongs to no hour;
+"""Bits of the kernel: a register fell; readings too far apart on both sides of a change; energy that
+belongs to no hour;
 no reading at the beginning or at the end of the period (the nearest inside was taken)."""
 
 
@@ -33,12 +34,13 @@ no reading at the beginning or at the end of the period (the nearest inside was 
 class PowerFactor:
     """Power factor of a period.
 
-    accounts: a row per account, the energies of its billing points summed; points: a row per metering point of any kind;
-    hours: 24 rows per account. Columns of accounts and points: account_no, account_name, (point, point_kind, meter,)
-    wp_kwh, wq_kvarh, q1_kvarh, q4_kvarh, pf, pf_sharp, pf_peak, pf_flat, pf_valley, pf_assessed (decimal, two digits, half
-    up), pf_standard (decimal; null: not assessed), passed, adjustment_pct (decimal; negative is a rebate), leading
-    (Q4 > Q1), completeness (time with energies / time so far), flags (list of words). Columns of hours: account_no,
-    account_name, hour (0 to 23), wp_kwh, wq_kvarh, pf, leading. Without energies everything is null.
+    accounts: a row per account, the energies of its billing points summed; points: a row per metering
+    point of any kind; hours: 24 rows per account. Columns of accounts and points: account_no,
+    account_name, (point, point_kind, meter,) wp_kwh, wq_kvarh, q1_kvarh, q4_kvarh, pf, pf_sharp, pf_peak,
+    pf_flat, pf_valley, pf_assessed (decimal, two digits, half up), pf_standard (decimal; null: not
+    assessed), passed, adjustment_pct (decimal; negative is a rebate), leading (Q4 > Q1), completeness
+    (time with energies / time so far), flags (list of words). Columns of hours: account_no, account_name,
+    hour (0 to 23), wp_kwh, wq_kvarh, pf, leading. Without energies everything is null.
     """
 
     accounts: pa.Table
@@ -90,12 +92,12 @@ class _Books:
 def power_factor(workspace: Workspace, period: Period, *, accounts: Sequence[str] | None = None) -> PowerFactor:
     """Power factor of every account over a period, from register energies.
 
-    Registers are read by the difference of the period's boundary readings; a missing boundary takes the nearest reading
-    inside and is flagged, a fall of a register is flagged and counts nothing. Meters that store increments are summed,
-    those with power only are integrated (flag `integrated`). Wq joins the quadrants of `power_factor.quadrants` by
-    `power_factor.reactive_mode`; a meter with one pair of registers has them as q1 and q4.
-    Raises ConfigError for unknown accounts (exit 3), for ratios that cannot be used, and for a standard without a rule.
-    Source: (83)水电财字215号; S0 §2.5.5.4.
+    Registers are read by the difference of the period's boundary readings; a missing boundary takes the
+    nearest reading inside and is flagged, a fall of a register is flagged and counts nothing. Meters
+    that store increments are summed, those with power only are integrated (flag `integrated`). Wq joins
+    the quadrants of `power_factor.quadrants` by `power_factor.reactive_mode`; a meter with one pair of
+    registers has them as q1 and q4. Raises ConfigError for unknown accounts (exit 3), for ratios that
+    cannot be used, and for a standard without a rule. Source: (83)水电财字215号; S0 §2.5.5.4.
     """
     question = ask(workspace, period, accounts)
     books = _read(question)

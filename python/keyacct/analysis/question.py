@@ -1,4 +1,4 @@
-"""What the field analyses have in common: which points, over which time, with which samples, as the kernel takes them."""
+"""What the field analyses have in common: points, time and samples, as the kernel takes them."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ KernelQuestion = tuple[int, int, list[tuple[int, int]], int, bool]
 class Question:
     """A period as far as it has passed, and the parameters of the points that were asked for.
 
-    from_ms, to_ms: UTC ms, to_ms exclusive and not after the present. parameters: as `point_parameters` gives them, sorted
-    by account, point and time.
+    from_ms, to_ms: UTC ms, to_ms exclusive and not after the present. parameters: as `point_parameters`
+    gives them, sorted by account, point and time.
     """
 
     workspace: Workspace

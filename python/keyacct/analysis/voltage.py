@@ -15,20 +15,21 @@ from keyacct.config import Workspace
 from keyacct.model import MINUTE_MS, Period, midnight_ms
 
 PHASE_ORDER = ("A", "B", "C", "AB", "CB", "total")
-"""Phases as they are listed: phases of four-wire meters, line voltages of three-wire ones, and all together."""
+"""Phases as listed: those of four-wire meters, line voltages of three-wire ones, and all together."""
 
 
 @dataclass(frozen=True)
 class VoltageCompliance:
     """Voltage compliance of a period.
 
-    total: a row per point and phase (and `total` over its phases); day: the same per civil day, with the column `day`.
-    Columns: account_no, account_name, point, meter (of several, joined by a comma), monitoring_class, phase, nominal_v,
-    lower_v, upper_v (primary V, in the sense of the wiring; those in force last), monitored_min, over_limit_min,
-    under_limit_min, below_floor_min, overvoltage_min (over the ceiling; part of the monitored minutes), rate (0..1),
-    max_v, max_at, min_v, min_at, mean_v, target_rate, passed, completeness (time with values / time so far),
-    resolution_min. `total` adds the minutes of the phases. Without values everything measured is null; without limits
-    rate, passed and the two limit counters are.
+    total: a row per point and phase (and `total` over its phases); day: the same per civil day, with the
+    column `day`. Columns: account_no, account_name, point, meter (of several, joined by a comma),
+    monitoring_class, phase, nominal_v, lower_v, upper_v (primary V, in the sense of the wiring; those in
+    force last), monitored_min, over_limit_min, under_limit_min, below_floor_min, overvoltage_min (over
+    the ceiling; part of the monitored minutes), rate (0..1), max_v, max_at, min_v, min_at, mean_v,
+    target_rate, passed, completeness (time with values / time so far), resolution_min. `total` adds the
+    minutes of the phases. Without values everything measured is null; without limits rate, passed and the
+    two limit counters are.
     """
 
     total: pa.Table
@@ -40,10 +41,10 @@ def voltage_compliance(
 ) -> VoltageCompliance:
     """Voltage compliance of every metering point, by phase, over a period and by day.
 
-    A value below the assessment floor (`voltage.assessment_floor` of nominal) is neither monitored nor under the limit.
-    The rate of a period comes from its minutes, not from the daily rates.
-    Raises ConfigError for unknown accounts (exit 3) and for ratios or limits that cannot be used.
-    Source: GB/T 12325-2008; S0 §2.5.5.3c; the choice for gaps is `samples.max_gap_intervals`.
+    A value below the assessment floor (`voltage.assessment_floor` of nominal) is neither monitored nor
+    under the limit. The rate of a period comes from its minutes, not from the daily rates. Raises
+    ConfigError for unknown accounts (exit 3) and for ratios or limits that cannot be used. Source: GB/T
+    12325-2008; S0 §2.5.5.3c; the choice for gaps is `samples.max_gap_intervals`.
     """
     question = ask(workspace, period, accounts)
     settings = workspace.settings.voltage
