@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,7 +56,7 @@ def replay(
         typer.Option("--assume-time", metavar="START[+STEP]", help=str(Text("Time of frames.", "无时标帧的时间。"))),
     ] = None,
     registers: Annotated[
-        str | None, typer.Option("--registers", metavar="FILE", help=str(Text("Further registers.", "附加标识表。")))
+        list[str] | None, typer.Option("--registers", metavar="FILE", help=str(Text("Further registers.", "附加标识表。")))
     ] = None,
     dry_run: DryRunOption = False,
     format: FormatOption = Format.table,
@@ -63,10 +64,22 @@ def replay(
     """Replay captures."""
     from keyacct.workflow.replay import ReplayOptions
 
-    options = ReplayOptions(protocol, date, assume_time, registers, strict)
+    options = ReplayOptions(protocol, _day(date), assume_time, tuple(registers or ()), strict)
     if out is not None or expect is not None:
         return _to_files(captures, options, out, expect, dry_run=dry_run)
     return _to_store(captures, options, format, dry_run=dry_run)
+
+
+def _day(text: str | None) -> dt.date | None:
+    """The day of `--date`."""
+    if text is None:
+        return None
+    from keyacct.errors import UsageError
+
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise UsageError("usage.invalid", f"--date {text!r} is no day", hint="write --date 2026-07-01") from None
 
 
 def _to_store(captures: list[str], options: ReplayOptions, format: Format, *, dry_run: bool) -> int:
@@ -115,11 +128,11 @@ def _to_files(
 ) -> int:
     import pyarrow as pa
 
-    from keyacct.errors import GateError, InputError
+    from keyacct.errors import GateError, InputError, KeyacctError, PartialError
     from keyacct.workflow.replay import compare, read_readings, reading_line, reading_rows, tally_dict, write_readings
 
     tables: list[tuple[str, Any]] = []
-    failures: list[InputError] = []
+    failures: list[KeyacctError] = []
     failed = False
     for capture in captures:
         try:
@@ -128,7 +141,7 @@ def _to_files(
                 _say_tally(name, tally)
                 failed = failed or _bad_frames(tally, options)
                 tables.append((name, replayed.readings))
-        except InputError as error:
+        except (InputError, PartialError) as error:
             failures.append(error)
             say(f"{Text('error', '错误')}: {error}")
     if not tables:

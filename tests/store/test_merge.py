@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -189,3 +191,14 @@ def test_rows_that_do_not_fit_in_memory_go_by_way_of_the_stage(
     assert list(workspace.stage.iterdir()) == []
     with open_database(workspace).read() as connection:
         assert len(live_segments(connection)) == 6, "a segment per civil day, the first hour closes the day before"
+
+
+def test_the_lower_quality_bits_are_those_of_a_reading() -> None:
+    source = Path(__file__).resolve().parents[2] / "core-rs/keyacct-model/src/quality.rs"
+    text = source.read_text("utf-8")
+    bits = {
+        name.lower(): 1 << int(shift or 0)
+        for name, shift in re.findall(r"pub const (\w+): Quality = Quality\(1(?: << (\d+))?\);", text)
+    }
+    assert bits
+    assert bits.items() <= {name: bit for bit, name in quality.NAMES.items()}.items()

@@ -13,6 +13,7 @@ import pytest
 from keyacct.config import Workspace
 from keyacct.errors import ConfigError, InputError, KeyacctError, UsageError
 from keyacct.registry.importing import import_registry
+from keyacct.store import quality
 from keyacct.store.read import read_table
 from keyacct.workflow.mapping import build_mapping
 from keyacct.workflow.samples import ImportOptions, import_samples
@@ -136,7 +137,7 @@ def test_rounding_is_asked_for_and_marked(workspace: Workspace, tmp_path: Path) 
     path = write(tmp_path, HEADER + "2026-06-01 00:15,1.23456,2\n")
     import_samples(workspace, path, mapping(), ImportOptions(rounding=True))
     row = read_table(workspace, "energy", 0, 2**42).to_pylist()[0]
-    assert (row["import"], row["quality"] & 4096) == (Decimal("1.2346"), 4096)
+    assert (row["import"], row["quality"]) == (Decimal("1.2346"), quality.ROUNDED)
 
 
 def test_a_dry_run_checks_and_writes_nothing(workspace: Workspace, tmp_path: Path) -> None:

@@ -20,9 +20,7 @@ TIME_ASSUMED = 32
 """The time was given by `--assume-time`."""
 TIME_OF_RECEIPT = 64
 """The time is that of receipt: the frame carried none."""
-TIME_OF_LOG = 128
-"""The time is that of the log line the frame stood in."""
-YEAR_ASSUMED = 256
+YEAR_ASSUMED = 128
 """The year was not sent and has been completed."""
 
 SUSPECT = 512
@@ -44,7 +42,6 @@ NAMES: dict[int, str] = {
     OUT_OF_RANGE: "out_of_range",
     TIME_ASSUMED: "time_assumed",
     TIME_OF_RECEIPT: "time_of_receipt",
-    TIME_OF_LOG: "time_of_log",
     YEAR_ASSUMED: "year_assumed",
     SUSPECT: "suspect",
     ESTIMATED: "estimated",

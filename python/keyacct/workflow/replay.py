@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keyacct.config import Workspace
-from keyacct.errors import InputError, KeyacctError, UsageError, from_os_error
+from keyacct.errors import InputError, KeyacctError, PartialError, UsageError, from_os_error
 from keyacct.store.ingest import BatchWriter, IngestSummary
 from keyacct.workflow.family_rows import family_rows
 
@@ -26,9 +26,17 @@ DECODER = "replay-1"
 class Replayed(Protocol):
     """What `keyacct.capture.replay.replay` gives."""
 
-    readings: pa.Table
-    tally: Any
-    sha256: str
+    @property
+    def readings(self) -> pa.Table:
+        """The readings, long."""
+
+    @property
+    def tally(self) -> Any:
+        """What else was in the capture."""
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the file."""
 
 
 Replay = Callable[..., Replayed]
@@ -39,18 +47,19 @@ class ReplayOptions:
     """How captures are read; see `keyacct.capture.replay.replay`."""
 
     protocol: str = "auto"
-    date: str | None = None
+    date: dt.date | None = None
     assume_time: str | None = None
-    registers: str | None = None
+    registers: tuple[str, ...] = ()
     strict: bool = False
 
     def arguments(self) -> dict[str, Any]:
         """As keyword arguments."""
-        return dataclasses.asdict(self)
+        return {**dataclasses.asdict(self), "registers": list(self.registers) or None}
 
     def digest(self) -> str:
         """A name of this way of reading: a capture read with another date is another batch."""
-        return "|".join(f"{key}={value}" for key, value in self.arguments().items() if value)
+        told = self.arguments().items()
+        return "|".join(f"{key}={value}" for key, value in told if value and key != "strict")
 
 
 @dataclass
@@ -86,11 +95,11 @@ class CaptureSummary:
 
 
 def _replay(path: str | os.PathLike[str], options: ReplayOptions, replay: Replay | None) -> Replayed:
-    if replay is None:
-        from keyacct.capture.replay import replay as replay_capture_file
+    if replay is not None:
+        return replay(path, **options.arguments())
+    from keyacct.capture.replay import replay as replay_file
 
-        replay = replay_capture_file
-    return replay(path, **options.arguments())
+    return replay_file(path, **options.arguments())
 
 
 def tally_dict(tally: object) -> dict[str, Any]:
@@ -123,7 +132,7 @@ def replay_capture(
         summaries.append(summary)
         try:
             _take(workspace, path, options, replay, summary, dry_run=dry_run)
-        except InputError as error:
+        except (InputError, PartialError) as error:
             summary.error = error
     return summaries
 
