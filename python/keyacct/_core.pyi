@@ -1,7 +1,7 @@
 """Contract of the Rust extension. `stubtest` compares it with the built module."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, type_check_only
 
 __all__ = [
     "OPTIMISED",
@@ -22,6 +22,7 @@ __all__ = [
 __version__: str
 OPTIMISED: bool
 
+@type_check_only
 class SupportsArrowStream(Protocol):
     """Anything that gives an Arrow C stream: pyarrow, polars, duckdb, our own."""
 
@@ -45,6 +46,9 @@ class Registers:
     def __new__(cls, files: Sequence[tuple[str, str]] = ...) -> Registers: ...
     def rows(self) -> list[dict[str, Any]]:
         """Every row: protocol, key, name, quantity, kind, format, access, source, file, line."""
+
+    def rows_of_key(self, key: str) -> list[tuple[str, str]]:
+        """(protocol, key as spelled) of the rows that an identifier or a register name belongs to."""
 
 def protocols() -> list[str]:
     """Names that `--protocol` takes."""

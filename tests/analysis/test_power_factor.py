@@ -230,9 +230,7 @@ def test_register_energies_agree_with_a_slow_reference(make_office, zone, start_
     for name, key in (("import", "wp_kwh"), ("q1", "q1_kvarh")):
         pairs = list(pairwise(columns[name]))
         kept = [(then, now) for then, now in pairs if now[1] >= then[1]]
-        assert (row[key] or 0) == float(
-            sum((now[1] - then[1] for then, now in kept), Decimal(0)) * multiplier
-        )
+        assert (row[key] or 0) == float(sum((now[1] - then[1] for then, now in kept), Decimal(0)) * multiplier)
         assert ("register_decrease" in row["flags"]) or len(kept) == len(pairs)
         for then, now in kept if name == "import" else ():
             gap = now[0] - then[0]
