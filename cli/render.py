@@ -144,3 +144,30 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Text):
         return str(value)
     return value
+
+
+Branch = tuple[str, bool, Sequence["Branch"]]
+"""A line of a tree, whether it is explained (else it is marked), and the lines under it."""
+
+
+def write_tree(title: str, branches: Sequence[Branch]) -> None:
+    """Print a tree; lines that nothing explains stand out."""
+    from rich.text import Text as Styled
+    from rich.tree import Tree
+
+    def grow(tree: Any, inner: Sequence[Branch]) -> None:  # noqa: ANN401
+        for label, explained, children in inner:
+            grow(tree.add(Styled(safe(label), style="" if explained else "bold red")), children)
+
+    root = Tree(Styled(safe(title), style="bold"))
+    grow(root, branches)
+    if _boxes():
+        console().print(root)
+    else:
+        _write_plain(safe(title), branches, 0)
+
+
+def _write_plain(label: str, branches: Sequence[Branch], depth: int) -> None:
+    sys.stdout.write("  " * depth + label + "\n")
+    for text, _, children in branches:
+        _write_plain(safe(text), children, depth + 1)

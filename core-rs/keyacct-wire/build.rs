@@ -1,1 +1,28 @@
-fn main() {}
+//! Parses every register catalogue with the very code that reads it at run time: an unknown quantity, a unit that does
+//! not fit, a format that cannot be read or a key that is there twice stops the build with file and line.
+
+#![allow(dead_code, missing_docs)] // only the parser of these modules is used here
+
+#[path = "src/catalogue.rs"]
+mod catalogue;
+#[path = "src/format.rs"]
+mod format;
+#[path = "src/hex.rs"]
+mod hex;
+#[path = "src/layout.rs"]
+mod layout;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=registers");
+    for module in ["catalogue", "format", "hex", "layout"] {
+        println!("cargo:rerun-if-changed=src/{module}.rs");
+    }
+    let mut files: Vec<_> = std::fs::read_dir("registers")?.collect::<Result<_, _>>()?;
+    files.sort_by_key(std::fs::DirEntry::file_name);
+    for file in files {
+        let name = format!("registers/{}", file.file_name().to_string_lossy());
+        let mut catalogue = catalogue::Catalogue::default();
+        catalogue.add(&name, &std::fs::read_to_string(file.path())?)?;
+    }
+    Ok(())
+}

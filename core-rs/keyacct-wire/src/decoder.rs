@@ -1,0 +1,35 @@
+//! One decoder for all protocols: finds the rows, keeps what must be remembered between frames.
+
+use crate::dlt645;
+use crate::frame::Frame;
+use crate::protocol::Protocol;
+use crate::registers::Registers;
+use crate::visit::Visitor;
+use crate::walk::Lookup;
+
+/// Decodes frames that a [`crate::Deframer`] has found.
+#[derive(Debug)]
+pub struct Decoder<'r> {
+    lookups: Vec<Lookup<'r>>,
+}
+
+impl<'r> Decoder<'r> {
+    /// A decoder over catalogues.
+    pub fn new(registers: &'r Registers) -> Self {
+        Decoder { lookups: Protocol::ALL.iter().map(|p| Lookup::new(registers.of(*p))).collect() }
+    }
+
+    /// Tells the visitor everything about one whole, valid frame (without preamble).
+    #[inline]
+    pub fn decode<V: Visitor>(&mut self, protocol: Protocol, frame: &[u8], visitor: &mut V) {
+        let lookup = &mut self.lookups[protocol as usize];
+        match protocol {
+            Protocol::Dlt645_2007 => dlt645::decode(&dlt645::FrameView::view(frame), lookup, visitor),
+            Protocol::Dlt645_1997
+            | Protocol::Gdw1376_1
+            | Protocol::Dlt698_45
+            | Protocol::ModbusRtu
+            | Protocol::ModbusTcp => {} // no framing yields them before they are built (protocol.rs)
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The only resynchronisation logic: a byte stream in any pieces becomes frames and noise that tile it.
+//!
+//! At every byte that can begin a frame each framing is asked in turn; the first one that accepts a whole frame wins.
+//! If none does, the start byte is noise and the search goes on **one byte** further, so a real frame inside a false
+//! one is found. A decision depends on the stream only, never on how it was cut; only [`Deframer::finish`] turns "not
+//! yet" into "no". Work per byte is bounded: a probe reads a header, and a frame's checksum is added up only when its
+//! cheap rules (start bytes, end byte) hold.
+
+use crate::error::{Fault, WireError};
+use crate::frame::Probe;
+use crate::protocol::{Expect, Framing, Protocol};
+
+/// What was found. `Frame` and `Noise` tile the input; `Invalid` is a remark on noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A whole frame with all its checks right.
+    Frame {
+        /// Offset of its first byte (after any preamble) in the stream.
+        offset: u64,
+        /// Preamble bytes FEH right before it; they belong to the frame, not to the noise.
+        preamble: u64,
+        /// Its protocol.
+        protocol: Protocol,
+        /// The frame without preamble.
+        bytes: &'a [u8],
+    },
+    /// Bytes that belong to no frame.
+    Noise {
+        /// Offset of the first one.
+        offset: u64,
+        /// How many.
+        length: u64,
+    },
+    /// Something that had the header of a frame but is none. Starts inside its presumed length are not told again.
+    Invalid(WireError),
+}
+
+enum Step {
+    Frame(Protocol, usize),
+    Reject(Option<(Fault, usize)>),
+    Wait,
+}
+
+/// Finds frames in a byte stream that arrives in pieces. Keeps at most one longest frame and the current piece.
+#[derive(Debug)]
+pub struct Deframer {
+    expect: Expect,
+    framings: &'static [Framing],
+    start: Option<u8>,
+    held: Vec<u8>,
+    offset: u64,
+    noise: u64,
+    preamble: u64,
+    claimed: u64,
+    probes: u64,
+}
+
+const PREAMBLE: u8 = 0xFE;
+const PIECE: usize = 1 << 16;
+
+impl Deframer {
+    /// A deframer at the beginning of a stream.
+    pub fn new(expect: Expect) -> Self {
+        let framings = expect.framings();
+        let first = framings.first().and_then(|f| f.start());
+        let start = if framings.iter().all(|f| f.start() == first) { first } else { None };
+        Deframer {
+            expect,
+            framings,
+            start,
+            held: Vec::new(),
+            offset: 0,
+            noise: 0,
+            preamble: 0,
+            claimed: 0,
+            probes: 0,
+        }
+    }
+
+    /// How often a framing was asked; at most the number of framings for each byte.
+    pub fn probes(&self) -> u64 {
+        self.probes
+    }
+
+    /// Bytes that are held because a frame may be beginning in them.
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Takes the next piece of the stream and reports what is certain.
+    pub fn push(&mut self, mut piece: &[u8], mut on: impl FnMut(Event<'_>)) {
+        while !piece.is_empty() {
+            if self.held.is_empty() {
+                let used = self.scan(piece, false, &mut on);
+                self.held.extend_from_slice(&piece[used..]);
+                return;
+            }
+            let (now, later) = piece.split_at(piece.len().min(PIECE));
+            piece = later;
+            let mut held = std::mem::take(&mut self.held);
+            held.extend_from_slice(now);
+            let used = self.scan(&held, false, &mut on);
+            held.drain(..used);
+            self.held = held;
+        }
+    }
+
+    /// The stream has ended: what waited for more bytes is decided without them. The deframer can go on with a
+    /// further stream, whose offsets continue.
+    pub fn finish(&mut self, mut on: impl FnMut(Event<'_>)) {
+        let held = std::mem::take(&mut self.held);
+        self.scan(&held, true, &mut on);
+        self.flush(&mut on);
+    }
+
+    /// Everything of a stream that lies in memory as a whole, without copying it.
+    pub fn whole(&mut self, bytes: &[u8], mut on: impl FnMut(Event<'_>)) {
+        if self.held.is_empty() {
+            self.scan(bytes, true, &mut on);
+            self.flush(&mut on);
+        } else {
+            self.push(bytes, &mut on);
+            self.finish(on);
+        }
+    }
+
+    fn scan(&mut self, bytes: &[u8], last: bool, on: &mut impl FnMut(Event<'_>)) -> usize {
+        let mut at = 0;
+        while at < bytes.len() {
+            let start = match self.start {
+                Some(start) => bytes[at..].iter().position(|b| *b == start).map_or(bytes.len(), |n| at + n),
+                None => at,
+            };
+            if start > at {
+                self.skip(&bytes[at..start]);
+                at = start;
+                continue;
+            }
+            match self.step(&bytes[at..], last) {
+                Step::Frame(protocol, length) => {
+                    let preamble = self.preamble;
+                    self.noise -= preamble;
+                    self.flush_noise(self.offset - preamble, on);
+                    let frame = &bytes[at..at + length];
+                    on(Event::Frame { offset: self.offset, preamble, protocol, bytes: frame });
+                    self.offset += length as u64;
+                    self.preamble = 0;
+                    at += length;
+                }
+                Step::Reject(broken) => {
+                    if let Some((fault, length)) = broken
+                        && self.offset >= self.claimed
+                    {
+                        self.claimed = self.offset + length as u64;
+                        on(Event::Invalid(WireError { offset: self.offset, fault }));
+                    }
+                    self.skip(&bytes[at..=at]);
+                    at += 1;
+                }
+                Step::Wait => break,
+            }
+        }
+        at
+    }
+
+    fn step(&mut self, at_start: &[u8], last: bool) -> Step {
+        let mut broken: Option<(Fault, usize)> = None;
+        for framing in self.framings {
+            self.probes += 1;
+            match framing.probe(at_start) {
+                Probe::No => {}
+                Probe::Len(length) if length <= at_start.len() => match framing.check(&at_start[..length]) {
+                    Ok(protocol) => return Step::Frame(self.expect.label(protocol), length),
+                    Err(fault) => broken = broken.or(Some((fault, length))),
+                },
+                _ if !last => return Step::Wait,
+                Probe::Len(needed) => {
+                    let fault = Fault::Truncated { needed, found: at_start.len() };
+                    broken = broken.or(Some((fault, at_start.len())));
+                }
+                Probe::Need(_) => {}
+            }
+        }
+        Step::Reject(broken)
+    }
+
+    fn skip(&mut self, noise: &[u8]) {
+        let tail = noise.iter().rev().take_while(|b| **b == PREAMBLE).count();
+        self.preamble = if tail == noise.len() { self.preamble + tail as u64 } else { tail as u64 };
+        self.noise += noise.len() as u64;
+        self.offset += noise.len() as u64;
+    }
+
+    fn flush(&mut self, on: &mut impl FnMut(Event<'_>)) {
+        self.flush_noise(self.offset, on);
+        self.preamble = 0;
+    }
+
+    fn flush_noise(&mut self, end: u64, on: &mut impl FnMut(Event<'_>)) {
+        if self.noise > 0 {
+            on(Event::Noise { offset: end - self.noise, length: self.noise });
+            self.noise = 0;
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Data of the 2007 edition: by function first, then by the rows of the catalogue.
+
+use std::ops::Range;
+
+use keyacct_model::{Kind, Phase, Quality, Quantity, Reading, Tariff, Unit, Value};
+
+use super::control::{self, Control};
+use super::frame::FrameView;
+use crate::cursor::Cursor;
+use crate::format::{self, Part, read_time};
+use crate::frame::{Direction, Frame};
+use crate::json::Json;
+use crate::visit::{Head, Name, Visitor};
+use crate::walk::{Lookup, walk};
+
+const BROADCAST_TIME: [Part; 6] =
+    [Part::Year, Part::Month, Part::Day, Part::Hour, Part::Minute, Part::Second];
+const RECORD_START: [Part; 5] = [Part::Year, Part::Month, Part::Day, Part::Hour, Part::Minute];
+
+/// Tells the visitor everything about one frame of the 2007 edition.
+#[inline]
+pub fn decode<V: Visitor>(frame: &FrameView<'_>, lookup: &mut Lookup<'_>, visitor: &mut V) {
+    let control = frame.control();
+    visitor.head(&Head {
+        protocol: crate::Protocol::Dlt645_2007,
+        direction: Some(control.direction()),
+        address: frame.address(),
+    });
+    envelope(frame, visitor);
+    let mut buffer = [0; 255];
+    let data = frame.unmask(&mut buffer);
+    let mut data = Cursor::new(data, FrameView::DATA);
+    if control.is_abnormal() {
+        error_reply(&mut data, visitor);
+        return;
+    }
+    match (control.function(), control.direction()) {
+        (0x11, Direction::Up) => read_answer(&mut data, false, lookup, visitor),
+        (0x12, Direction::Up) => read_answer(&mut data, true, lookup, visitor),
+        (0x11, Direction::Down) => read_request(&mut data, visitor),
+        (0x12, Direction::Down) => {
+            identifier(&mut data, visitor);
+            sequence(&mut data, visitor);
+        }
+        (0x13 | 0x15, _) => address(&mut data, visitor),
+        (0x14, Direction::Down) => write(&mut data, lookup, visitor),
+        (0x08, _) => broadcast_time(&mut data, visitor),
+        (0x16, Direction::Down) => freeze(&mut data, visitor),
+        (0x17, _) => baud_word(&mut data, visitor),
+        (0x18, Direction::Down) => {
+            identifier(&mut data, visitor);
+            password(&mut data, visitor, "password_level", Name::new("Old password", "原密码"));
+            password(&mut data, visitor, "new_password_level", Name::new("New password", "新密码"));
+        }
+        (0x18, Direction::Up) => {
+            password(&mut data, visitor, "new_password_level", Name::new("New password", "新密码"));
+        }
+        (0x19 | 0x1A, Direction::Down) => authority(&mut data, visitor),
+        (0x1B, Direction::Down) => {
+            authority(&mut data, visitor);
+            identifier(&mut data, visitor);
+        }
+        (0x1C, Direction::Down) => command(&mut data, visitor),
+        (0x03, _) => {
+            identifier(&mut data, visitor);
+            if control.direction() == Direction::Down {
+                operator(&mut data, visitor);
+            }
+            rest(&mut data, visitor);
+        }
+        _ => rest(&mut data, visitor),
+    }
+}
+
+/// The fields around the data; the same for every frame.
+fn envelope<V: Visitor>(frame: &FrameView<'_>, visitor: &mut V) {
+    let bytes = frame.bytes();
+    let end = bytes.len();
+    let control = frame.control();
+    visitor.header("control", || Json::Text(format!("0x{:02X}", control.0)));
+    visitor.field(0..1, || (Name::new("Start", "帧起始符"), Name::new("", "")));
+    visitor.field(1..7, || {
+        let text = frame.address().as_str().to_owned();
+        (Name::new("Address", "地址域"), Name::new(text.clone(), text))
+    });
+    visitor.field(7..8, || (Name::new("Start", "帧起始符"), Name::new("", "")));
+    visitor.field(8..9, || (Name::new("Control", "控制码"), control_meaning(control)));
+    visitor.field(9..10, || {
+        let count = bytes[9].to_string();
+        (Name::new("Length of the data", "数据域长度"), Name::new(count.clone(), count))
+    });
+    visitor.field(end - 2..end - 1, || (Name::new("Checksum", "校验码"), Name::new("correct", "正确")));
+    visitor.field(end - 1..end, || (Name::new("End", "结束符"), Name::new("", "")));
+}
+
+fn control_meaning(control: Control) -> Name {
+    let function = control::function_name(control.function());
+    let (mut en, mut zh) = match control.direction() {
+        Direction::Down => (format!("request: {}", function.en), format!("主站请求: {}", function.zh)),
+        Direction::Up if control.is_abnormal() => {
+            (format!("abnormal reply: {}", function.en), format!("从站异常应答: {}", function.zh))
+        }
+        Direction::Up => (format!("reply: {}", function.en), format!("从站应答: {}", function.zh)),
+    };
+    if control.has_more() {
+        en.push_str(", more frames follow");
+        zh.push_str(", 有后续帧");
+    }
+    Name::new(en, zh)
+}
+
+fn error_reply<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
+    let from = data.position();
+    if let Some(byte) = data.byte() {
+        visitor.header("error", || {
+            Json::Object(vec![
+                ("byte", Json::Text(format!("{byte:02X}"))),
+                ("meaning", Json::Text(control::error_meaning(byte).en)),
+            ])
+        });
+        visitor.field(from..from + 1, || (Name::new("Error", "错误信息字"), control::error_meaning(byte)));
+    }
+    rest(data, visitor);
+}
+
+fn identifier<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) -> Option<u32> {
+    let from = data.position();
+    let di = u32::from_le_bytes(data.array()?);
+    visitor.header("di", || Json::Text(format!("{di:08X}")));
+    visitor.field(from..from + 4, || {
+        let text = format!("{di:08X}");
+        (Name::new("Data identifier", "数据标识"), Name::new(text.clone(), text))
+    });
+    Some(di)
+}
+
+fn sequence<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
+    let from = data.position();
+    if let Some(byte) = data.byte() {
+        number(from, byte, "seq", Name::new("Sequence number", "帧序号"), visitor);
+    }
+}
+
+fn number<V: Visitor>(from: usize, byte: u8, key: &'static str, name: Name, visitor: &mut V) {
+    visitor.header(key, || Json::from(byte));
+    visitor.field(from..from + 1, || (name, Name::new(byte.to_string(), byte.to_string())));
+}
+
+/// Bytes that nothing explains stay uncovered; a visitor that shows fields marks them.
+fn rest<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
+    if data.left() > 0 {
+        let bytes = data.rest();
+        visitor.header("payload", || Json::Text(format::hex(bytes.iter())));
+    }
+}
+
+#[inline]
+fn read_answer<V: Visitor>(data: &mut Cursor<'_>, following: bool, lookup: &mut Lookup<'_>, visitor: &mut V) {
+    let Some(di) = identifier(data, visitor) else {
+        rest(data, visitor);
+        return;
+    };
+    if following
+        && data.left() > 0
+        && let Some(&[byte]) = data.take_end(1)
+    {
+        number(data.position() + data.left(), byte, "seq", Name::new("Sequence number", "帧序号"), visitor);
+    }
+    if following {
+        // Later parts of an answer begin anywhere inside a value: only the joined data can be decoded.
+        rest(data, visitor);
+        return;
+    }
+    values(di, data, lookup, visitor);
+}
+
+#[inline]
+fn values<V: Visitor>(di: u32, data: &mut Cursor<'_>, lookup: &mut Lookup<'_>, visitor: &mut V) {
+    let from = data.position();
+    let key = u64::from(di);
+    match lookup.find(key) {
+        Some(row) => {
+            let catalogue = lookup.catalogue();
+            visitor.enter(from..from + data.left(), || {
+                let name = row.name_of(key);
+                Name::new(name.clone(), name)
+            });
+            walk(catalogue, row, key, data, visitor);
+            visitor.leave();
+        }
+        None if data.left() > 0 => visitor.unknown(from..from + data.left(), || format!("{di:08X}")),
+        None => {}
+    }
+}
+
+fn read_request<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
+    if identifier(data, visitor).is_none() {
+        rest(data, visitor);
+        return;
+    }
+    let from = data.position();
+    if let Some(count) = data.byte() {
+        let plain = format::bcd(count);
+        text_value(
+            from..from + 1,
+            Quantity::RecordCount,
+            plain.map(|n| Value::Number(i64::from(n).into())),
+            visitor,
+        );
+    }
+    time_value(data, Quantity::RecordStart, &RECORD_START, visitor);
+    rest(data, visitor);
+}
+
+fn text_value<V: Visitor>(at: Range<usize>, quantity: Quantity, value: Option<Value>, visitor: &mut V) {
+    let quality = if value.is_some() { Quality::GOOD } else { Quality::INVALID_DIGIT };
+    visitor.value(
+        at,
+        &Reading {
+            quantity,
+            phase: Phase::None,
+            tariff: Tariff::TOTAL,
+            index: 0,
+            kind: Kind::Parameter,
+            value: value.unwrap_or(Value::Null),
+            unit: Unit::None,
+            quality,
+            time: None,
+        },
+    );
+}
+
+fn time_value<V: Visitor>(data: &mut Cursor<'_>, quantity: Quantity, parts: &[Part], visitor: &mut V) {
+    let from = data.position();
+    if let Some(bytes) = data.take(parts.len()) {
+        let (stamp, _, _) = read_time(bytes, parts);
+        text_value(from..data.position(), quantity, stamp.map(Value::Time), visitor);
+    }
+}
+
+fn address<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
+    let from = data.position();
+    if let Some(bytes) = data.take(6) {
+        let text = format::hex(bytes.iter().rev());
+        text_value(from..data.position(), Quantity::MeterAddress, Some(Value::Text(text)), visitor);
+    }
+    rest(data, visitor);
+}
+
+fn broadcast_time<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
+    time_value(data, Quantity::BroadcastTime, &BROADCAST_TIME, visitor);
+    rest(data, visitor);
+}
+
+fn freeze<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
+    let from = data.position();
+    if let Some(bytes) = data.take(4) {
+        let printed = format::hex(bytes.iter().rev());
+        visitor.header("freeze", || Json::Text(control::freeze_meaning(&printed).en));
+        text_value(from..data.position(), Quantity::FreezeCommand, Some(Value::Text(printed)), visitor);
+    }
+    rest(data, visitor);
+}
+
+fn baud_word<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
+    let from = data.position();
+    if let Some(word) = data.byte() {
+        visitor.header("baud_word", || Json::Text(format!("0x{word:02X}")));
+        let rate = control::baud_rate(word).map(|rate| Value::Number(i64::from(rate).into()));
+        text_value(from..from + 1, Quantity::BaudRate, rate, visitor);
+    }
+    rest(data, visitor);
+}
+
+/// PA P0 P1 P2. The password itself is shown in the bytes only, never as a value.
+fn password<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V, key: &'static str, name: Name) {
+    let from = data.position();
+    if let Some([level, ..]) = data.array::<4>() {
+        let shown = format::bcd(level).unwrap_or(level);
+        visitor.header(key, || Json::from(shown));
+        visitor.field(from..from + 4, || (name, Name::new(format!("level {shown}"), format!("{shown} 级"))));
+    }
+}
+
+fn operator<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
+    let from = data.position();
+    if let Some(bytes) = data.take(4) {
+        let code = format::hex(bytes.iter().rev());
+        visitor.header("operator", || Json::Text(code.clone()));
+        visitor.field(from..from + 4, || {
+            (Name::new("Operator code", "操作者代码"), Name::new(code.clone(), code.clone()))
+        });
+    }
+}
+
+fn authority<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
+    password(data, visitor, "password_level", Name::new("Password", "密码"));
+    operator(data, visitor);
+}
+
+fn write<V: Visitor>(data: &mut Cursor<'_>, lookup: &mut Lookup<'_>, visitor: &mut V) {
+    let Some(di) = identifier(data, visitor) else { return rest(data, visitor) };
+    authority(data, visitor);
+    values(di, data, lookup, visitor);
+}
+
+fn command<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
+    authority(data, visitor);
+    let from = data.position();
+    if let Some(n1) = data.byte() {
+        visitor.header("n1", || Json::Text(format!("0x{n1:02X}")));
+        visitor.header("command", || Json::Text(control::command_meaning(n1).en));
+        text_value(from..from + 1, Quantity::Command, Some(Value::Text(format!("{n1:02X}"))), visitor);
+    }
+    let from = data.position();
+    if data.byte().is_some() {
+        visitor.field(from..from + 1, || (Name::new("Reserved", "保留"), Name::new("", "")));
+    }
+    if data.left() >= BROADCAST_TIME.len() {
+        let bytes = &data.rest()[..BROADCAST_TIME.len()];
+        let printed = format::hex(bytes.iter().rev());
+        visitor.header("deadline_bcd_YYMMDDhhmmss", || Json::Text(printed));
+        time_value(data, Quantity::CommandDeadline, &BROADCAST_TIME, visitor);
+    }
+    rest(data, visitor);
+}

@@ -1,0 +1,103 @@
+//! Building frames: read requests for the poller, read answers for the simulator.
+
+use keyacct_model::Value;
+
+use super::control::Control;
+use super::frame::FrameView;
+use crate::catalogue::{Body, Catalogue};
+use crate::error::Fault;
+use crate::frame::Frame;
+use crate::layout::Item;
+
+/// The meaning of a link frame, independent of its bytes: `parse` and `emit` are inverse for frames without preamble.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Address bytes, lowest first.
+    pub address: [u8; 6],
+    /// Control byte.
+    pub control: Control,
+    /// Data without the offset 33H.
+    pub data: Vec<u8>,
+}
+
+impl Message {
+    /// The message of exactly one frame.
+    ///
+    /// # Errors
+    /// The first rule of the frame that is broken.
+    pub fn parse(frame: &[u8]) -> Result<Message, Fault> {
+        let view = FrameView::parse(frame)?;
+        let address = view.address_bytes().try_into().unwrap_or_default();
+        Ok(Message { address, control: view.control(), data: view.payload().into_owned() })
+    }
+
+    /// The bytes of the message.
+    pub fn emit(&self) -> Vec<u8> {
+        FrameView::emit(self.address, self.control, &self.data)
+    }
+}
+
+/// Address bytes from reading order: up to 12 digits, padded with zeros on the left; `A` pairs are wildcards.
+pub fn address_bytes(text: &str) -> Option<[u8; 6]> {
+    if text.is_empty() || text.len() > 12 {
+        return None;
+    }
+    let mut bytes: [u8; 6] = crate::hex::decode(&format!("{text:0>12}"))?.try_into().ok()?;
+    bytes.reverse();
+    Some(bytes)
+}
+
+/// The request that reads one identifier (function 11H).
+pub fn read_request(address: &str, di: u32) -> Option<Vec<u8>> {
+    Some(FrameView::emit(address_bytes(address)?, Control(0x11), &di.to_le_bytes()))
+}
+
+/// The answer to a read (function 91H): the values of an identifier in the order of its fields; a time of occurrence is
+/// a value of its own behind the one it belongs to. None when the identifier is unknown or a value does not fit.
+pub fn read_answer(catalogue: &Catalogue, address: &str, di: u32, values: &[Value]) -> Option<Vec<u8>> {
+    let mut data = di.to_le_bytes().to_vec();
+    let mut values = values.iter();
+    let (_, row) = catalogue.find(u64::from(di))?;
+    match &row.body {
+        Body::Layout(layout) => write_items(layout.choose(usize::MAX), &mut values, &mut data)?,
+        Body::Block(segments) => {
+            for segment in segments {
+                let Body::Layout(layout) = &catalogue.rows().get(segment.row)?.body else { return None };
+                for _ in segment.low..=segment.high {
+                    if values.len() == 0 {
+                        break;
+                    }
+                    write_items(layout.choose(usize::MAX), &mut values, &mut data)?;
+                }
+            }
+        }
+    }
+    if values.len() > 0 || data.len() > 255 {
+        return None;
+    }
+    Some(FrameView::emit(address_bytes(address)?, Control(0x91), &data))
+}
+
+fn write_items(items: &[Item], values: &mut std::slice::Iter<'_, Value>, data: &mut Vec<u8>) -> Option<()> {
+    for item in items {
+        match item {
+            Item::Field(field) => {
+                if values.len() == 0 {
+                    return Some(()); // a meter may end an answer early
+                }
+                field.format.write(values.next()?, data)?;
+                if let Some(parts) = &field.occurrence {
+                    crate::format::Format::Time(parts.clone())
+                        .write(values.next().unwrap_or(&Value::Null), data)?;
+                }
+            }
+            Item::Skip(format) | Item::Slot(_, format) => data.extend(std::iter::repeat_n(0, format.size()?)),
+            Item::Repeat(_, inner) => {
+                while values.len() > 0 {
+                    write_items(inner, values, data)?;
+                }
+            }
+        }
+    }
+    Some(())
+}

@@ -1,0 +1,180 @@
+//! The link frame of DL/T 645, both editions (2007: clause 5; 1997: clause 5).
+//!
+//! What devices do differently: any number of FEH before the frame, also none; wildcard addresses with AA pairs; FE×6 or
+//! FF×6 as address from some tools; more data bytes than the standard's 200 (read) and 50 (write).
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use super::control::Control;
+use crate::checksum::sum8;
+use crate::error::Fault;
+use crate::frame::{Address, Direction, Frame, Probe};
+use crate::protocol::Protocol;
+use crate::visit::Name;
+
+mod field {
+    use std::ops::Range;
+    pub const START: usize = 0;
+    pub const ADDRESS: Range<usize> = 1..7;
+    pub const SECOND_START: usize = 7;
+    pub const CONTROL: usize = 8;
+    pub const LENGTH: usize = 9;
+    pub const DATA: usize = 10;
+    /// Checksum and end byte behind the data.
+    pub const TRAILER: usize = 2;
+}
+
+const START_BYTE: u8 = 0x68;
+const END_BYTE: u8 = 0x16;
+const OFFSET: u8 = 0x33;
+
+/// Bytes of a whole DL/T 645 frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameView<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> FrameView<'a> {
+    /// Offset of the first data byte.
+    pub const DATA: usize = field::DATA;
+
+    /// The control byte.
+    pub fn control(&self) -> Control {
+        Control(self.bytes[field::CONTROL])
+    }
+
+    /// The six address bytes as sent, lowest first.
+    pub fn address_bytes(&self) -> &'a [u8] {
+        &self.bytes[field::ADDRESS]
+    }
+
+    /// The data bytes as sent, with the offset 33H.
+    pub fn data(&self) -> &'a [u8] {
+        &self.bytes[field::DATA..self.bytes.len() - field::TRAILER]
+    }
+
+    /// The data bytes without the offset, in a buffer of the caller.
+    pub fn unmask<'b>(&self, buffer: &'b mut [u8; 255]) -> &'b [u8] {
+        let data = self.data();
+        for (plain, sent) in buffer.iter_mut().zip(data) {
+            *plain = sent.wrapping_sub(OFFSET);
+        }
+        &buffer[..data.len()]
+    }
+
+    /// All bytes.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Builds a frame from its parts; data without the offset. More than 255 data bytes are cut.
+    pub fn emit(address: [u8; 6], control: Control, data: &[u8]) -> Vec<u8> {
+        let data = &data[..data.len().min(255)];
+        let mut bytes = Vec::with_capacity(field::DATA + data.len() + field::TRAILER);
+        bytes.push(START_BYTE);
+        bytes.extend(address);
+        bytes.extend([START_BYTE, control.0, data.len() as u8]);
+        bytes.extend(data.iter().map(|byte| byte.wrapping_add(OFFSET)));
+        bytes.extend([sum8(&bytes), END_BYTE]);
+        bytes
+    }
+}
+
+impl<'a> Frame<'a> for FrameView<'a> {
+    const START: Option<u8> = Some(START_BYTE);
+    const LEN: RangeInclusive<usize> = 12..=267;
+
+    fn probe(at_start: &[u8]) -> Probe {
+        match at_start {
+            [START_BYTE, ..] if at_start.len() <= field::SECOND_START => Probe::Need(field::DATA),
+            [START_BYTE, _, _, _, _, _, _, START_BYTE, rest @ ..] => match rest {
+                [_, length, ..] => Probe::Len(field::DATA + usize::from(*length) + field::TRAILER),
+                _ => Probe::Need(field::DATA),
+            },
+            _ => Probe::No,
+        }
+    }
+
+    fn parse(frame: &'a [u8]) -> Result<Self, Fault> {
+        let needed = match Self::probe(frame) {
+            Probe::Len(needed) => needed,
+            Probe::Need(needed) => return Err(Fault::Truncated { needed, found: frame.len() }),
+            Probe::No => {
+                return Err(match frame.get(field::START) {
+                    Some(&START_BYTE) => Fault::SecondStart { found: frame[field::SECOND_START] },
+                    Some(&found) => Fault::Start { found },
+                    None => Fault::Truncated { needed: *Self::LEN.start(), found: 0 },
+                });
+            }
+        };
+        if frame.len() < needed {
+            return Err(Fault::Truncated { needed, found: frame.len() });
+        }
+        if frame.len() > needed {
+            return Err(Fault::Length { found: usize::from(frame[field::LENGTH]) });
+        }
+        // The end byte first: it is one comparison, and in noise it nearly always decides.
+        let (body, trailer) = frame.split_at(needed - field::TRAILER);
+        if trailer[1] != END_BYTE {
+            return Err(Fault::End { found: trailer[1] });
+        }
+        let computed = sum8(body);
+        if trailer[0] != computed {
+            return Err(Fault::Checksum { found: trailer[0].into(), computed: computed.into() });
+        }
+        Ok(FrameView { bytes: frame })
+    }
+
+    fn view(frame: &'a [u8]) -> Self {
+        FrameView { bytes: frame }
+    }
+
+    fn protocol(&self) -> Protocol {
+        self.control().edition()
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        Some(self.control().direction())
+    }
+
+    fn address(&self) -> Address {
+        Address::from_reversed(self.address_bytes())
+    }
+
+    fn payload(&self) -> Cow<'a, [u8]> {
+        Cow::Owned(self.data().iter().map(|byte| byte.wrapping_sub(OFFSET)).collect())
+    }
+
+    fn advise(line: &[u8]) -> Option<Name> {
+        super::advice::advise(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READ_VOLTAGE: [u8; 16] =
+        [0x68, 0x61, 0x01, 0, 0, 0, 0, 0x68, 0x11, 0x04, 0x33, 0x34, 0x34, 0x35, 0x17, 0x16];
+
+    #[test]
+    fn a_captured_request_parses_and_is_built_again() {
+        let frame = FrameView::parse(&READ_VOLTAGE).expect("a captured frame");
+        assert_eq!(frame.address().as_str(), "000000000161");
+        assert_eq!(*frame.payload(), [0x00, 0x01, 0x01, 0x02]);
+        assert_eq!(FrameView::emit([0x61, 1, 0, 0, 0, 0], frame.control(), &frame.payload()), READ_VOLTAGE);
+    }
+
+    #[test]
+    fn every_broken_rule_has_its_name() {
+        let mut frame = READ_VOLTAGE;
+        frame[14] = 0x18;
+        assert_eq!(FrameView::parse(&frame), Err(Fault::Checksum { found: 0x18, computed: 0x17 }));
+        frame[15] = 0x17;
+        assert_eq!(FrameView::parse(&frame), Err(Fault::End { found: 0x17 }));
+        assert_eq!(FrameView::parse(&frame[..15]), Err(Fault::Truncated { needed: 16, found: 15 }));
+        frame[7] = 0x69;
+        assert_eq!(FrameView::parse(&frame), Err(Fault::SecondStart { found: 0x69 }));
+    }
+}

@@ -1,0 +1,66 @@
+//! One decoder, several readers: a decoder walks a frame once and tells a [`Visitor`] what it meets.
+//!
+//! The reader of a byte stream takes readings only; everything that costs (names, header fields, hex) is handed over as
+//! a closure that it never calls, so the compiler removes it. [`crate::describe`] takes everything.
+
+use std::ops::Range;
+
+use keyacct_model::Reading;
+
+use crate::frame::{Address, Direction};
+use crate::json::Json;
+use crate::protocol::Protocol;
+
+/// A name for people, in both languages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// English.
+    pub en: String,
+    /// Chinese.
+    pub zh: String,
+}
+
+impl Name {
+    /// A name from both texts.
+    pub fn new(en: impl Into<String>, zh: impl Into<String>) -> Name {
+        Name { en: en.into(), zh: zh.into() }
+    }
+}
+
+/// What is true of the frame as a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Who sends, where the frame tells.
+    pub direction: Option<Direction>,
+    /// The device's address; [`Address::NONE`] where there is none.
+    pub address: Address,
+}
+
+/// Takes what a decoder meets. Ranges are byte offsets in the frame.
+pub trait Visitor {
+    /// The frame as a whole; called first, once.
+    fn head(&mut self, head: &Head);
+
+    /// A decoded value.
+    fn value(&mut self, at: Range<usize>, reading: &Reading);
+
+    /// From here on values belong to this point and function (1376.1: pn and fn).
+    fn item(&mut self, _point: u16, _function: u16) {}
+
+    /// A header field of the published JSON form.
+    fn header(&mut self, _key: &'static str, _value: impl FnOnce() -> Json) {}
+
+    /// A named field that is no value: start bytes, lengths, reserved bytes. `meaning` may be empty.
+    fn field(&mut self, _at: Range<usize>, _name: impl FnOnce() -> (Name, Name)) {}
+
+    /// A group of fields begins; what follows until `leave` is inside it.
+    fn enter(&mut self, _at: Range<usize>, _name: impl FnOnce() -> Name) {}
+
+    /// The group ends.
+    fn leave(&mut self) {}
+
+    /// A data identifier that no catalogue knows, with the bytes that stay unexplained.
+    fn unknown(&mut self, _at: Range<usize>, _key: impl FnOnce() -> String) {}
+}
