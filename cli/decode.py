@@ -12,7 +12,7 @@ import typer
 
 from keyacct.cli import exit_codes, render
 from keyacct.cli.options import Format, FormatOption
-from keyacct.cli.session import make_app, command
+from keyacct.cli.session import command, make_app
 from keyacct.errors import InputError, UsageError, from_os_error
 from keyacct.i18n import Text, language
 
@@ -136,10 +136,10 @@ def _show(frame: dict[str, Any]) -> None:
         title = Text(f"no valid frame: {error['message']}", f"没有有效报文: {error['message']}")
         render.write_tree(f"{where}: {title}", branches)
         return
-    title = " ".join(
+    heading = " ".join(
         str(part) for part in (frame["protocol"], frame.get("direction"), frame.get("address")) if part
     )
-    render.write_tree(f"{where}: {title}", [_branch(field) for field in frame["fields"]])
+    render.write_tree(f"{where}: {heading}", [_branch(field) for field in frame["fields"]])
 
 
 def _branch(field: dict[str, Any]) -> render.Branch:

@@ -50,7 +50,7 @@ def write_rows(rows: Iterable[Row], columns: Sequence[Column], format: Format) -
         write_table(rows, columns)
 
 
-def write_json(document: Any) -> None:
+def write_json(document: Any) -> None:  # noqa: ANN401
     """Write one JSON document to stdout."""
     sys.stdout.write(json.dumps(_plain(document), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
 
@@ -66,7 +66,7 @@ def _write_csv(rows: Iterable[Row], columns: Sequence[Column]) -> None:
     sys.stdout.write(buffer.getvalue())
 
 
-def _csv_cell(value: Any) -> Any:
+def _csv_cell(value: Any) -> Any:  # noqa: ANN401
     plain = _plain(value)
     if isinstance(plain, str) and plain[:1] in ("=", "+", "-", "@", "\t", "\r", "\0"):
         return "'" + plain  # a spreadsheet would run it as a formula
@@ -83,19 +83,23 @@ def write_table(rows: Iterable[Row], columns: Sequence[Column], title: Text | No
     table.title = str(title) if title is not None else None
     table.title_justify = "left"
     for column in columns:
-        table.add_column(Styled(str(column.title)), justify="right" if column.numeric else "left", overflow="fold")
+        table.add_column(
+            Styled(str(column.title)), justify="right" if column.numeric else "left", overflow="fold"
+        )
     for row in rows:
         table.add_row(*(Styled(show(row.get(column.key), column.decimals)) for column in columns))
     console().print(table)
 
 
-def console() -> Any:
+def console() -> Any:  # noqa: ANN401  rich stays an import of this module's functions
     """A rich console on stdout that knows about `--no-color` and about not being a terminal."""
     from rich.console import Console
 
     color = session.current().color and "NO_COLOR" not in os.environ
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
-    return Console(file=sys.stdout, no_color=not color, highlight=False, markup=False, emoji=False, width=width)
+    return Console(
+        file=sys.stdout, no_color=not color, highlight=False, markup=False, emoji=False, width=width
+    )
 
 
 def _boxes() -> bool:
@@ -109,7 +113,7 @@ def say(text: str | Text, *, level: int = 0) -> None:
         sys.stderr.write(f"{text}\n")
 
 
-def show(value: Any, decimals: int | None = None) -> str:
+def show(value: Any, decimals: int | None = None) -> str:  # noqa: ANN401
     """A value as a person reads it; no value is an en dash, never 0."""
     if value is None:
         return "–"
@@ -129,7 +133,7 @@ def safe(text: str) -> str:
     return "".join(c if unicodedata.category(c)[0] != "C" else f"\\u{ord(c):04x}" for c in text)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:  # noqa: ANN401, PLR0911
     """A value as JSON can hold it: times ISO 8601, decimals as numbers, no NaN, no infinity."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
@@ -138,7 +142,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
+        return (
+            int(value)
+            if value == value.to_integral_value() and value.as_tuple().exponent == 0
+            else float(value)
+        )
     if isinstance(value, dt.datetime | dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, Text):

@@ -1,9 +1,19 @@
-"""Contract of the extension `keyacct._core`. Every name of `__all__` is wrapped by the module named beside it."""
+"""Contract of the extension `keyacct._core`: every name of `__all__`, under the module that wraps it."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, final
 
-__all__ = ["OPTIMISED", "ArrowStream", "Registers", "__version__", "describe", "error_codes", "protocols"]
+__all__ = [
+    "OPTIMISED",
+    "ArrowStream",
+    "Registers",
+    "__version__",
+    "decode",
+    "describe",
+    "error_codes",
+    "protocols",
+    "replay",
+]
 
 __version__: str
 OPTIMISED: bool
@@ -31,6 +41,8 @@ class Registers:
     def __new__(cls, files: Sequence[tuple[str, str]] = ...) -> Registers: ...
     def rows(self) -> list[dict[str, Any]]:
         """Every row: protocol, key, name, quantity, kind, format, access, source, file, line."""
+    def rows_of_key(self, key: str) -> list[tuple[str, str]]:
+        """(protocol, key as spelled) of the rows that an identifier or a register name belongs to."""
 
 def protocols() -> list[str]:
     """Names that `--protocol` takes."""
@@ -45,3 +57,20 @@ def describe(
     chinese: bool = False,
 ) -> list[str]:
     """JSON objects of one line of hex text, one a frame."""
+
+def decode(
+    registers: Registers, buffer: object, protocol: str = "auto"
+) -> tuple[ArrowStream, dict[str, Any]]:
+    """Readings of a whole byte stream, and the tally."""
+
+# keyacct.capture.replay
+
+def replay(
+    registers: Registers,
+    path: str,
+    protocol: str = "auto",
+    *,
+    day: int | None = None,
+    assumed: tuple[int, int] | None = None,
+) -> tuple[ArrowStream, dict[str, Any]]:
+    """Readings and tally of a capture file."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,11 @@ from keyacct.errors import from_os_error
 
 if TYPE_CHECKING:
     import os
+    from typing import TypeAlias
+
+    import pyarrow as pa
+
+    Buffer: TypeAlias = Any
 
 
 def protocols() -> list[str]:
@@ -34,7 +38,7 @@ def open_registers(files: Sequence[str | os.PathLike[str]] = ()) -> _core.Regist
             raise InputError(
                 "input.catalogue",
                 f"the file is no UTF-8 text (byte {error.start})",
-                hint="a register catalogue is a tab-separated text; `keyacct registers --help` names the columns",
+                hint="it is a tab-separated text; `keyacct registers --help` names the columns",
                 where={"file": str(file)},
             ) from None
         except OSError as error:
@@ -50,7 +54,7 @@ def describe(
     fields: bool = False,
     chinese: bool = False,
 ) -> Iterator[str]:
-    """JSON objects, one for each frame of each line of hex text; one with `valid: false` for a line without any.
+    """JSON objects, one for each frame of each line of hex text; `valid: false` for a line without any.
 
     fields: add the annotated tree. Lines without bytes (blank, comment) give nothing.
     Raises UsageError for a protocol that is not known or not built.
@@ -60,14 +64,40 @@ def describe(
         yield from _core.describe(known, line, number, protocol, fields=fields, chinese=chinese)
 
 
-def register_rows(registers: _core.Registers | None = None) -> list[dict[str, Any]]:
-    """Every row of the register catalogue, in the order of protocol and file."""
-    return (registers if registers is not None else _core.Registers()).rows()
+def decode(buffer: Buffer, protocol: str = "auto", *, registers: _core.Registers | None = None) -> pa.Table:
+    """Readings of a whole byte stream, one row a value in the order of the frames.
+
+    buffer: any buffer of bytes (bytes, memoryview, mmap, a uint8 array); it is read without the GIL and must
+    not be written to meanwhile. Requests make no readings; noise and broken frames are passed over.
+    Columns: line (null here), offset (of the frame's first byte), device, protocol, kind, quantity, phase,
+    tariff, index (which of the last n), time (naive local civil time), value, unit, text (for what is no
+    number), quality (bits of `keyacct_model::Quality`).
+    Raises UsageError for a protocol that is not known or not built.
+    """
+    import pyarrow as pa
+
+    known = registers if registers is not None else _core.Registers()
+    stream, _ = _core.decode(known, buffer, protocol)
+    return pa.table(stream)
 
 
-def describe_objects(
-    lines: Iterable[str], protocol: str = "auto", **options: Any
-) -> Iterator[dict[str, Any]]:
-    """The objects of `describe`, parsed."""
-    for text in describe(lines, protocol, **options):
-        yield json.loads(text)
+def register_rows(registers: _core.Registers | None = None, text: str | None = None) -> list[dict[str, Any]]:
+    """Rows of the register catalogue in the order of protocol and file; with `text` those that hold it.
+
+    A whole identifier (`02010100`) also finds the row with variables (`0201{p}00`) that it belongs to.
+    """
+    known = registers if registers is not None else _core.Registers()
+    rows = known.rows()
+    if text is None:
+        return rows
+    wanted = text.casefold()
+    keys = known.rows_of_key(text)
+    return [
+        row
+        for row in rows
+        if (row["protocol"], row["key"]) in keys
+        or any(
+            wanted in str(row[column]).casefold()
+            for column in ("key", "name", "quantity", "format", "source")
+        )
+    ]

@@ -23,10 +23,8 @@ impl Quality {
     pub const TIME_ASSUMED: Quality = Quality(1 << 5);
     /// The time is that of receipt on a live line.
     pub const TIME_OF_RECEIPT: Quality = Quality(1 << 6);
-    /// The time is that of the log line the frame stood in.
-    pub const TIME_OF_LOG: Quality = Quality(1 << 7);
     /// The year was not sent and has been completed.
-    pub const YEAR_ASSUMED: Quality = Quality(1 << 8);
+    pub const YEAR_ASSUMED: Quality = Quality(1 << 7);
 
     /// Every bit with its published name.
     pub const NAMES: &'static [(Quality, &'static str)] = &[
@@ -37,7 +35,6 @@ impl Quality {
         (Quality::OUT_OF_RANGE, "out_of_range"),
         (Quality::TIME_ASSUMED, "time_assumed"),
         (Quality::TIME_OF_RECEIPT, "time_of_receipt"),
-        (Quality::TIME_OF_LOG, "time_of_log"),
         (Quality::YEAR_ASSUMED, "year_assumed"),
     ];
 

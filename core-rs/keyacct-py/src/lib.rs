@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 
 mod arrow;
+mod buffer;
 mod error;
 mod stats;
 mod wire;

@@ -1,13 +1,17 @@
 //! Frames: Python's doors to `keyacct-wire` and to the capture reader of `keyacct-io`.
 
+use keyacct_io::capture::{Capture, Clock, Outcome, Tally, replay as replay_capture, stream};
+use keyacct_io::readings;
 use keyacct_model::{Error, ErrorCode, Kind};
 use keyacct_wire::catalogue::Body;
 use keyacct_wire::describe::{Wish, describe_line};
 use keyacct_wire::hex::decode_line;
 use keyacct_wire::{Expect, Protocol, registers};
+use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::arrow::ArrowStream;
 use crate::error::to_py;
 
 /// The register catalogues: built in, and a user's own on top.
@@ -51,6 +55,16 @@ impl Registers {
             }
         }
         Ok(rows)
+    }
+
+    /// (protocol, key as spelled) of the rows that an identifier or a register name belongs to.
+    fn rows_of_key(&self, key: &str) -> Vec<(&'static str, String)> {
+        let row = |protocol: &Protocol| {
+            let catalogue = self.inner.of(*protocol);
+            let (_, row) = catalogue.find(catalogue.key_of(key)?)?;
+            Some((protocol.as_str(), row.spelled[0].clone()))
+        };
+        Protocol::ALL.iter().filter_map(row).collect()
     }
 }
 
@@ -100,9 +114,88 @@ fn describe(
     }))
 }
 
+fn outcome<'py>(py: Python<'py>, outcome: Outcome) -> PyResult<(ArrowStream, Bound<'py, PyDict>)> {
+    let Outcome { readings: table, tally } = outcome;
+    let batches = py
+        .detach(|| table.finish())
+        .map_err(|e| to_py(py, Error::new(ErrorCode::Internal, format!("readings to Arrow: {e}"))))?;
+    Ok((ArrowStream::from_batches(readings::schema(), batches), tally_dict(py, &tally)?))
+}
+
+fn tally_dict<'py>(py: Python<'py>, tally: &Tally) -> PyResult<Bound<'py, PyDict>> {
+    let frames = PyDict::new(py);
+    for protocol in Protocol::ALL {
+        match tally.frames[*protocol as usize] {
+            0 => {}
+            count => frames.set_item(protocol.as_str(), count)?,
+        }
+    }
+    let invalid = PyDict::new(py);
+    for (code, count) in &tally.invalid {
+        invalid.set_item(code, count)?;
+    }
+    let dict = PyDict::new(py);
+    dict.set_item("bytes", tally.bytes)?;
+    dict.set_item("frames", frames)?;
+    dict.set_item("noise_bytes", tally.noise_bytes)?;
+    dict.set_item("invalid", invalid)?;
+    dict.set_item("first_invalid", tally.first_invalid.clone())?;
+    dict.set_item("readings", tally.readings)?;
+    dict.set_item("events", tally.events)?;
+    dict.set_item("unknown_identifiers", tally.unknown)?;
+    dict.set_item("undated", tally.undated)?;
+    Ok(dict)
+}
+
+/// Readings of a whole byte stream, and the tally. `buffer` is anything with the buffer protocol; it must not be
+/// written to while this runs.
+#[pyfunction]
+#[pyo3(signature = (registers, buffer, protocol="auto"))]
+fn decode<'py>(
+    py: Python<'py>,
+    registers: &Registers,
+    buffer: &Bound<'py, PyAny>,
+    protocol: &str,
+) -> PyResult<(ArrowStream, Bound<'py, PyDict>)> {
+    let expect = expect(py, protocol)?;
+    let view = PyBuffer::<u8>::get(buffer).map_err(|_| {
+        let what = format!("{} gives no bytes", buffer.get_type());
+        to_py(
+            py,
+            Error::new(ErrorCode::InputFormat, what)
+                .hint("pass bytes, bytearray, memoryview, mmap or a uint8 array"),
+        )
+    })?;
+    let bytes = crate::buffer::bytes(py, &view)?;
+    let done = py.detach(|| stream(&bytes, expect, &registers.inner));
+    outcome(py, done)
+}
+
+/// Readings and tally of a capture file. `day`: days since 1970 that complete a time of day; `assumed`: civil
+/// milliseconds of the first frame without any time, and the step to the next.
+#[pyfunction]
+#[pyo3(signature = (registers, path, protocol="auto", *, day=None, assumed=None))]
+fn replay<'py>(
+    py: Python<'py>,
+    registers: &Registers,
+    path: &str,
+    protocol: &str,
+    day: Option<i64>,
+    assumed: Option<(i64, i64)>,
+) -> PyResult<(ArrowStream, Bound<'py, PyDict>)> {
+    let expect = expect(py, protocol)?;
+    let done = py.detach(|| {
+        let mut capture = Capture::open(path)?;
+        replay_capture(&mut capture, expect, &registers.inner, Clock { day, assumed })
+    });
+    outcome(py, done.map_err(|e| to_py(py, e))?)
+}
+
 /// Adds the functions of this module to `keyacct._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Registers>()?;
     module.add_function(wrap_pyfunction!(protocols, module)?)?;
-    module.add_function(wrap_pyfunction!(describe, module)?)
+    module.add_function(wrap_pyfunction!(describe, module)?)?;
+    module.add_function(wrap_pyfunction!(decode, module)?)?;
+    module.add_function(wrap_pyfunction!(replay, module)?)
 }

@@ -66,6 +66,11 @@ pub fn describe_line(bytes: &[u8], line: u64, wish: Wish, registers: &Registers)
         Event::Invalid(error) => broken = broken.or(Some(error)),
         Event::Noise { .. } => {}
     });
+    if objects.is_empty()
+        && let Some(protocol) = wish.expect.whole_line(bytes)
+    {
+        objects.push(describe_frame(&mut decoder, bytes, line, 0, protocol, wish));
+    }
     if objects.is_empty() {
         objects.push(describe_invalid(bytes, line, broken, wish));
     }
@@ -274,8 +279,9 @@ fn value_json(reading: &Reading) -> Json {
 }
 
 impl Visitor for Describe {
-    fn head(&mut self, head: &Head) {
+    fn head(&mut self, head: &Head) -> bool {
         self.head = Some(*head);
+        true
     }
 
     fn value(&mut self, at: Range<usize>, reading: &Reading) {

@@ -134,7 +134,7 @@ static DIGITS: [u8; 256] = {
     let mut table = [255; 256];
     let mut value = 0;
     while value < 100 {
-        table[(value / 10) << 4 | value % 10] = value as u8;
+        table[((value / 10) << 4) | (value % 10)] = value as u8;
         value += 1;
     }
     table
@@ -148,7 +148,7 @@ pub fn bcd(byte: u8) -> Option<u8> {
 
 /// The byte of two decimal digits.
 pub const fn to_bcd(value: u8) -> u8 {
-    value / 10 % 10 << 4 | value % 10
+    ((value / 10 % 10) << 4) | (value % 10)
 }
 
 /// Whether the bytes say "no data": all F or all E (terminals also send EFH).

@@ -68,7 +68,7 @@ pub trait Frame<'a>: Sized {
 }
 
 /// A device address in reading order, up to 40 characters, kept without a heap.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Address {
     len: u8,
     text: [u8; Address::MAX],
@@ -102,6 +102,12 @@ impl Address {
     /// The text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+impl std::hash::Hash for Address {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        state.write(self.as_bytes()); // the bytes behind the text are always zero, so equal addresses hash equally
     }
 }
 

@@ -1,7 +1,7 @@
 //! The layout notation of the catalogue: what follows what in the data of one identifier.
 //!
 //! ```text
-//! layout  := alternative ( " | " alternative )*        the first whose length is that of the data, else the first one
+//! layout  := alternative ( " | " alternative )*        chosen by the length of the data alone
 //! item    := field | slot | repeat | skip | secret | "()"      "()" alone: no data
 //! field   := quantity [ "." phase | ".#" | ".#1" | ".n" ] [ "/" kind ] [ "!" ] ":" FORMAT [ ("@" | "@@") TIMEFORMAT ]
 //! slot    := LETTER "=" [ quantity ":" ] FORMAT         a number that a length or a count refers to
@@ -10,8 +10,9 @@
 //! secret  := "*:" FORMAT                                a password: told that it is there, never its bytes
 //! ```
 //! `.#` takes the tariff (and the index) from the innermost repeat, 0 first (`.#1`: 1 first); `.n` takes the index only,
-//! 1 first, or the number of the bit from 1 in a repeat over bits. `@@` also tells the time as a value of its own. `!` marks the device's own time of the
-//! values that follow. `@` is the time of occurrence right behind a value. Formats: [`crate::format`].
+//! 1 first, or the number of the bit from 1 in a repeat over bits. `!` marks the device's own time of the values that
+//! follow. `@` is the time of occurrence right behind a value; `@@` also tells it as a value of its own. Formats:
+//! [`crate::format`].
 
 use keyacct_model::{Kind, Phase, Quantity};
 
@@ -83,10 +84,19 @@ impl Layout {
         Layout(vec![vec![Item::Field(field)]])
     }
 
-    /// The alternative for data of this length.
-    pub fn choose(&self, length: usize) -> &[Item] {
+    /// The alternative for data of this length. A single layout takes any length and ends early; of several the length
+    /// alone decides, so data of another length have none: a wrong guess would shift every value.
+    pub fn choose(&self, length: usize) -> Option<&[Item]> {
+        if let [only] = &self.0[..] {
+            return Some(only);
+        }
         let exact = self.0.iter().find(|items| fixed_size(items) == Some(length));
-        exact.or(self.0.first()).map_or(&[], Vec::as_slice)
+        exact.or_else(|| self.0.iter().find(|items| fixed_size(items).is_none())).map(Vec::as_slice)
+    }
+
+    /// The usual alternative: that of a block's members and of what is written.
+    pub fn usual(&self) -> &[Item] {
+        self.0.first().map_or(&[], Vec::as_slice)
     }
 
     /// Parses the notation.

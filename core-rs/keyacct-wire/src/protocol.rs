@@ -146,6 +146,16 @@ impl Expect {
         }
     }
 
+    /// The protocol of a whole line that is one frame of a framing without a start byte. In a stream such frames are
+    /// only looked for when they are asked for; a line that fits from its first to its last byte is proof enough.
+    pub fn whole_line(self, line: &[u8]) -> Option<Protocol> {
+        if self != Expect::Auto {
+            return None;
+        }
+        let without_start = Framing::ALL.iter().filter(|framing| framing.start().is_none());
+        without_start.filter_map(|framing| framing.check(line).ok()).next()
+    }
+
     /// The protocol to decode a frame as, given what the frame alone says.
     pub fn label(self, by_frame: Protocol) -> Protocol {
         match self {

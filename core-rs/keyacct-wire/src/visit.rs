@@ -40,8 +40,9 @@ pub struct Head {
 
 /// Takes what a decoder meets. Ranges are byte offsets in the frame.
 pub trait Visitor {
-    /// The frame as a whole; called first, once.
-    fn head(&mut self, head: &Head);
+    /// The frame as a whole; called first, once. Gives whether the rest is wanted: a reader of readings stops here for
+    /// requests, which never make readings.
+    fn head(&mut self, head: &Head) -> bool;
 
     /// A decoded value.
     fn value(&mut self, at: Range<usize>, reading: &Reading);

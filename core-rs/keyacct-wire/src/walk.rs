@@ -60,7 +60,11 @@ struct Walk<'v, V: Visitor> {
 pub fn walk<V: Visitor>(catalogue: &Catalogue, row: &Row, key: u64, data: &mut Cursor<'_>, visitor: &mut V) {
     match &row.body {
         Body::Layout(layout) => {
-            let items = layout.choose(data.left());
+            let Some(items) = layout.choose(data.left()) else {
+                let from = data.position();
+                visitor.unknown(from..from + data.left(), || row.name_of(key));
+                return;
+            };
             walk_row(row, row.pattern.bind(key), items, data, visitor);
         }
         Body::Block(segments) => {
@@ -82,7 +86,7 @@ fn walk_segment<V: Visitor>(
 ) -> bool {
     let Some(row) = catalogue.rows().get(segment.row) else { return false };
     let Body::Layout(layout) = &row.body else { return false };
-    let items = layout.choose(usize::MAX);
+    let items = layout.usual();
     for value in segment.low..=segment.high {
         if data.left() == 0 {
             return false;

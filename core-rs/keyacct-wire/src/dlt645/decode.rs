@@ -21,11 +21,14 @@ const RECORD_START: [Part; 5] = [Part::Year, Part::Month, Part::Day, Part::Hour,
 #[inline]
 pub fn decode<V: Visitor>(frame: &FrameView<'_>, lookup: &mut Lookup<'_>, visitor: &mut V) {
     let control = frame.control();
-    visitor.head(&Head {
+    let wanted = visitor.head(&Head {
         protocol: crate::Protocol::Dlt645_2007,
         direction: Some(control.direction()),
         address: frame.address(),
     });
+    if !wanted {
+        return;
+    }
     envelope(frame, visitor);
     let mut buffer = [0; 255];
     let data = frame.unmask(&mut buffer);

@@ -59,7 +59,7 @@ pub fn read_answer(catalogue: &Catalogue, address: &str, di: u32, values: &[Valu
     let mut values = values.iter();
     let (_, row) = catalogue.find(u64::from(di))?;
     match &row.body {
-        Body::Layout(layout) => write_items(layout.choose(usize::MAX), &mut values, &mut data)?,
+        Body::Layout(layout) => write_items(layout.usual(), &mut values, &mut data)?,
         Body::Block(segments) => {
             for segment in segments {
                 let Body::Layout(layout) = &catalogue.rows().get(segment.row)?.body else { return None };
@@ -67,7 +67,7 @@ pub fn read_answer(catalogue: &Catalogue, address: &str, di: u32, values: &[Valu
                     if values.len() == 0 {
                         break;
                     }
-                    write_items(layout.choose(usize::MAX), &mut values, &mut data)?;
+                    write_items(layout.usual(), &mut values, &mut data)?;
                 }
             }
         }

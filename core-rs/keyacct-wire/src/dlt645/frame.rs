@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_captured_request_parses_and_is_built_again() {
-        let frame = FrameView::parse(&READ_VOLTAGE).expect("a captured frame");
+        let Ok(frame) = FrameView::parse(&READ_VOLTAGE) else { unreachable!("a captured frame") };
         assert_eq!(frame.address().as_str(), "000000000161");
         assert_eq!(*frame.payload(), [0x00, 0x01, 0x01, 0x02]);
         assert_eq!(FrameView::emit([0x61, 1, 0, 0, 0, 0], frame.control(), &frame.payload()), READ_VOLTAGE);

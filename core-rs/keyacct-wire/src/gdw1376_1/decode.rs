@@ -26,18 +26,24 @@ const SEND_TIME: [Part; 4] = [Part::Day, Part::Hour, Part::Minute, Part::Second]
 pub(super) struct Nobody;
 
 impl Visitor for Nobody {
-    fn head(&mut self, _head: &Head) {}
+    fn head(&mut self, _head: &Head) -> bool {
+        true
+    }
+
     fn value(&mut self, _at: Range<usize>, _reading: &keyacct_model::Reading) {}
 }
 
 /// Tells the visitor everything about one frame. `lookups` are those of all protocols, in their order: a relayed frame
 /// is another protocol's.
 pub fn decode<V: Visitor>(frame: &FrameView<'_>, lookups: &mut [Lookup<'_>], visitor: &mut V) {
-    visitor.head(&Head {
+    let head = Head {
         protocol: Protocol::Gdw1376_1,
         direction: frame.direction(),
         address: frame.address(),
-    });
+    };
+    if !visitor.head(&head) {
+        return;
+    }
     envelope(frame, visitor);
     let mut data = Cursor::new(frame.data(), FrameView::DATA);
     let time = if frame.seq().has_time() { end(&mut data, TIME_LABEL) } else { None };

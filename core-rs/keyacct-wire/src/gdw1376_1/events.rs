@@ -67,7 +67,8 @@ fn event<V: Visitor>(lookup: &mut Lookup<'_>, data: &mut Cursor<'_>, visitor: &m
     if let Some(row) = row
         && let Body::Layout(layout) = &row.body
     {
-        let items = layout.choose(length);
+        // Of several layouts the length decides; a body of another length than all of them stays raw.
+        let items = layout.choose(length).unwrap_or_default();
         walk_stamped(row, event_key(code), items, None, &mut body, visitor);
     }
     // An event of unknown or other length keeps what is not explained: the next one begins where the length says.

@@ -24,8 +24,9 @@ impl<V: Visitor> Carried<'_, V> {
 }
 
 impl<V: Visitor> Visitor for Carried<'_, V> {
-    fn head(&mut self, head: &Head) {
+    fn head(&mut self, head: &Head) -> bool {
         self.outer.carried(Some(&head.address));
+        true
     }
 
     fn value(&mut self, at: Range<usize>, reading: &Reading) {

@@ -1,0 +1,12 @@
+//! Captures: files of bytes that went over a line, and what is in them.
+//!
+//! A [`Source`] gives chunks of bytes in order, each with what the file says about it; [`replay`] turns them into
+//! readings. A further kind of file is a further source.
+
+mod replay;
+mod source;
+mod text;
+
+pub use replay::{Clock, Outcome, Tally, replay, stream};
+pub use source::{Capture, Chunk, Side, Source, Written};
+pub use text::TextLog;
