@@ -318,6 +318,7 @@ quantities! {
     MeterPort "meter_port" None "Port" "端口号";
     BaudCode "baud_code" None "Speed code" "通信速率";
     MeterProtocol "meter_protocol" None "Protocol of the meter" "通信协议类型";
+    TariffSettings "tariff_settings" None "Tariffs of the meter" "电能费率个数";
     DigitCounts "digit_counts" None "Digits of energy" "电能示值位数";
     IntegerDigits "integer_digits" None "Integer digits less 4" "整数位个数";
     DecimalDigits "decimal_digits" None "Decimal digits less 1" "小数位个数";

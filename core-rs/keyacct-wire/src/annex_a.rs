@@ -40,7 +40,8 @@ pub fn spelling(name: &str) -> Option<&'static str> {
 /// A.2: three digits, sign in D4 and power of ten in D7-D5 of the high byte: 0 is 10^4 … 4 is 1 … 7 is 10^-3.
 pub fn read_power10(bytes: &[u8]) -> (Value, Quality) {
     let [low, high] = *bytes else { return (Value::Null, Quality::INVALID_DIGIT) };
-    let (Some(pair), Some(top), false) = (bcd(low), bcd(high & 0x0F), matches!(bytes, [0xEE, _] | [_, 0xEE])) else {
+    let (Some(pair), Some(top), false) = (bcd(low), bcd(high & 0x0F), matches!(bytes, [0xEE, _] | [_, 0xEE]))
+    else {
         return (Value::Null, not_digits(bytes));
     };
     if crate::format::is_no_data(bytes) {
@@ -77,8 +78,13 @@ pub fn read_thousands(bytes: &[u8], scale: u8) -> (Value, Quality) {
     if crate::format::is_no_data(bytes) || bytes.contains(&0xEE) {
         return (Value::Null, Quality::NO_DATA);
     }
-    let digits = low.iter().rev().try_fold(i64::from(high & 0x0F), |sum, byte| Some(sum * 100 + i64::from(bcd(*byte)?)));
-    let (Some(digits), true) = (digits, high & 0x0F < 10) else { return (Value::Null, Quality::INVALID_DIGIT) };
+    let digits = low
+        .iter()
+        .rev()
+        .try_fold(i64::from(high & 0x0F), |sum, byte| Some(sum * 100 + i64::from(bcd(*byte)?)));
+    let (Some(digits), true) = (digits, high & 0x0F < 10) else {
+        return (Value::Null, Quality::INVALID_DIGIT);
+    };
     let digits = if high & 0x10 != 0 { -digits } else { digits };
     let number = match (high & 0x40 != 0, scale) {
         (false, scale) => Decimal::new(digits, scale),
@@ -188,7 +194,9 @@ mod tests {
             ([0x67, 0x45, 0x23, 0x01], 3, "1234.567"),
             ([0x67, 0x45, 0x23, 0x41], 3, "1234567"),
         ] {
-            let (Value::Number(number), Quality::GOOD) = read_thousands(&bytes, scale) else { panic!("{bytes:02X?}") };
+            let (Value::Number(number), Quality::GOOD) = read_thousands(&bytes, scale) else {
+                panic!("{bytes:02X?}")
+            };
             assert_eq!(number.to_string(), text);
             let mut out = Vec::new();
             write_thousands(number, scale, &mut out).expect("a value that was read");

@@ -1,8 +1,8 @@
 //! One decoder for all protocols: finds the rows, keeps what must be remembered between frames.
 
 use crate::dlt645;
-use crate::gdw1376_1;
 use crate::frame::Frame;
+use crate::gdw1376_1;
 use crate::protocol::Protocol;
 use crate::registers::Registers;
 use crate::visit::Visitor;
@@ -29,10 +29,7 @@ impl<'r> Decoder<'r> {
                 gdw1376_1::decode(&gdw1376_1::FrameView::view(frame), &mut self.lookups, visitor);
             }
             Protocol::Dlt645_2007 => dlt645::decode(&dlt645::FrameView::view(frame), lookup, visitor),
-            Protocol::Dlt645_1997
-            | Protocol::Dlt698_45
-            | Protocol::ModbusRtu
-            | Protocol::ModbusTcp => {} // no framing yields them before they are built (protocol.rs)
+            Protocol::Dlt645_1997 | Protocol::Dlt698_45 | Protocol::ModbusRtu | Protocol::ModbusTcp => {} // no framing yields them before they are built (protocol.rs)
         }
     }
 }

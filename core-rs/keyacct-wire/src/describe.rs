@@ -316,7 +316,15 @@ impl Visitor for Describe {
 
     fn field(&mut self, at: Range<usize>, name: impl FnOnce() -> (Name, Name)) {
         let (name, meaning) = name();
-        self.add(Node { at, name, meaning, is_value: false, is_secret: false, explained: true, children: Vec::new() });
+        self.add(Node {
+            at,
+            name,
+            meaning,
+            is_value: false,
+            is_secret: false,
+            explained: true,
+            children: Vec::new(),
+        });
     }
 
     fn enter(&mut self, at: Range<usize>, name: impl FnOnce() -> Name) {
@@ -335,7 +343,8 @@ impl Visitor for Describe {
     }
 
     fn secret(&mut self, at: Range<usize>, name: impl FnOnce() -> Name) {
-        let meaning = Name::new(format!("{} bytes, not shown", at.len()), format!("{} 字节, 不显示", at.len()));
+        let meaning =
+            Name::new(format!("{} bytes, not shown", at.len()), format!("{} 字节, 不显示", at.len()));
         let name = name();
         self.add(Node {
             at,
@@ -369,7 +378,15 @@ impl Visitor for Describe {
         ]));
         let name = Name::new("Unknown identifier", "未知数据标识");
         let meaning = Name::new(key.clone(), key);
-        self.add(Node { at, name, meaning, is_value: false, is_secret: false, explained: false, children: Vec::new() });
+        self.add(Node {
+            at,
+            name,
+            meaning,
+            is_value: false,
+            is_secret: false,
+            explained: false,
+            children: Vec::new(),
+        });
     }
 }
 
@@ -411,7 +428,14 @@ impl Node {
             ("offset", Json::from(self.at.start)),
             ("length", Json::from(self.at.len())),
             ("name", pick(&self.name)),
-            ("hex", Json::Text(if self.is_secret { "**".repeat(bytes.len()) } else { crate::format::hex(bytes.iter()) })),
+            (
+                "hex",
+                Json::Text(if self.is_secret {
+                    "**".repeat(bytes.len())
+                } else {
+                    crate::format::hex(bytes.iter())
+                }),
+            ),
             ("meaning", pick(&self.meaning)),
             ("explained", Json::Bool(self.explained)),
         ];

@@ -199,7 +199,9 @@ pub fn read_time(bytes: &[u8], parts: &[Part]) -> (Option<Stamp>, Option<u8>, Qu
     for (part, byte) in parts.iter().zip(bytes.iter().rev()) {
         let day = *byte >> 5;
         let plain = if *part == Part::WeekdayMonth { *byte & 0x1F } else { *byte };
-        let Some(value) = bcd(plain).filter(|_| *byte != 0xEE) else { return (None, None, not_digits(bytes)) };
+        let Some(value) = bcd(plain).filter(|_| *byte != 0xEE) else {
+            return (None, None, not_digits(bytes));
+        };
         match part {
             Part::Year => stamp.year = Some(2000 + u16::from(value)),
             Part::Month => stamp.month = Some(value),
@@ -286,7 +288,10 @@ impl Format {
 
     /// Whether its values are plain numbers, so that the quantity's unit applies.
     pub const fn is_number(&self) -> bool {
-        matches!(self, Format::Bcd { .. } | Format::Binary { .. } | Format::Power10 | Format::Thousands { .. })
+        matches!(
+            self,
+            Format::Bcd { .. } | Format::Binary { .. } | Format::Power10 | Format::Thousands { .. }
+        )
     }
 
     /// The value of a whole field.
@@ -366,12 +371,17 @@ impl Format {
                 out.extend_from_slice(kept);
             }
             (Format::Power10, Value::Number(number)) => annex_a::write_power10(*number, out)?,
-            (Format::Thousands { scale }, Value::Number(number)) => annex_a::write_thousands(*number, *scale, out)?,
+            (Format::Thousands { scale }, Value::Number(number)) => {
+                annex_a::write_thousands(*number, *scale, out)?
+            }
             (Format::PointFunction, Value::Text(text)) => annex_a::write_identifier(text, out)?,
             (Format::Ip4, Value::Text(text)) => out.extend(text.parse::<std::net::Ipv4Addr>().ok()?.octets()),
             (Format::Phone(bytes), Value::Text(text)) => {
                 let digits = 2 * usize::from(*bytes);
-                out.extend(Some(crate::hex::decode(&format!("{text:F<digits$}"))?).filter(|b| 2 * b.len() == digits)?);
+                out.extend(
+                    Some(crate::hex::decode(&format!("{text:F<digits$}"))?)
+                        .filter(|b| 2 * b.len() == digits)?,
+                );
             }
             (Format::Time(parts), Value::Time(stamp)) => write_time(stamp, 0, parts, out)?,
             (Format::Text { reversed, .. }, Value::Text(text)) if text.is_ascii() => {
@@ -386,7 +396,10 @@ impl Format {
                 }
                 out.extend(bytes);
             }
-            (Format::Digits(_) | Format::Bits { .. } | Format::Hex { .. } | Format::Mask(_), Value::Text(text)) => {
+            (
+                Format::Digits(_) | Format::Bits { .. } | Format::Hex { .. } | Format::Mask(_),
+                Value::Text(text),
+            ) => {
                 let mut bytes = crate::hex::decode(text)?;
                 if fixed.is_some_and(|size| size != bytes.len()) {
                     return None;

@@ -123,7 +123,9 @@ impl Layout {
 pub fn fixed_size(items: &[Item]) -> Option<usize> {
     items.iter().try_fold(0, |sum: usize, item| {
         let size = match item {
-            Item::Field(field) | Item::Count(_, field) => field.format.size()? + field.occurrence.as_ref().map_or(0, Vec::len),
+            Item::Field(field) | Item::Count(_, field) => {
+                field.format.size()? + field.occurrence.as_ref().map_or(0, Vec::len)
+            }
             Item::Slot(_, format) | Item::Skip(format) | Item::Secret(format) => format.size()?,
             Item::Repeat(Count::Fixed(count), inner) => {
                 fixed_size(inner)?.checked_mul(usize::from(*count))?
@@ -269,7 +271,8 @@ fn parse_quantity(name: &str) -> Result<(Quantity, Option<Phase>), String> {
 pub fn parse_value_format(text: &str) -> Result<(Format, Option<Vec<Part>>), String> {
     let Some((value, time)) = text.split_once('@') else { return Ok((parse_format(text)?, None)) };
     let time = time.strip_prefix('@').unwrap_or(time);
-    let parts = parse_parts(annex_a::spelling(time).unwrap_or(time)).ok_or_else(|| format!("{time:?} is no time format"))?;
+    let parts = parse_parts(annex_a::spelling(time).unwrap_or(time))
+        .ok_or_else(|| format!("{time:?} is no time format"))?;
     Ok((parse_format(value)?, Some(parts)))
 }
 
@@ -361,7 +364,12 @@ pub fn parse_format(text: &str) -> Result<Format, String> {
         if let Some(rest) = text.strip_prefix(name) {
             let (bytes, scale) = rest.split_once('.').unwrap_or((rest, "0"));
             let bytes = bytes.parse().ok().filter(|n| (1..=8).contains(n)).ok_or_else(unknown)?;
-            return Ok(Format::Binary { bytes, signed, scale: scale.parse().map_err(|_| unknown())?, nullable });
+            return Ok(Format::Binary {
+                bytes,
+                signed,
+                scale: scale.parse().map_err(|_| unknown())?,
+                nullable,
+            });
         }
     }
     if let Some(rest) = text.strip_prefix("BITS") {

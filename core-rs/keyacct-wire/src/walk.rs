@@ -145,7 +145,8 @@ impl<'v, V: Visitor> Walk<'v, V> {
             PhaseOf::Fixed(phase) => phase,
             PhaseOf::Key => Phase::from_number(bound.phase.unwrap_or(0)),
         };
-        let kind = if bound.settled && row.kind == Kind::Register { Kind::FreezeSettlement } else { row.kind };
+        let kind =
+            if bound.settled && row.kind == Kind::Register { Kind::FreezeSettlement } else { row.kind };
         Walk {
             visitor,
             phase,
@@ -364,7 +365,9 @@ impl<'v, V: Visitor> Walk<'v, V> {
 /// A time of occurrence with the year and month of the time that stands before it, and whether the year is a guess. A
 /// month later than that of the other time belongs to the year before.
 fn complete(mut time: Stamp, of: Option<Stamp>) -> (Option<Stamp>, bool) {
-    let Some(of) = of.filter(|_| time.year.is_none() && time.day.is_some()) else { return (Some(time), false) };
+    let Some(of) = of.filter(|_| time.year.is_none() && time.day.is_some()) else {
+        return (Some(time), false);
+    };
     let Some(year) = of.year else { return (Some(time), false) };
     let sent = time.month.is_some();
     time.month = time.month.or(of.month);

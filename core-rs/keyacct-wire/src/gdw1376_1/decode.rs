@@ -36,11 +36,7 @@ impl Visitor for Nobody {
 /// Tells the visitor everything about one frame. `lookups` are those of all protocols, in their order: a relayed frame
 /// is another protocol's.
 pub fn decode<V: Visitor>(frame: &FrameView<'_>, lookups: &mut [Lookup<'_>], visitor: &mut V) {
-    let head = Head {
-        protocol: Protocol::Gdw1376_1,
-        direction: frame.direction(),
-        address: frame.address(),
-    };
+    let head = Head { protocol: Protocol::Gdw1376_1, direction: frame.direction(), address: frame.address() };
     if !visitor.head(&head) {
         return;
     }
@@ -105,7 +101,10 @@ fn envelope<V: Visitor>(frame: &FrameView<'_>, visitor: &mut V) {
         };
         (
             Name::new("Length, twice", "长度 (两遍)"),
-            Name::new(format!("{length} bytes, protocol {id}: {edition}"), format!("{length} 字节, 规约 {id}: {edition}")),
+            Name::new(
+                format!("{length} bytes, protocol {id}: {edition}"),
+                format!("{length} 字节, 规约 {id}: {edition}"),
+            ),
         )
     });
     visitor.field(5..6, || (Name::new("Start", "帧起始符"), Name::new("", "")));
@@ -136,7 +135,8 @@ fn envelope<V: Visitor>(frame: &FrameView<'_>, visitor: &mut V) {
             (false, false) => ("middle frame", "中间帧"),
             (false, true) => ("last frame", "末帧"),
         };
-        let (wanted, zh_wanted) = if seq.wants_confirm() { (", answer wanted", ", 需确认") } else { ("", "") };
+        let (wanted, zh_wanted) =
+            if seq.wants_confirm() { (", answer wanted", ", 需确认") } else { ("", "") };
         let number = seq.number();
         (
             Name::new("Sequence", "帧序列域"),
@@ -180,7 +180,10 @@ fn auxiliary<V: Visitor>(
     }
     if let Some((at, counters)) = counters {
         visitor.field(at.clone(), || {
-            let (en, zh) = (format!("important {}, ordinary {}", counters[0], counters[1]), format!("重要 {}, 一般 {}", counters[0], counters[1]));
+            let (en, zh) = (
+                format!("important {}, ordinary {}", counters[0], counters[1]),
+                format!("重要 {}, 一般 {}", counters[0], counters[1]),
+            );
             (Name::new("Event counters", "事件计数器 EC"), Name::new(en, zh))
         });
     }
@@ -228,7 +231,10 @@ impl<'l, 'c> Units<'l, 'c> {
     /// data without one, there is none (masters leave it away in file transfers).
     fn password_len(&mut self, data: &Cursor<'_>) -> usize {
         let length = self.edition.password_len();
-        if self.direction == Direction::Up || !Afn(self.afn).has_password() || data.left() < Identifier::SIZE + length {
+        if self.direction == Direction::Up
+            || !Afn(self.afn).has_password()
+            || data.left() < Identifier::SIZE + length
+        {
             return 0;
         }
         let mut cut = data.clone();

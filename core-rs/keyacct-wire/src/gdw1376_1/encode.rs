@@ -3,8 +3,9 @@
 use keyacct_model::{Stamp, Value};
 
 use super::afn::{Afn, SeqField};
+use super::answer::stamp_bytes;
 use super::frame::{Control, FrameView, TerminalAddress};
-use super::stamp::{StampKind, stamp_kind};
+use super::stamp::stamp_kind;
 use super::unit::{Identifier, body_key};
 use crate::catalogue::{Body, Catalogue};
 use crate::error::Fault;
@@ -13,7 +14,7 @@ use crate::frame::Frame;
 use crate::write::{NoData, write_layout};
 
 /// Terminals fill what is not there with EEH.
-const NO_DATA: NoData = NoData(0xEE);
+pub(super) const NO_DATA: NoData = NoData(0xEE);
 
 /// The meaning of a link frame, independent of its bytes: `parse` and `emit` are inverse for frames without preamble.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +100,13 @@ impl Aux {
 
 /// The bytes of one unit: identifier, then the values of the row in the order of its fields ([`crate::write`]). `key`
 /// is the catalogue's ([`body_key`], with D0 behind it for what a question carries).
-pub fn unit_bytes(catalogue: &Catalogue, key: u64, point: u16, function: u16, values: &[Value]) -> Option<Vec<u8>> {
+pub fn unit_bytes(
+    catalogue: &Catalogue,
+    key: u64,
+    point: u16,
+    function: u16,
+    values: &[Value],
+) -> Option<Vec<u8>> {
     let mut out = Identifier::of(point, function)?.0.to_vec();
     let (_, row) = catalogue.find(key)?;
     let Body::Layout(layout) = &row.body else { return None };
@@ -206,7 +213,13 @@ pub fn relay_request(
 }
 
 /// One segment of a file for the terminal (AFN 0FH F1); `segment` counts from 0, the last one is marked.
-pub fn file_segment(request: &Request<'_>, file: u8, segment: u32, segments: u16, bytes: &[u8]) -> Option<Vec<u8>> {
+pub fn file_segment(
+    request: &Request<'_>,
+    file: u8,
+    segment: u32,
+    segments: u16,
+    bytes: &[u8],
+) -> Option<Vec<u8>> {
     let last = segment + 1 == u32::from(segments);
     let mut unit = Identifier::of(0, 1)?.0.to_vec();
     unit.extend([file, u8::from(last), 0]);
@@ -215,21 +228,6 @@ pub fn file_segment(request: &Request<'_>, file: u8, segment: u32, segments: u16
     unit.extend(u16::try_from(bytes.len()).ok()?.to_le_bytes());
     unit.extend_from_slice(bytes);
     request.frame(Afn::FILE, 0x0A, &unit)
-}
-
-/// The time stamp of a question or an answer of AFN 0DH.
-pub fn stamp_bytes(kind: StampKind, at: &Stamp, density: u8, points: u8) -> Option<Vec<u8>> {
-    let parts: &[Part] = match kind {
-        StampKind::Day => &[Part::Year, Part::Month, Part::Day],
-        StampKind::Month => &[Part::Year, Part::Month],
-        StampKind::Curve => &[Part::Year, Part::Month, Part::Day, Part::Hour, Part::Minute],
-    };
-    let mut out = Vec::new();
-    write_time(at, 0, parts, &mut out)?;
-    if kind == StampKind::Curve {
-        out.extend([density, points]);
-    }
-    Some(out)
 }
 
 #[cfg(test)]
@@ -292,7 +290,8 @@ mod tests {
     fn commands_carry_their_password() {
         let rows = catalogue();
         let clock = Value::Time(Stamp::full(2026, 7, 1, 8, 15, 30));
-        let frame = request(&rows, "9612-3456", 2, 0).act(Afn::CONTROL, 0, 31, &[clock, Value::Number(3.into())]);
+        let frame =
+            request(&rows, "9612-3456", 2, 0).act(Afn::CONTROL, 0, 31, &[clock, Value::Number(3.into())]);
         let data = Message::parse(&frame.expect("a frame")).expect("our frame").data;
         assert_eq!(data[..10], [0, 0, 0x40, 0x03, 0x30, 0x15, 0x08, 0x01, 0x67, 0x26]);
         assert_eq!(data[10..], [0; 16]);

@@ -75,7 +75,8 @@ fn event<V: Visitor>(lookup: &mut Lookup<'_>, data: &mut Cursor<'_>, visitor: &m
     let at = body.position();
     let rest = body.rest();
     if !rest.is_empty() {
-        visitor.value(at..at + rest.len(), &reading(Quantity::EventData, Value::Text(format::hex(rest.iter()))));
+        visitor
+            .value(at..at + rest.len(), &reading(Quantity::EventData, Value::Text(format::hex(rest.iter()))));
     }
     visitor.leave();
     true

@@ -125,7 +125,12 @@ impl TerminalAddress {
     pub fn parse(text: &str, master: u8) -> Option<TerminalAddress> {
         let (region, terminal) = text.split_once('-')?;
         let number = |t: &str| if t.len() == 4 { u16::from_str_radix(t, 16).ok() } else { None };
-        Some(TerminalAddress { region: number(region)?, terminal: number(terminal)?, group: false, master: master & 0x7F })
+        Some(TerminalAddress {
+            region: number(region)?,
+            terminal: number(terminal)?,
+            group: false,
+            master: master & 0x7F,
+        })
     }
 }
 
@@ -317,7 +322,10 @@ mod tests {
         assert_eq!(with(19, 0x17), Err(Fault::End { found: 0x17 }));
         assert_eq!(with(5, 0x69), Err(Fault::SecondStart { found: 0x69 }));
         assert_eq!(with(3, 0x36), Err(Fault::Rule("the two copies of the length differ")));
-        assert_eq!(FrameView::parse(&bytes[..19]).map(|_| ()), Err(Fault::Truncated { needed: 20, found: 19 }));
+        assert_eq!(
+            FrameView::parse(&bytes[..19]).map(|_| ()),
+            Err(Fault::Truncated { needed: 20, found: 19 })
+        );
         assert_eq!(FrameView::probe(&[0x68, 0x1E, 0, 0x1E, 0, 0x68]), Probe::No); // 7 bytes from C on
         assert_eq!(FrameView::probe(&[0x68, 0xFF, 0xFF, 0xFF, 0xFF, 0x68]), Probe::Len(16391));
     }

@@ -10,6 +10,7 @@
 //! [`Assembler`] tells when such a message is complete.
 
 mod afn;
+mod answer;
 mod assemble;
 mod decode;
 mod encode;
@@ -20,9 +21,10 @@ mod stamp;
 mod unit;
 
 pub use afn::{Afn, SeqField};
+pub use answer::{event_unit, history_unit, stamp_bytes};
 pub use assemble::{Assembler, Progress};
 pub use decode::decode;
-pub use encode::{Aux, Message, Request, file_segment, read_request, relay_request, stamp_bytes, unit_bytes};
+pub use encode::{Aux, Message, Request, file_segment, read_request, relay_request, unit_bytes};
 pub use frame::{Control, Edition, FrameView, TerminalAddress};
 pub use stamp::{StampKind, stamp_kind};
 pub use unit::{Identifier, body_key};

@@ -20,9 +20,19 @@ pub enum StampKind {
 /// The stamp of a function of AFN 0DH (376.1, annex B).
 pub const fn stamp_kind(function: u16) -> StampKind {
     match function {
-        17..=24 | 33..=38 | 44 | 46 | 51 | 52 | 54 | 60..=62 | 65 | 66 | 157..=160 | 177..=184 | 193..=196 => {
-            StampKind::Month
-        }
+        17..=24
+        | 33..=38
+        | 44
+        | 46
+        | 51
+        | 52
+        | 54
+        | 60..=62
+        | 65
+        | 66
+        | 157..=160
+        | 177..=184
+        | 193..=196 => StampKind::Month,
         73..=110 | 138..=148 | 217 | 218 => StampKind::Curve,
         _ => StampKind::Day,
     }
@@ -47,7 +57,8 @@ impl StampKind {
 
     /// The time that values of this kind stand for: freezes and increments close their day or month.
     pub fn stands_for(self, stamp: Stamp, kind: Kind) -> Stamp {
-        let closes = matches!(kind, Kind::FreezeDay | Kind::FreezeMonth | Kind::FreezeSettlement | Kind::Interval);
+        let closes =
+            matches!(kind, Kind::FreezeDay | Kind::FreezeMonth | Kind::FreezeSettlement | Kind::Interval);
         match self {
             StampKind::Day if closes => Stamp { hour: Some(24), minute: Some(0), ..stamp },
             StampKind::Month if closes => {
@@ -102,9 +113,10 @@ pub fn read_stamp<V: Visitor>(kind: StampKind, data: &mut Cursor<'_>, visitor: &
     }
     let from = data.position();
     let [density, points] = data.array()?;
-    for (at, quantity, number) in
-        [(from, Quantity::CurveDensity, i64::from(density)), (from + 1, Quantity::PointCount, i64::from(points))]
-    {
+    for (at, quantity, number) in [
+        (from, Quantity::CurveDensity, i64::from(density)),
+        (from + 1, Quantity::PointCount, i64::from(points)),
+    ] {
         reading = plain(quantity, Value::Number(number.into()), Quality::GOOD);
         visitor.value(at..at + 1, &reading);
     }

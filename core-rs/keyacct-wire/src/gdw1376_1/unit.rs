@@ -71,7 +71,7 @@ pub enum Place {
 /// The catalogue's key: the function code in hex, then the function in four decimal digits, `0C0025` for F25 of AFN 0CH.
 pub const fn body_key(afn: u8, function: u16) -> u64 {
     let f = function as u64;
-    let digits = f / 1000 % 10 << 12 | f / 100 % 10 << 8 | f / 10 % 10 << 4 | f % 10;
+    let digits = ((f / 1000 % 10) << 12) | ((f / 100 % 10) << 8) | ((f / 10 % 10) << 4) | (f % 10);
     (afn as u64) << 16 | digits
 }
 
@@ -84,9 +84,13 @@ pub fn place(afn: u8, direction: Direction, edition: Edition, function: u16) -> 
         Edition::Gdw1376 => Place::Row(key),
     };
     match direction {
-        Direction::Down if Afn(afn).is_query() && function <= LAST_STANDARD_FUNCTION => Place::QueryOr(key << 8 | 0xD0),
+        Direction::Down if Afn(afn).is_query() && function <= LAST_STANDARD_FUNCTION => {
+            Place::QueryOr(key << 8 | 0xD0)
+        }
         Direction::Down if Afn(afn).is_query() => Place::Unknown,
-        Direction::Down if matches!(Afn(afn), Afn::EVENTS | Afn::FILE | Afn::RELAY) => Place::Row(key << 8 | 0xD0),
+        Direction::Down if matches!(Afn(afn), Afn::EVENTS | Afn::FILE | Afn::RELAY) => {
+            Place::Row(key << 8 | 0xD0)
+        }
         Direction::Up if Afn(afn) == Afn::QUERY => old(body_key(Afn::SET.0, function)),
         _ => old(key),
     }
@@ -117,7 +121,10 @@ mod tests {
         assert_eq!(both.points().collect::<Vec<_>>(), [9, 16]);
         assert_eq!(both.functions().collect::<Vec<_>>(), [1, 2]);
         assert_eq!(Identifier::of(2040, 2048).map(|id| id.0), Some([0x80, 0xFF, 0x80, 0xFF]));
-        assert_eq!((Identifier::of(2041, 1), Identifier::of(1, 0), Identifier::of(1, 2049)), (None, None, None));
+        assert_eq!(
+            (Identifier::of(2041, 1), Identifier::of(1, 0), Identifier::of(1, 2049)),
+            (None, None, None)
+        );
     }
 
     #[test]
@@ -125,7 +132,10 @@ mod tests {
         for bytes in [[0x14, 0x00, 0x70, 0x70], [0x00, 0x01, 0x01, 0x00], [0x01, 0x01, 0x00, 0x00]] {
             assert_eq!(Identifier::at(&bytes), None);
         }
-        assert_eq!(Identifier::at(&[0xFF, 0, 1, 0]).map(|id| id.points().collect::<Vec<_>>()), Some(vec![0xFFFF]));
+        assert_eq!(
+            Identifier::at(&[0xFF, 0, 1, 0]).map(|id| id.points().collect::<Vec<_>>()),
+            Some(vec![0xFFFF])
+        );
     }
 
     #[test]
