@@ -165,6 +165,7 @@ pub fn write_identifier(text: &str, out: &mut Vec<u8>) -> Option<()> {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, clippy::panic)] // a test may fail loudly
 mod tests {
     use super::*;
 

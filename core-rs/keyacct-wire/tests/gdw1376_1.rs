@@ -249,6 +249,38 @@ fn a_file_without_password_and_a_command_with_one_are_told_apart() {
     assert_eq!(secrets(frame(0x05, &clock)), 0);
 }
 
+#[test]
+fn a_relayed_meter_speaks_for_itself() {
+    // Public session of meter 000000000161 (fixtures/captures/meter-161-session.txt): forward energy 0.26 kWh.
+    let meter = hex::decode("FEFEFEFE6861010000000068910833333433593333338A16").unwrap();
+    let unit = [&[0, 0, 1, 0, 31][..], &(meter.len() as u16).to_le_bytes(), &meter].concat();
+    let address = TerminalAddress::parse("9612-3456", 1).unwrap();
+    let frame = FrameView::emit(2, Control(0x88), address, 0x10, SeqField::single(1, false), &unit).unwrap();
+
+    #[derive(Default)]
+    struct Told(Option<String>, Vec<(Option<String>, Quantity, Range<usize>)>);
+    impl Visitor for Told {
+        fn head(&mut self, head: &Head) -> bool {
+            assert_eq!(head.address.as_str(), "9612-3456");
+            true
+        }
+        fn value(&mut self, at: Range<usize>, reading: &Reading) {
+            self.1.push((self.0.clone(), reading.quantity, at));
+        }
+        fn carried(&mut self, device: Option<&keyacct_wire::Address>) {
+            self.0 = device.map(ToString::to_string);
+        }
+    }
+    let mut told = Told::default();
+    Decoder::new(&REGISTERS).decode(Protocol::Gdw1376_1, &frame, &mut told);
+    assert_eq!(told.0, None);
+    let carried: Vec<_> = told.1.iter().filter(|(device, ..)| device.is_some()).cloned().collect();
+    // 14 bytes of header, identifier, port and length, preamble, 10 bytes of the meter's header, its identifier.
+    let at = 14 + 4 + 3 + 4 + 10 + 4;
+    assert_eq!(carried, [(Some("000000000161".into()), Quantity::ActiveImport, at..at + 4)]);
+    assert_eq!(told.1.len() - carried.len(), 3);
+}
+
 fn message() -> impl Strategy<Value = Message> {
     let parts = (0u8..4, any::<u8>(), any::<[u8; 5]>(), any::<u8>(), any::<u8>());
     (parts, prop::collection::vec(any::<u8>(), 0..300)).prop_map(

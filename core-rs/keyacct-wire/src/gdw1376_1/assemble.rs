@@ -83,6 +83,7 @@ impl Assembler {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, clippy::panic)] // a test may fail loudly
 mod tests {
     use super::*;
     use crate::frame::Frame;

@@ -10,7 +10,7 @@ use super::stamp::{self, StampKind, TimeStamp};
 use super::unit::{Identifier, Place, body_key, place};
 use crate::catalogue::{Body, Row};
 use crate::cursor::Cursor;
-use crate::format::{self, Part, read_time};
+use crate::format;
 use crate::frame::{Direction, Frame};
 use crate::json::Json;
 use crate::layout::Item;
@@ -20,7 +20,6 @@ use crate::walk::{Lookup, walk_stamped};
 
 const TIME_LABEL: usize = 6;
 const EVENT_COUNTERS: usize = 2;
-const SEND_TIME: [Part; 4] = [Part::Day, Part::Hour, Part::Minute, Part::Second];
 
 /// A visitor that takes nothing: to measure data before they are told.
 pub(super) struct Nobody;
@@ -51,10 +50,11 @@ pub fn decode<V: Visitor>(frame: &FrameView<'_>, lookups: &mut [Lookup<'_>], vis
     units.tell(&mut data, visitor);
 }
 
-type Part1<'a> = (Range<usize>, &'a [u8]);
+/// Bytes cut from the end, and where they lie.
+type Tail<'a> = (Range<usize>, &'a [u8]);
 
 /// The last bytes of the data and where they lie.
-fn end<'a>(data: &mut Cursor<'a>, count: usize) -> Option<Part1<'a>> {
+fn end<'a>(data: &mut Cursor<'a>, count: usize) -> Option<Tail<'a>> {
     let bytes = data.take_end(count)?;
     let from = data.position() + data.left();
     Some((from..from + count, bytes))
@@ -148,15 +148,16 @@ fn envelope<V: Visitor>(frame: &FrameView<'_>, visitor: &mut V) {
 }
 
 fn auxiliary<V: Visitor>(
-    time: Option<&Part1<'_>>,
-    counters: Option<&Part1<'_>>,
-    password: Option<&Part1<'_>>,
+    time: Option<&Tail<'_>>,
+    counters: Option<&Tail<'_>>,
+    password: Option<&Tail<'_>>,
     visitor: &mut V,
 ) {
     let label = time.and_then(|(at, bytes)| {
-        let [counter, send @ .., delay] = bytes else { return None };
-        let sent = read_time(send, &SEND_TIME).0;
-        Some((at.clone(), *counter, sent.map_or_else(|| format::hex(send.iter()), |t| t.to_string()), *delay))
+        let [counter, second, minute, hour, day, delay] = **bytes else { return None };
+        // As sent, also when it is no time: many masters fill the label with zeros.
+        let sent = format!("d{day:02X} {hour:02X}:{minute:02X}:{second:02X}");
+        Some((at.clone(), counter, sent, delay))
     });
     if time.is_some() || counters.is_some() || password.is_some() {
         visitor.header("aux", || {

@@ -231,6 +231,7 @@ pub fn file_segment(
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, clippy::panic)] // a test may fail loudly
 mod tests {
     use super::*;
     use crate::hex;

@@ -292,6 +292,7 @@ fn no_header(frame: &[u8]) -> Fault {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, clippy::panic)] // a test may fail loudly
 mod tests {
     use super::*;
     use crate::hex;

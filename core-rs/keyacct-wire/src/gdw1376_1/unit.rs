@@ -97,6 +97,7 @@ pub fn place(afn: u8, direction: Direction, edition: Edition, function: u16) -> 
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, clippy::panic)] // a test may fail loudly
 mod tests {
     use super::*;
 
