@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
+KEPT = {f"keyacct.cli.{name}" for name in ("app", "run", "session", "exit_codes")}
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,9 @@ def keyacct(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 
     def call(*arguments: object) -> Run:
         capsys.readouterr()
+        if "--lang" in arguments:  # help texts are made at import; a real process has one language
+            for name in [name for name in sys.modules if name.startswith("keyacct.cli.") and name not in KEPT]:
+                del sys.modules[name]
         code = run([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return Run(code, captured.out, captured.err)

@@ -55,14 +55,10 @@ def named(want, got):
     for core in CORE:
         if name.startswith(core + "_") and name[len(core) + 1 :] in ("a", "b", "c", "total"):
             phase = name[len(core) + 1 :]
-            return got["quantity"] == core and got["phase"] == (
-                phase.upper() if phase != "total" else "total"
-            )
+            return got["quantity"] == core and got["phase"] == (phase.upper() if phase != "total" else "total")
     if name.startswith("energy_active_forward_"):
         tariff = name.rpartition("_")[2]
-        return got["quantity"] == "active_import" and got["tariff"] == (
-            0 if tariff == "total" else int(tariff[1:])
-        )
+        return got["quantity"] == "active_import" and got["tariff"] == (0 if tariff == "total" else int(tariff[1:]))
     return True
 
 
