@@ -359,6 +359,13 @@ impl Visitor for Collect<'_> {
         }
     }
 
+    fn carried(&mut self, device: Option<&Address>) {
+        self.point = None;
+        if let Some(address) = device.or(self.head.as_ref().map(|head| &head.address)) {
+            self.device = self.table.device(address);
+        }
+    }
+
     #[inline]
     fn value(&mut self, _at: Range<usize>, reading: &Reading) {
         let mut quality = reading.quality;

@@ -30,6 +30,7 @@ struct Node {
     name: Name,
     meaning: Name,
     is_value: bool,
+    is_secret: bool,
     explained: bool,
     children: Vec<Node>,
 }
@@ -48,6 +49,7 @@ struct Describe {
     values: Vec<Json>,
     items: Vec<Item>,
     unknown: Vec<Json>,
+    device: Option<crate::frame::Address>,
     open: Vec<Node>,
     nodes: Vec<Node>,
 }
@@ -90,6 +92,7 @@ fn describe_frame(
         values: Vec::new(),
         items: Vec::new(),
         unknown: Vec::new(),
+        device: None,
         open: Vec::new(),
         nodes: Vec::new(),
     };
@@ -282,13 +285,17 @@ impl Visitor for Describe {
     }
 
     fn value(&mut self, at: Range<usize>, reading: &Reading) {
-        let json = value_json(reading);
+        let mut json = value_json(reading);
+        if let (Some(device), Json::Object(fields)) = (&self.device, &mut json) {
+            fields.push(("device", Json::from(device.as_str())));
+        }
         self.items.last_mut().map_or(&mut self.values, |item| &mut item.values).push(json);
         let node = Node {
             at: at.clone(),
             name: reading_name(reading),
             meaning: reading_meaning(reading),
             is_value: true,
+            is_secret: false,
             explained: true,
             children: Vec::new(),
         };
@@ -309,7 +316,15 @@ impl Visitor for Describe {
 
     fn field(&mut self, at: Range<usize>, name: impl FnOnce() -> (Name, Name)) {
         let (name, meaning) = name();
-        self.add(Node { at, name, meaning, is_value: false, explained: true, children: Vec::new() });
+        self.add(Node {
+            at,
+            name,
+            meaning,
+            is_value: false,
+            is_secret: false,
+            explained: true,
+            children: Vec::new(),
+        });
     }
 
     fn enter(&mut self, at: Range<usize>, name: impl FnOnce() -> Name) {
@@ -320,14 +335,36 @@ impl Visitor for Describe {
                 name: name(),
                 meaning,
                 is_value: false,
+                is_secret: false,
                 explained: true,
                 children: Vec::new(),
             });
         }
     }
 
+    fn secret(&mut self, at: Range<usize>, name: impl FnOnce() -> Name) {
+        let meaning =
+            Name::new(format!("{} bytes, not shown", at.len()), format!("{} 字节, 不显示", at.len()));
+        let name = name();
+        self.add(Node {
+            at,
+            name,
+            meaning,
+            is_value: false,
+            is_secret: true,
+            explained: true,
+            children: Vec::new(),
+        });
+    }
+
+    fn carried(&mut self, device: Option<&crate::frame::Address>) {
+        self.device = device.copied();
+    }
+
     fn leave(&mut self) {
-        if let Some(group) = self.open.pop() {
+        if let Some(mut group) = self.open.pop() {
+            let end = group.children.iter().map(|n| n.at.end).max();
+            group.at.end = group.at.end.max(end.unwrap_or(0)); // a group whose end was not known at its beginning
             self.add(group);
         }
     }
@@ -341,7 +378,15 @@ impl Visitor for Describe {
         ]));
         let name = Name::new("Unknown identifier", "未知数据标识");
         let meaning = Name::new(key.clone(), key);
-        self.add(Node { at, name, meaning, is_value: false, explained: false, children: Vec::new() });
+        self.add(Node {
+            at,
+            name,
+            meaning,
+            is_value: false,
+            is_secret: false,
+            explained: false,
+            children: Vec::new(),
+        });
     }
 }
 
@@ -355,6 +400,7 @@ fn fill(mut nodes: Vec<Node>, whole: Range<usize>) -> Vec<Node> {
         name: Name::new("Unexplained", "未解析"),
         meaning: Name::new("", ""),
         is_value: false,
+        is_secret: false,
         explained: false,
         children: Vec::new(),
     };
@@ -382,7 +428,14 @@ impl Node {
             ("offset", Json::from(self.at.start)),
             ("length", Json::from(self.at.len())),
             ("name", pick(&self.name)),
-            ("hex", Json::Text(crate::format::hex(bytes.iter()))),
+            (
+                "hex",
+                Json::Text(if self.is_secret {
+                    "**".repeat(bytes.len())
+                } else {
+                    crate::format::hex(bytes.iter())
+                }),
+            ),
             ("meaning", pick(&self.meaning)),
             ("explained", Json::Bool(self.explained)),
         ];

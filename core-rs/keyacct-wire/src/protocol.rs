@@ -52,6 +52,7 @@ impl Protocol {
     pub const fn framing(self) -> Option<Framing> {
         match self {
             Protocol::Dlt645_2007 => Some(Framing::Dlt645),
+            Protocol::Gdw1376_1 => Some(Framing::Gdw1376_1),
             _ => None,
         }
     }
@@ -101,6 +102,8 @@ macro_rules! framings {
 framings! {
     /// DL/T 645, both editions.
     Dlt645 => dlt645::FrameView,
+    /// Q/GDW 1376.1 and 130.
+    Gdw1376_1 => gdw1376_1::FrameView,
 }
 
 /// What the caller says about the protocol of the bytes.

@@ -7,8 +7,10 @@ use crate::protocol::Protocol;
 
 /// Protocol, file name and text of every catalogue that is built in. `build.rs` parses each file of `registers/`, so a
 /// wrong row never reaches a user.
-pub const EMBEDDED: &[(Protocol, &str, &str)] =
-    &[(Protocol::Dlt645_2007, "dlt645_2007.tsv", include_str!("../registers/dlt645_2007.tsv"))];
+pub const EMBEDDED: &[(Protocol, &str, &str)] = &[
+    (Protocol::Dlt645_2007, "dlt645_2007.tsv", include_str!("../registers/dlt645_2007.tsv")),
+    (Protocol::Gdw1376_1, "gdw1376_1.tsv", include_str!("../registers/gdw1376_1.tsv")),
+];
 
 /// The catalogues of all protocols, built in and added.
 #[derive(Clone, Debug, Default)]
