@@ -20,7 +20,7 @@ try:
 except ModuleNotFoundError:
     if __name__ != "__main__":
         raise
-    if sys.version_info < (3, 11):  # noqa: UP036  this file is what an older Python meets first
+    if sys.version_info < (3, 11):
         sys.exit("keyacct needs Python 3.11 or later; this is " + sys.version.split()[0])
     folder = HERE / ".nox" / "bootstrap"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")

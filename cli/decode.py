@@ -44,11 +44,7 @@ def decode(
         typer.Option(
             "--registers",
             metavar="FILE.tsv",
-            help=str(
-                Text(
-                    "Register catalogue to add (a maker's own identifiers).", "追加的数据标识表 (厂家扩展)。"
-                )
-            ),
+            help=str(Text("Register catalogue to add (a maker's own identifiers).", "追加的数据标识表 (厂家扩展)。")),
         ),
     ] = None,
     format: FormatOption = Format.table,
@@ -110,9 +106,7 @@ def _write(texts: Iterator[str], format: Format) -> Iterator[str]:
 
 def _rows(frame: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """A frame as flat rows, one a value."""
-    head = {
-        key: frame.get(key) for key in ("line", "offset", "protocol", "valid", "direction", "address", "di")
-    }
+    head = {key: frame.get(key) for key in ("line", "offset", "protocol", "valid", "direction", "address", "di")}
     error = frame.get("error") or {}
     head["error"] = error.get("byte") or error.get("message")
     values = list(frame.get("values") or [])
@@ -123,22 +117,16 @@ def _rows(frame: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _show(frame: dict[str, Any]) -> None:
-    where = Text(
-        f"line {frame['line']}, byte {frame['offset']}", f"第 {frame['line']} 行, 第 {frame['offset']} 字节"
-    )
+    where = Text(f"line {frame['line']}, byte {frame['offset']}", f"第 {frame['line']} 行, 第 {frame['offset']} 字节")
     error = frame.get("error") or {}
     if not frame["valid"]:
         branches: list[render.Branch] = []
         if "hint" in error:
-            branches.append(
-                (str(Text(f"likely cause: {error['hint']}", f"可能原因: {error['hint']}")), True, [])
-            )
+            branches.append((str(Text(f"likely cause: {error['hint']}", f"可能原因: {error['hint']}")), True, []))
         title = Text(f"no valid frame: {error['message']}", f"没有有效报文: {error['message']}")
         render.write_tree(f"{where}: {title}", branches)
         return
-    heading = " ".join(
-        str(part) for part in (frame["protocol"], frame.get("direction"), frame.get("address")) if part
-    )
+    heading = " ".join(str(part) for part in (frame["protocol"], frame.get("direction"), frame.get("address")) if part)
     render.write_tree(f"{where}: {heading}", [_branch(field) for field in frame["fields"]])
 
 
@@ -178,7 +166,7 @@ def _lines(words: list[str]) -> Iterator[str]:
     yield " ".join(words)
 
 
-def _text_lines(stream: Any, name: str) -> Iterator[str]:  # noqa: ANN401  any binary file
+def _text_lines(stream: Any, name: str) -> Iterator[str]:
     longest = 64 << 20
     while raw := stream.readline(longest):
         if len(raw) == longest:

@@ -41,9 +41,7 @@ _COLUMNS = (
 def registers(
     text: Annotated[
         str | None,
-        typer.Argument(
-            help=str(Text("Only rows that hold this text or identifier.", "只列出含此文字或标识的行。"))
-        ),
+        typer.Argument(help=str(Text("Only rows that hold this text or identifier.", "只列出含此文字或标识的行。"))),
     ] = None,
     protocol: Annotated[
         str | None,

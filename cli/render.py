@@ -31,6 +31,11 @@ class Column:
     decimals: int | None = None
 
     @property
+    def widest(self) -> int:
+        """Columns of text at most; longer text is folded, a number never."""
+        return UNBOUNDED if self.numeric else 72
+
+    @property
     def numeric(self) -> bool:
         """Whether the column is right-aligned."""
         return self.decimals is not None
@@ -50,7 +55,7 @@ def write_rows(rows: Iterable[Row], columns: Sequence[Column], format: Format) -
         write_table(rows, columns)
 
 
-def write_json(document: Any) -> None:  # noqa: ANN401
+def write_json(document: Any) -> None:
     """Write one JSON document to stdout."""
     sys.stdout.write(json.dumps(_plain(document), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
 
@@ -66,7 +71,7 @@ def _write_csv(rows: Iterable[Row], columns: Sequence[Column]) -> None:
     sys.stdout.write(buffer.getvalue())
 
 
-def _csv_cell(value: Any) -> Any:  # noqa: ANN401
+def _csv_cell(value: Any) -> Any:
     plain = _plain(value)
     if isinstance(plain, str) and plain[:1] in ("=", "+", "-", "@", "\t", "\r", "\0"):
         return "'" + plain  # a spreadsheet would run it as a formula
@@ -74,7 +79,53 @@ def _csv_cell(value: Any) -> Any:  # noqa: ANN401
 
 
 def write_table(rows: Iterable[Row], columns: Sequence[Column], title: Text | None = None) -> None:
-    """Print a table that fits the terminal; numbers right-aligned, nothing cut."""
+    """Print a table, numbers right-aligned, nothing cut.
+
+    A table wider than the terminal is printed in parts, one below the other, each beginning with the columns that say
+    what a row is about.
+    """
+    from rich.cells import cell_len
+
+    cells = [[show(row.get(column.key), column.decimals) for column in columns] for row in rows]
+    widths = [
+        max([cell_len(str(column.title)), *(min(cell_len(line[n]), column.widest) for line in cells)])
+        for n, column in enumerate(columns)
+    ]
+    target = console()
+    for number, part in enumerate(_parts(columns, widths, target.width)):
+        if number:
+            target.print()
+        _print_part([columns[n] for n in part], [[line[n] for n in part] for line in cells], title, target)
+
+
+GAP = 3
+UNBOUNDED = 10_000
+"""Width of what is no terminal: a file or a pipe takes lines of any length."""
+
+
+def _parts(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[list[int]]:
+    """The columns of each part: all in one where they fit, else the leading texts and as many others as fit."""
+    everything = list(range(len(columns)))
+    if sum(widths) + GAP * (len(widths) - 1) <= room:
+        return [everything]
+    heads: list[int] = []
+    for n in everything:
+        if columns[n].numeric or len(heads) == 3 or sum(widths[h] + GAP for h in [*heads, n]) > room // 2:
+            break
+        heads.append(n)
+    taken = sum(widths[h] + GAP for h in heads)
+    parts: list[list[int]] = []
+    used = room + 1
+    for n in everything[len(heads) :]:
+        if used + widths[n] + GAP > room:
+            parts.append(list(heads))
+            used = taken
+        parts[-1].append(n)
+        used += widths[n] + GAP
+    return parts
+
+
+def _print_part(columns: Sequence[Column], cells: Sequence[Sequence[str]], title: Text | None, target: Any) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text as Styled
@@ -84,22 +135,28 @@ def write_table(rows: Iterable[Row], columns: Sequence[Column], title: Text | No
     table.title_justify = "left"
     for column in columns:
         table.add_column(
-            Styled(str(column.title)), justify="right" if column.numeric else "left", overflow="fold"
+            Styled(str(column.title)),
+            justify="right" if column.numeric else "left",
+            overflow="fold",
+            no_wrap=column.numeric,
+            max_width=None if column.numeric else column.widest,
         )
-    for row in rows:
-        table.add_row(*(Styled(show(row.get(column.key), column.decimals)) for column in columns))
-    console().print(table)
+    for line in cells:
+        table.add_row(*(Styled(cell) for cell in line))
+    target.print(table)
 
 
-def console() -> Any:  # noqa: ANN401  rich stays an import of this module's functions
+def console() -> Any:
     """A rich console on stdout that knows about `--no-color` and about not being a terminal."""
-    from rich.console import Console
+    from rich.console import Console as RichConsole
+
+    class Console(RichConsole):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would exit with 1; the one handler of errors knows better
 
     color = session.current().color and "NO_COLOR" not in os.environ
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
-    return Console(
-        file=sys.stdout, no_color=not color, highlight=False, markup=False, emoji=False, width=width
-    )
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNBOUNDED
+    return Console(file=sys.stdout, no_color=not color, highlight=False, markup=False, emoji=False, width=width)
 
 
 def _boxes() -> bool:
@@ -113,7 +170,7 @@ def say(text: str | Text, *, level: int = 0) -> None:
         sys.stderr.write(f"{text}\n")
 
 
-def show(value: Any, decimals: int | None = None) -> str:  # noqa: ANN401
+def show(value: Any, decimals: int | None = None) -> str:
     """A value as a person reads it; no value is an en dash, never 0."""
     if value is None:
         return "–"
@@ -133,7 +190,7 @@ def safe(text: str) -> str:
     return "".join(c if unicodedata.category(c)[0] != "C" else f"\\u{ord(c):04x}" for c in text)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401, PLR0911
+def _plain(value: Any) -> Any:
     """A value as JSON can hold it: times ISO 8601, decimals as numbers, no NaN, no infinity."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
@@ -142,11 +199,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401, PLR0911
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Decimal):
-        return (
-            int(value)
-            if value == value.to_integral_value() and value.as_tuple().exponent == 0
-            else float(value)
-        )
+        return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
     if isinstance(value, dt.datetime | dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, Text):
@@ -163,7 +216,7 @@ def write_tree(title: str, branches: Sequence[Branch]) -> None:
     from rich.text import Text as Styled
     from rich.tree import Tree
 
-    def grow(tree: Any, inner: Sequence[Branch]) -> None:  # noqa: ANN401
+    def grow(tree: Any, inner: Sequence[Branch]) -> None:
         for label, explained, children in inner:
             grow(tree.add(Styled(safe(label), style="" if explained else "bold red")), children)
 

@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 import typer.core
@@ -15,14 +15,27 @@ import typer.core
 from keyacct import i18n
 from keyacct.cli import exit_codes, session
 from keyacct.errors import InternalError, InterruptedRunError, KeyacctError, UsageError, from_os_error
-from keyacct.i18n import Text
+from keyacct.i18n import Lang, Text
 
 ClickUsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """The command-line parser's own usage error; typer keeps the parser private, so it is found by inheritance."""
 
 COMMANDS: dict[str, tuple[str, Text]] = {
+    "demo": ("demo", Text("A workspace with real and synthetic data, from frames to reports", "演示: 从报文到报表")),
+    "init": ("init", Text("Make a workspace", "新建工作区")),
     "decode": ("decode", Text("Frames of meters and terminals, byte by byte", "逐字节解析表计与终端报文")),
     "registers": ("registers", Text("Data identifiers that can be decoded", "可解析的数据标识")),
+    "replay": ("replay", Text("Captured bytes into readings and the store", "回放报文记录, 入库或导出")),
+    "registry": ("registry", Text("Accounts, points, meters, tariffs, by date", "户、计量点、电表、电价台账")),
+    "samples": ("samples", Text("Load curves from elsewhere into the store", "导入外部负荷曲线")),
+    "store": ("store", Text("The sample store: files, check, compaction", "采样库: 文件、校验、压实")),
+    "stats": ("stats", Text("Day and month statistics of Parquet samples", "Parquet 样本的日、月统计")),
+    "voltage": ("voltage", Text("Voltage compliance", "电压合格率")),
+    "pf": ("pf", Text("Power factor and its assessment", "功率因数及考核")),
+    "load": ("load", Text("Load, demand and energy", "负荷、需量与电量")),
+    "report": ("report", Text("Reports of accounts as Excel, HTML, CSV", "客户报表 (Excel、HTML、CSV)")),
+    "config": ("config", Text("Settings of the workspace", "工作区设置")),
+    "doctor": ("doctor", Text("Check the workspace and this installation", "检查工作区与安装环境")),
 }
 """Command name → (module of `keyacct.cli`, one line of help). A new command is one line here and one module."""
 
@@ -70,30 +83,36 @@ def build() -> Any:
         ),
     )
 
-    @app.callback()
-    def root(
-        version: bool = typer.Option(False, "--version", help=str(Text("Print the version.", "显示版本。"))),
-    ) -> None:
-        if version:
-            from keyacct._core import __version__
-
-            sys.stdout.write(f"keyacct {__version__}\n")
-            raise typer.Exit
-
+    app.callback()(session.with_shared_options(_root))
     return typer.main.get_command(app)
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", help=str(Text("Print the version.", "显示版本。")))] = False,
+) -> None:
+    if version:
+        from keyacct._core import __version__
+
+        sys.stdout.write(f"keyacct {__version__}\n")
+        raise typer.Exit
 
 
 def run(argv: Sequence[str]) -> int:
     """Run one command line; the published exit code."""
-    lang = _option(argv, "--lang")
-    if lang in ("en", "zh"):
-        i18n.set_language(lang)  # type: ignore[arg-type]  # checked on this line
+    with session.scope():
+        return _run(list(argv))
+
+
+def _run(argv: list[str]) -> int:
     machine = _option(argv, "--format") in ("json", "jsonl")
     debug = "--debug" in argv
     try:
-        with session.scope():
-            status = build().main(args=list(argv), prog_name="keyacct", standalone_mode=False)
-            sys.stdout.flush()
+        # Help texts are made when a command is imported, so the language must be known before.
+        lang = _option(argv, "--lang")
+        if lang is not None:
+            i18n.set_language(_language(lang))
+        status = build().main(args=_without(argv, "--lang"), prog_name="keyacct", standalone_mode=False)
+        sys.stdout.flush()
         return status if isinstance(status, int) else exit_codes.DONE
     except KeyacctError as error:
         return _fail(error, machine=machine, debug=debug)
@@ -103,8 +122,7 @@ def run(argv: Sequence[str]) -> int:
             machine=machine,
             debug=debug,
         )
-    except BrokenPipeError:
-        # The reader of our stdout has gone (`| head`): that is its right, and not an error of ours.
+    except (session.ReaderGoneError, BrokenPipeError):
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.DONE
@@ -145,6 +163,28 @@ def _option(argv: Sequence[str], name: str) -> str | None:
         if word.startswith(name + "="):
             return word.partition("=")[2]
     return None
+
+
+def _without(argv: Sequence[str], name: str) -> list[str]:
+    """The command line without an option that has been dealt with, wherever it stood."""
+    kept: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            return [*kept, word, *words]
+        if word == name:
+            next(words, None)
+        elif not word.startswith(name + "="):
+            kept.append(word)
+    return kept
+
+
+def _language(name: str) -> Lang:
+    if name == "en":
+        return "en"
+    if name == "zh":
+        return "zh"
+    raise UsageError("usage.invalid", f"--lang {name!r}", hint="choose en or zh")
 
 
 def _fail(error: KeyacctError, *, machine: bool, debug: bool) -> int:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from keyacct import clock, i18n
-from keyacct.errors import UsageError
 from keyacct.i18n import Text
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def open_workspace() -> Workspace:
 @contextlib.contextmanager
 def scope() -> Iterator[None]:
     """A fresh session; afterwards clock and language are as before (tests run many commands in one process)."""
-    global _current  # noqa: PLW0603  one command runs at a time
+    global _current
     _current = Session()
     try:
         yield
@@ -57,7 +56,7 @@ def scope() -> Iterator[None]:
 
 
 def _option(kind: Any, default: object, name: str, text: Text, *declarations: str, **more: Any) -> inspect.Parameter:
-    annotation = Annotated[kind, typer.Option(*declarations, help=str(text), rich_help_panel=None, **more)]
+    annotation = Annotated[kind, typer.Option(*declarations, help=str(text), show_default=False, **more)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
@@ -89,15 +88,41 @@ def _shared_options() -> list[inspect.Parameter]:
 
 
 def _apply(shared: dict[str, Any]) -> None:
-    if shared["shared_lang"] is not None:
-        if shared["shared_lang"] not in ("en", "zh"):
-            raise UsageError("usage.invalid", f"--lang {shared['shared_lang']!r}", hint="choose en or zh")
-        i18n.set_language(shared["shared_lang"])
+    """Keep what was given; an option may stand before the command's name or behind it."""
     if shared["shared_now"] is not None:
         clock.fix(shared["shared_now"])
-    _current.workspace = shared["shared_workspace"]
-    _current.verbosity = shared["shared_verbose"] - shared["shared_quiet"]
-    _current.color = not shared["shared_no_color"]
+    if shared["shared_workspace"] is not None:
+        _current.workspace = shared["shared_workspace"]
+    _current.verbosity += shared["shared_verbose"] - shared["shared_quiet"]
+    _current.color = _current.color and not shared["shared_no_color"]
+
+
+class ReaderGoneError(Exception):
+    """Who reads our stdout has gone (`| head`): that is its right, and not an error of ours."""
+
+
+def with_shared_options(function: Callable[..., int | None]) -> Callable[..., int | None]:
+    """The function with the shared options added to its own, and applied before it runs."""
+
+    @functools.wraps(function)
+    def run(**arguments: Any) -> int | None:
+        _apply({key: arguments.pop(key) for key in list(arguments) if key.startswith("shared_")})
+        try:
+            return function(**arguments)
+        except BrokenPipeError:
+            raise ReaderGoneError from None  # typer would turn the former into exit code 1
+
+    hints = get_type_hints(function, include_extras=True)
+    own = inspect.signature(function)
+    parameters = [
+        parameter.replace(
+            annotation=hints.get(parameter.name, parameter.annotation), kind=inspect.Parameter.KEYWORD_ONLY
+        )
+        for parameter in own.parameters.values()
+    ] + _shared_options()
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
 
 
 def command(app: typer.Typer, name: str | None = None, **settings: Any) -> Callable[[Callable[..., int | None]], Any]:
@@ -107,23 +132,7 @@ def command(app: typer.Typer, name: str | None = None, **settings: Any) -> Calla
     """
 
     def register(function: Callable[..., int | None]) -> Callable[..., int | None]:
-        @functools.wraps(function)
-        def run(**arguments: Any) -> int | None:
-            _apply({key: arguments.pop(key) for key in list(arguments) if key.startswith("shared_")})
-            return function(**arguments)
-
-        hints = get_type_hints(function, include_extras=True)
-        own = inspect.signature(function)
-        parameters = [
-            parameter.replace(
-                annotation=hints.get(parameter.name, parameter.annotation),
-                kind=inspect.Parameter.KEYWORD_ONLY,
-            )
-            for parameter in own.parameters.values()
-        ] + _shared_options()
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        app.command(name, **settings)(run)
+        app.command(name, **settings)(with_shared_options(function))
         return function
 
     return register

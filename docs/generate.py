@@ -25,7 +25,7 @@ def help_text(*arguments: str) -> str:
 
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        status = run([*arguments, "--help", "--lang", "en"] if arguments else ["--help"])
+        status = run([*arguments, "--help"])
     if status != 0:
         raise SystemExit(f"keyacct {' '.join(arguments)} --help ended with {status}")
     return "\n".join(line.rstrip() for line in out.getvalue().strip().splitlines()) + "\n"

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, missing_docs)] // only the parser of these modules is used here
 
+#[path = "src/annex_a.rs"]
+mod annex_a;
 #[path = "src/catalogue.rs"]
 mod catalogue;
 #[path = "src/format.rs"]
@@ -14,7 +16,7 @@ mod layout;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=registers");
-    for module in ["catalogue", "format", "hex", "layout"] {
+    for module in ["annex_a", "catalogue", "format", "hex", "layout"] {
         println!("cargo:rerun-if-changed=src/{module}.rs");
     }
     let mut files: Vec<_> = std::fs::read_dir("registers")?.collect::<Result<_, _>>()?;

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["decode", "stats"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  the attributes differ in type
+def __getattr__(name: str) -> Any:
     if name == "decode":
         from keyacct.wire import decode
 

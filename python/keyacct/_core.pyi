@@ -1,7 +1,7 @@
-"""Contract of the extension `keyacct._core`: every name of `__all__`, under the module that wraps it."""
+"""Contract of the Rust extension. `stubtest` compares it with the built module."""
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Protocol, final, type_check_only
 
 __all__ = [
     "OPTIMISED",
@@ -11,6 +11,10 @@ __all__ = [
     "decode",
     "describe",
     "error_codes",
+    "field_energy",
+    "field_load",
+    "field_voltage",
+    "month_stats",
     "protocols",
     "replay",
 ]
@@ -18,16 +22,22 @@ __all__ = [
 __version__: str
 OPTIMISED: bool
 
+@type_check_only
+class SupportsArrowStream(Protocol):
+    """Anything that gives an Arrow C stream: pyarrow, polars, duckdb, our own."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
 @final
 class ArrowStream:
-    """A table on its way to Python, readable once by anything that takes `__arrow_c_stream__`."""
+    """A table on its way out of the core; it can be read once."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 def error_codes() -> list[tuple[str, int]]:
     """(code, exit code) of every error (keyacct.errors)."""
 
-# keyacct.wire
+# --- keyacct.wire -----------------------------------------------------------------------------------------------------
 
 @final
 class Registers:
@@ -36,6 +46,7 @@ class Registers:
     def __new__(cls, files: Sequence[tuple[str, str]] = ...) -> Registers: ...
     def rows(self) -> list[dict[str, Any]]:
         """Every row: protocol, key, name, quantity, kind, format, access, source, file, line."""
+
     def rows_of_key(self, key: str) -> list[tuple[str, str]]:
         """(protocol, key as spelled) of the rows that an identifier or a register name belongs to."""
 
@@ -53,12 +64,10 @@ def describe(
 ) -> list[str]:
     """JSON objects of one line of hex text, one a frame."""
 
-def decode(
-    registers: Registers, buffer: object, protocol: str = "auto"
-) -> tuple[ArrowStream, dict[str, Any]]:
+def decode(registers: Registers, buffer: object, protocol: str = "auto") -> tuple[ArrowStream, dict[str, Any]]:
     """Readings of a whole byte stream, and the tally."""
 
-# keyacct.capture.replay
+# --- keyacct.capture.replay -------------------------------------------------------------------------------------------
 
 def replay(
     registers: Registers,
@@ -69,3 +78,32 @@ def replay(
     assumed: tuple[int, int] | None = None,
 ) -> tuple[ArrowStream, dict[str, Any]]:
     """Readings and tally of a capture file."""
+
+# --- keyacct.analysis -------------------------------------------------------------------------------------------------
+
+def month_stats(
+    data: str,
+    limits: str,
+    *,
+    interval_ms: int,
+    loss: float,
+    out: str | None = None,
+    threads: int | None = None,
+) -> tuple[ArrowStream, ArrowStream, list[str], int]: ...
+
+_Question = tuple[int, int, list[tuple[int, int]], int, bool]
+
+def field_voltage(
+    samples: object, parameters: object, question: _Question, floor_share: float, ceiling_share: float
+) -> tuple[ArrowStream, ArrowStream]: ...
+def field_load(
+    samples: object,
+    parameters: object,
+    tariffs: object,
+    question: _Question,
+    window_ms: int,
+    minimum_coverage: float,
+) -> tuple[ArrowStream, ArrowStream, ArrowStream]: ...
+def field_energy(
+    samples: object, parameters: object, tariffs: object, question: _Question, power: bool
+) -> tuple[ArrowStream, ArrowStream]: ...

@@ -27,7 +27,7 @@ def parse(text: str) -> dt.datetime:
 
 def fix(text: str | None) -> None:
     """Stop the clock at an instant; None lets it run again (or stand at `KEYACCT_NOW`, where that is set)."""
-    global _fixed  # noqa: PLW0603  the one mutable state of the program's time
+    global _fixed
     _fixed = parse(text) if text is not None else None
 
 

@@ -119,6 +119,7 @@ CODES: dict[str, type[KeyacctError]] = {
     "config.unknown_key": ConfigError,
     "config.workspace_missing": ConfigError,
     "config.workspace_exists": ConfigError,
+    "config.schema_newer": ConfigError,
     "config.registry_invalid": ConfigError,
     "config.registry_not_found": ConfigError,
     "config.report_unavailable": ConfigError,

@@ -30,7 +30,7 @@ _language: Lang | None = None
 
 def set_language(lang: Lang | None) -> None:
     """Choose the language of this process; None goes back to the environment's."""
-    global _language  # noqa: PLW0603  one language per process, set once by the command line
+    global _language
     _language = lang
 
 

@@ -1,7 +1,5 @@
 """Text logs to readings."""
 
-# ruff: noqa: DTZ001  readings carry naive civil times by design
-
 import datetime as dt
 import hashlib
 from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ class Run:
 @pytest.fixture
 def keyacct(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
     """`keyacct("decode", "68…")` runs a command line."""
-    from keyacct.cli.run import run
+    from keyacct.cli.run import COMMANDS, run
 
     monkeypatch.setenv("LANG", "C.UTF-8")
     for name in ("LC_ALL", "LC_MESSAGES", "KEYACCT_WORKSPACE", "KEYACCT_NOW"):
@@ -40,6 +41,9 @@ def keyacct(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 
     def call(*arguments: object) -> Run:
         capsys.readouterr()
+        if "--lang" in arguments:  # help texts are made at import; a real process has one language
+            for module, _ in COMMANDS.values():
+                sys.modules.pop(f"keyacct.cli.{module}", None)
         code = run([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return Run(code, captured.out, captured.err)

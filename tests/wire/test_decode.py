@@ -1,7 +1,5 @@
 """`keyacct.decode`: a byte stream to a table of readings."""
 
-# ruff: noqa: DTZ001  readings carry naive civil times by design
-
 import datetime as dt
 
 import pytest

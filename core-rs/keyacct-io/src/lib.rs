@@ -1,4 +1,20 @@
 //! Arrow, Parquet and capture files around the pure crates; knows no Python.
 
 pub mod capture;
+pub mod container;
+mod field_energy;
+mod field_load;
+pub mod field_parameters;
+pub mod field_samples;
+mod field_voltage;
+pub mod month_limits;
+mod month_pipeline;
+pub mod month_stats;
+mod month_tables;
+mod parquet_column;
+mod parquet_file;
 pub mod readings;
+
+pub use field_energy::{Source, energy};
+pub use field_load::load;
+pub use field_voltage::voltage;

@@ -359,9 +359,11 @@ impl Visitor for Collect<'_> {
         }
     }
 
-    fn device(&mut self, device: &Address) {
-        let own = self.head.map_or(Address::NONE, |head| head.address);
-        self.device = self.table.device(if device.as_bytes().is_empty() { &own } else { device });
+    fn carried(&mut self, device: Option<&Address>) {
+        self.point = None;
+        if let Some(address) = device.or(self.head.as_ref().map(|head| &head.address)) {
+            self.device = self.table.device(address);
+        }
     }
 
     #[inline]

@@ -67,6 +67,7 @@ codes! {
     ConfigUnknownKey = "config.unknown_key" => Config,
     WorkspaceMissing = "config.workspace_missing" => Config,
     WorkspaceExists = "config.workspace_exists" => Config,
+    SchemaNewer = "config.schema_newer" => Config,
     RegistryInvalid = "config.registry_invalid" => Config,
     RegistryNotFound = "config.registry_not_found" => Config,
     ReportUnavailable = "config.report_unavailable" => Config,

@@ -57,6 +57,19 @@ pub fn days_from_civil(year: i64, month: u8, day: u8) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
+/// The civil date so many days after 1970-01-01: year, month, day (proleptic Gregorian).
+pub fn civil_from_days(days: i64) -> (i64, u8, u8) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let of_era_year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * of_era_year + of_era_year / 4 - of_era_year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (era * 400 + of_era_year + i64::from(month <= 2), month as u8, day as u8)
+}
+
 impl Stamp {
     /// A full stamp to the second.
     pub const fn full(year: u16, month: u8, day: u8, hour: u8, minute: u8, second: u8) -> Stamp {
@@ -97,6 +110,21 @@ impl Stamp {
         Some(days * 86_400_000 + self.ms_of_day())
     }
 
+    /// So many minutes later; none without a whole date. 24:00 becomes 00:00 of the next day.
+    pub fn plus_minutes(&self, minutes: u32) -> Option<Stamp> {
+        let total = self.civil_ms()?.div_euclid(60_000) + i64::from(minutes);
+        let (year, month, day) = civil_from_days(total.div_euclid(1440));
+        let of_day = total.rem_euclid(1440);
+        Some(Stamp {
+            year: u16::try_from(year).ok(),
+            month: Some(month),
+            day: Some(day),
+            hour: Some((of_day / 60) as u8),
+            minute: Some((of_day % 60) as u8),
+            ..*self
+        })
+    }
+
     /// Milliseconds since midnight; parts that were not sent count as zero.
     pub fn ms_of_day(&self) -> i64 {
         let part = |v: Option<u8>| i64::from(v.unwrap_or(0));
@@ -105,9 +133,15 @@ impl Stamp {
     }
 }
 
-/// ISO 8601 with the parts that were sent: `2018-08-28T16:47`, `2018-08`, `16:09:25`, `08-28T16:47`.
+/// ISO 8601 with the parts that were sent: `2018-08-28T16:47`, `2018-08`, `16:09:25`, `08-28T16:47`; a day of no known
+/// month is `d28 16:19:39`.
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (None, None, Some(day)) = (self.year, self.month, self.day) {
+            let gap = if self.hour.is_some() { " " } else { "" };
+            write!(f, "d{day:02}{gap}")?; // `28T16:19` would read as a month
+            return Stamp { day: None, ..*self }.fmt(f);
+        }
         let mut gap = "";
         if let Some(v) = self.year {
             write!(f, "{v:04}")?;
@@ -155,6 +189,21 @@ mod tests {
         assert_eq!(end.civil_ms(), Stamp::full(2024, 3, 1, 0, 0, 0).civil_ms());
         assert!(!Stamp::full(2024, 2, 29, 24, 1, 0).is_valid());
         assert!(!Stamp::full(2023, 2, 29, 0, 0, 0).is_valid());
+    }
+
+    #[test]
+    fn every_day_of_four_centuries_has_one_number() {
+        let mut expected = (1970i64, 1u8, 1u8);
+        for number in 0..146_097 {
+            assert_eq!(civil_from_days(number), expected);
+            assert_eq!(days_from_civil(expected.0, expected.1, expected.2), number);
+            let (year, month, day) = expected;
+            expected = match (month, day) {
+                (12, 31) => (year + 1, 1, 1),
+                (month, day) if day == days_in_month(Some(year as u16), month) => (year, month + 1, 1),
+                _ => (year, month, day + 1),
+            };
+        }
     }
 
     #[test]

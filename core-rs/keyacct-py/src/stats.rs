@@ -1,8 +1,131 @@
 //! Statistics: Python's doors to `keyacct-stats` and to the Parquet reader of `keyacct-io`.
 
+use std::path::PathBuf;
+
+use arrow_array::RecordBatch;
+use keyacct_io::field_parameters::{Frame, parameters as read_parameters, tariffs as read_tariffs};
+use keyacct_io::month_stats::{Question, month_stats as compute};
+use keyacct_io::{Source, energy, load, voltage};
+use keyacct_model::{Error, ErrorCode};
+use keyacct_stats::zone::Zone;
 use pyo3::prelude::*;
 
+use crate::arrow::{ArrowStream, read_stream};
+use crate::error::to_py;
+
+/// Day and month figures of a Parquet data set: `(day, month, meters without limits, rows read)`. With `out` the tables
+/// are written there and come back empty.
+#[pyfunction]
+#[pyo3(signature = (data, limits, *, interval_ms, loss, out=None, threads=None))]
+fn month_stats(
+    py: Python<'_>,
+    data: PathBuf,
+    limits: PathBuf,
+    interval_ms: i64,
+    loss: f64,
+    out: Option<PathBuf>,
+    threads: Option<usize>,
+) -> PyResult<(ArrowStream, ArrowStream, Vec<String>, u64)> {
+    let mut raised = None;
+    let answer = py.detach(|| {
+        let question =
+            Question { data: &data, limits: &limits, out: out.as_deref(), interval_ms, loss, threads };
+        compute(&question, &mut || {
+            Python::attach(|py| py.check_signals()).map_err(|signal| {
+                raised = Some(signal);
+                Error::new(ErrorCode::Interrupted, "stopped")
+            })
+        })
+    });
+    match answer {
+        Ok(a) => Ok((
+            ArrowStream::from_batches(a.day.0, a.day.1),
+            ArrowStream::from_batches(a.month.0, a.month.1),
+            a.without_limits,
+            a.rows,
+        )),
+        Err(error) => Err(raised.unwrap_or_else(|| to_py(py, error))),
+    }
+}
+
+fn table(batch: RecordBatch) -> ArrowStream {
+    ArrowStream::from_batches(batch.schema(), vec![batch])
+}
+
+/// What holds for a whole question: `(from_ms, to_ms, zone offsets, max_gap_intervals, snapshots_follow)`.
+type FrameOf = (i64, i64, Vec<(i64, i64)>, i64, bool);
+
+fn frame((from_ms, to_ms, offsets, max_gap_intervals, snapshots_follow): FrameOf) -> Frame {
+    Frame { from_ms, to_ms, zone: Zone::new(offsets), max_gap_intervals, snapshots_follow }
+}
+
+/// Voltage compliance by the rules of the field: `(days, period)`, a row per point and phase.
+#[pyfunction]
+fn field_voltage(
+    py: Python<'_>,
+    samples: &Bound<'_, PyAny>,
+    parameters: &Bound<'_, PyAny>,
+    question: FrameOf,
+    floor_share: f64,
+    ceiling_share: f64,
+) -> PyResult<(ArrowStream, ArrowStream)> {
+    let (mut samples, mut parameters) = (read_stream(samples)?, read_stream(parameters)?);
+    let answer = py.detach(|| {
+        let parameters = read_parameters(&mut parameters, &[])?;
+        voltage(&mut samples, &parameters, &frame(question), floor_share, ceiling_share)
+    });
+    let (days, period) = answer.map_err(|e| to_py(py, e))?;
+    Ok((table(days), table(period)))
+}
+
+/// Load of accounts by the rules of the field: `(days, period, curve of the peak day)`.
+#[pyfunction]
+fn field_load(
+    py: Python<'_>,
+    samples: &Bound<'_, PyAny>,
+    parameters: &Bound<'_, PyAny>,
+    tariffs: &Bound<'_, PyAny>,
+    question: FrameOf,
+    window_ms: i64,
+    minimum_coverage: f64,
+) -> PyResult<(ArrowStream, ArrowStream, ArrowStream)> {
+    let (mut samples, mut parameters, mut tariffs) =
+        (read_stream(samples)?, read_stream(parameters)?, read_stream(tariffs)?);
+    let answer = py.detach(|| {
+        let (names, slots) = read_tariffs(&mut tariffs)?;
+        let parameters = read_parameters(&mut parameters, &names)?;
+        load(&mut samples, &parameters, &slots, &frame(question), window_ms.max(60_000), minimum_coverage)
+    });
+    let [days, period, curve] = answer.map_err(|e| to_py(py, e))?;
+    Ok((table(days), table(period), table(curve)))
+}
+
+/// Energies of points by the rules of the field: `(sums, where they come from)`; `power` integrates p and q.
+#[pyfunction]
+fn field_energy(
+    py: Python<'_>,
+    samples: &Bound<'_, PyAny>,
+    parameters: &Bound<'_, PyAny>,
+    tariffs: &Bound<'_, PyAny>,
+    question: FrameOf,
+    power: bool,
+) -> PyResult<(ArrowStream, ArrowStream)> {
+    let (mut samples, mut parameters, mut tariffs) =
+        (read_stream(samples)?, read_stream(parameters)?, read_stream(tariffs)?);
+    let answer = py.detach(|| {
+        let (names, slots) = read_tariffs(&mut tariffs)?;
+        let parameters = read_parameters(&mut parameters, &names)?;
+        let source = if power { Source::Power } else { Source::Energy };
+        energy(&mut samples, &parameters, &slots, &frame(question), source)
+    });
+    let (sums, rows) = answer.map_err(|e| to_py(py, e))?;
+    Ok((table(sums), table(rows)))
+}
+
 /// Adds the functions of this module to `keyacct._core`.
-pub fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(month_stats, module)?)?;
+    module.add_function(wrap_pyfunction!(field_voltage, module)?)?;
+    module.add_function(wrap_pyfunction!(field_load, module)?)?;
+    module.add_function(wrap_pyfunction!(field_energy, module)?)
 }

@@ -377,10 +377,13 @@ impl Catalogue {
                 quantity: known,
                 phase: None,
                 counted: false,
+                first: 0,
+                indexed: false,
                 kind: None,
                 stamps: false,
                 format,
                 occurrence,
+                tells_occurrence: false,
             }))
         };
         Ok(Row {

@@ -3,6 +3,7 @@
 use crate::dlt645;
 use crate::dlt698_45;
 use crate::frame::Frame;
+use crate::gdw1376_1;
 use crate::protocol::Protocol;
 use crate::registers::Registers;
 use crate::visit::Visitor;
@@ -27,9 +28,12 @@ impl<'r> Decoder<'r> {
     pub fn decode<V: Visitor>(&mut self, protocol: Protocol, frame: &[u8], visitor: &mut V) {
         let lookup = &mut self.lookups[protocol as usize];
         match protocol {
+            Protocol::Gdw1376_1 => {
+                gdw1376_1::decode(&gdw1376_1::FrameView::view(frame), &mut self.lookups, visitor);
+            }
             Protocol::Dlt645_2007 => dlt645::decode(&dlt645::FrameView::view(frame), lookup, visitor),
             Protocol::Dlt698_45 => dlt698_45::decode(frame, &mut self.assembler, lookup, visitor),
-            Protocol::Dlt645_1997 | Protocol::Gdw1376_1 | Protocol::ModbusRtu | Protocol::ModbusTcp => {} // no framing yields them before they are built (protocol.rs)
+            Protocol::Dlt645_1997 | Protocol::ModbusRtu | Protocol::ModbusTcp => {} // no framing yields them before they are built (protocol.rs)
         }
     }
 }

@@ -7,7 +7,7 @@ use keyacct_model::{Phase, Quality, Reading, Value};
 use crate::decoder::Decoder;
 use crate::deframe::{Deframer, Event};
 use crate::error::{Fault, WireError};
-use crate::frame::{Address, Direction};
+use crate::frame::Direction;
 use crate::json::Json;
 use crate::protocol::{Expect, Protocol};
 use crate::registers::Registers;
@@ -30,6 +30,7 @@ struct Node {
     name: Name,
     meaning: Name,
     is_value: bool,
+    is_secret: bool,
     explained: bool,
     children: Vec<Node>,
 }
@@ -47,8 +48,8 @@ struct Describe {
     header: Vec<(&'static str, Json)>,
     values: Vec<Json>,
     items: Vec<Item>,
-    device: Address,
     unknown: Vec<Json>,
+    device: Option<crate::frame::Address>,
     open: Vec<Node>,
     nodes: Vec<Node>,
 }
@@ -90,8 +91,8 @@ fn describe_frame(
         header: Vec::new(),
         values: Vec::new(),
         items: Vec::new(),
-        device: Address::NONE,
         unknown: Vec::new(),
+        device: None,
         open: Vec::new(),
         nodes: Vec::new(),
     };
@@ -285,10 +286,8 @@ impl Visitor for Describe {
 
     fn value(&mut self, at: Range<usize>, reading: &Reading) {
         let mut json = value_json(reading);
-        if let Json::Object(fields) = &mut json
-            && !self.device.as_bytes().is_empty()
-        {
-            fields.push(("device", Json::from(self.device.as_str())));
+        if let (Some(device), Json::Object(fields)) = (&self.device, &mut json) {
+            fields.push(("device", Json::from(device.as_str())));
         }
         self.items.last_mut().map_or(&mut self.values, |item| &mut item.values).push(json);
         let node = Node {
@@ -296,6 +295,7 @@ impl Visitor for Describe {
             name: reading_name(reading),
             meaning: reading_meaning(reading),
             is_value: true,
+            is_secret: false,
             explained: true,
             children: Vec::new(),
         };
@@ -310,17 +310,21 @@ impl Visitor for Describe {
         self.items.push(Item { point, function, values: Vec::new() });
     }
 
-    fn device(&mut self, device: &Address) {
-        self.device = *device;
-    }
-
     fn header(&mut self, key: &'static str, value: impl FnOnce() -> Json) {
         self.header.push((key, value()));
     }
 
     fn field(&mut self, at: Range<usize>, name: impl FnOnce() -> (Name, Name)) {
         let (name, meaning) = name();
-        self.add(Node { at, name, meaning, is_value: false, explained: true, children: Vec::new() });
+        self.add(Node {
+            at,
+            name,
+            meaning,
+            is_value: false,
+            is_secret: false,
+            explained: true,
+            children: Vec::new(),
+        });
     }
 
     fn enter(&mut self, at: Range<usize>, name: impl FnOnce() -> Name) {
@@ -331,14 +335,36 @@ impl Visitor for Describe {
                 name: name(),
                 meaning,
                 is_value: false,
+                is_secret: false,
                 explained: true,
                 children: Vec::new(),
             });
         }
     }
 
+    fn secret(&mut self, at: Range<usize>, name: impl FnOnce() -> Name) {
+        let meaning =
+            Name::new(format!("{} bytes, not shown", at.len()), format!("{} 字节, 不显示", at.len()));
+        let name = name();
+        self.add(Node {
+            at,
+            name,
+            meaning,
+            is_value: false,
+            is_secret: true,
+            explained: true,
+            children: Vec::new(),
+        });
+    }
+
+    fn carried(&mut self, device: Option<&crate::frame::Address>) {
+        self.device = device.copied();
+    }
+
     fn leave(&mut self) {
-        if let Some(group) = self.open.pop() {
+        if let Some(mut group) = self.open.pop() {
+            let end = group.children.iter().map(|n| n.at.end).max();
+            group.at.end = group.at.end.max(end.unwrap_or(0)); // a group whose end was not known at its beginning
             self.add(group);
         }
     }
@@ -352,7 +378,15 @@ impl Visitor for Describe {
         ]));
         let name = Name::new("Unknown identifier", "未知数据标识");
         let meaning = Name::new(key.clone(), key);
-        self.add(Node { at, name, meaning, is_value: false, explained: false, children: Vec::new() });
+        self.add(Node {
+            at,
+            name,
+            meaning,
+            is_value: false,
+            is_secret: false,
+            explained: false,
+            children: Vec::new(),
+        });
     }
 }
 
@@ -366,6 +400,7 @@ fn fill(mut nodes: Vec<Node>, whole: Range<usize>) -> Vec<Node> {
         name: Name::new("Unexplained", "未解析"),
         meaning: Name::new("", ""),
         is_value: false,
+        is_secret: false,
         explained: false,
         children: Vec::new(),
     };
@@ -393,7 +428,14 @@ impl Node {
             ("offset", Json::from(self.at.start)),
             ("length", Json::from(self.at.len())),
             ("name", pick(&self.name)),
-            ("hex", Json::Text(crate::format::hex(bytes.iter()))),
+            (
+                "hex",
+                Json::Text(if self.is_secret {
+                    "**".repeat(bytes.len())
+                } else {
+                    crate::format::hex(bytes.iter())
+                }),
+            ),
             ("meaning", pick(&self.meaning)),
             ("explained", Json::Bool(self.explained)),
         ];

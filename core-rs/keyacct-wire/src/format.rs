@@ -8,10 +8,15 @@
 //! | `BCD6` / `HEX4` / `RAW4` | digits / bytes in reading order (lowest first on the wire) / bytes as sent |
 //! | `BIN2`, `INT2` | unsigned, signed integer, low byte first; `BIN2.1` has one decimal |
 //! | `BITS2(1:name,8-9:name.A)` | bit string, low byte first, with the named bits |
+//! | `NBIN2` | `BIN2` in which all F and all E mean "no data" |
+//! | `MASK8` | bytes as sent, whatever they are: all F is a value here |
+//! | `IP4`, `PHONE8`, `DADT` | an IPv4 address; digits as sent up to the padding F; points and functions (Q/GDW 1376.1) |
+//! | `A1` … `A27` | the data formats of Q/GDW 1376.1 annex A; [`crate::layout`] gives them in the spelling above |
 //!
 //! A length in brackets (`ASCII[n]`) is that of a field read before. All F or all E is "no data"; another digit above
 //! 9 is an invalid digit. Both give null, with the quality bit that says which.
 
+use crate::annex_a;
 use keyacct_model::{Decimal, Phase, Quality, Quantity, Stamp, Value};
 
 /// How many bytes a field has.
@@ -19,8 +24,8 @@ use keyacct_model::{Decimal, Phase, Quality, Quantity, Stamp, Value};
 pub enum Size {
     /// Always as many.
     Fixed(u8),
-    /// As the slot of this number says.
-    Slot(u8),
+    /// As the slot of this number says, less so many.
+    Slot(u8, u8),
     /// All that are left.
     Rest,
 }
@@ -45,6 +50,8 @@ pub enum Part {
     Year,
     /// Month.
     Month,
+    /// Month in the low five bits, day of the week above it: 1 is Monday, 0 none (A.1 of Q/GDW 1376.1).
+    WeekdayMonth,
     /// Day of the month.
     Day,
     /// Day of the week, 0 is Sunday.
@@ -95,6 +102,23 @@ pub enum Format {
         signed: bool,
         /// Places after the point.
         scale: u8,
+        /// Whether all F and all E mean "no data".
+        nullable: bool,
+    },
+    /// Bytes as sent, whatever they are.
+    Mask(Size),
+    /// An IPv4 address.
+    Ip4,
+    /// Digits of a telephone number as sent, F behind the last one.
+    Phone(u8),
+    /// DA and DT: points and functions (Q/GDW 1376.1).
+    PointFunction,
+    /// Three digits, a sign and a power of ten (A.2).
+    Power10,
+    /// Seven digits, a sign and a flag "thousands" (A.3), with so many places after the point without the flag.
+    Thousands {
+        /// Places after the point.
+        scale: u8,
     },
     /// A bit string, low byte first.
     Bits {
@@ -127,9 +151,16 @@ pub const fn to_bcd(value: u8) -> u8 {
     ((value / 10 % 10) << 4) | (value % 10)
 }
 
-/// Whether the bytes say "no data": all F or all E.
+/// Whether the bytes say "no data": all F or all E (terminals also send EFH).
 pub fn is_no_data(bytes: &[u8]) -> bool {
-    bytes.first().is_some_and(|first| matches!(first, 0xFF | 0xEE) && bytes.iter().all(|byte| byte == first))
+    bytes
+        .first()
+        .is_some_and(|first| matches!(first, 0xFF | 0xEE | 0xEF) && bytes.iter().all(|byte| byte == first))
+}
+
+/// Why digits cannot be read: terminals fill the places that a meter did not give with EEH, also in part of a field.
+pub fn not_digits(bytes: &[u8]) -> Quality {
+    if is_no_data(bytes) || bytes.contains(&0xEE) { Quality::NO_DATA } else { Quality::INVALID_DIGIT }
 }
 
 /// A decimal from BCD bytes, lowest pair first.
@@ -153,7 +184,7 @@ pub fn read_bcd(bytes: &[u8], scale: u8, signed: bool) -> (Value, Quality) {
             Quality::GOOD,
         );
     }
-    (Value::Null, if is_no_data(bytes) { Quality::NO_DATA } else { Quality::INVALID_DIGIT })
+    (Value::Null, not_digits(bytes))
 }
 
 /// A civil time from BCD pairs, last printed part first. All zero, all F and all E mean "none recorded".
@@ -166,10 +197,18 @@ pub fn read_time(bytes: &[u8], parts: &[Part]) -> (Option<Stamp>, Option<u8>, Qu
     let mut stamp = Stamp::default();
     let mut weekday = None;
     for (part, byte) in parts.iter().zip(bytes.iter().rev()) {
-        let Some(value) = bcd(*byte) else { return (None, None, Quality::INVALID_DIGIT) };
+        let day = *byte >> 5;
+        let plain = if *part == Part::WeekdayMonth { *byte & 0x1F } else { *byte };
+        let Some(value) = bcd(plain).filter(|_| *byte != 0xEE) else {
+            return (None, None, not_digits(bytes));
+        };
         match part {
             Part::Year => stamp.year = Some(2000 + u16::from(value)),
             Part::Month => stamp.month = Some(value),
+            Part::WeekdayMonth => {
+                stamp.month = Some(value);
+                weekday = (day > 0).then_some(day);
+            }
             Part::Day => stamp.day = Some(value),
             Part::Weekday => weekday = Some(value),
             Part::Hour => stamp.hour = Some(value),
@@ -190,6 +229,10 @@ pub fn write_time(stamp: &Stamp, weekday: u8, parts: &[Part], out: &mut Vec<u8>)
         let value = match part {
             Part::Year => u8::try_from(stamp.year?.checked_sub(2000)?).ok().filter(|y| *y < 100)?,
             Part::Month => stamp.month?,
+            Part::WeekdayMonth => {
+                out.push(to_bcd(stamp.month?) | weekday << 5);
+                continue;
+            }
             Part::Day => stamp.day?,
             Part::Weekday => weekday,
             Part::Hour => stamp.hour?,
@@ -233,16 +276,22 @@ impl Format {
             | Format::Binary { bytes, .. }
             | Format::Bits { bytes, .. } => Some(usize::from(*bytes)),
             Format::Time(parts) => Some(parts.len()),
-            Format::Text { size, .. } | Format::Hex { size, .. } => match size {
+            Format::Ip4 | Format::PointFunction | Format::Thousands { .. } => Some(4),
+            Format::Power10 => Some(2),
+            Format::Phone(bytes) => Some(usize::from(*bytes)),
+            Format::Text { size, .. } | Format::Hex { size, .. } | Format::Mask(size) => match size {
                 Size::Fixed(bytes) => Some(usize::from(*bytes)),
-                Size::Slot(_) | Size::Rest => None,
+                Size::Slot(..) | Size::Rest => None,
             },
         }
     }
 
     /// Whether its values are plain numbers, so that the quantity's unit applies.
     pub const fn is_number(&self) -> bool {
-        matches!(self, Format::Bcd { .. } | Format::Binary { .. })
+        matches!(
+            self,
+            Format::Bcd { .. } | Format::Binary { .. } | Format::Power10 | Format::Thousands { .. }
+        )
     }
 
     /// The value of a whole field.
@@ -253,6 +302,12 @@ impl Format {
                 let (stamp, _, quality) = read_time(bytes, parts);
                 (stamp.map_or(Value::Null, Value::Time), quality)
             }
+            Format::Mask(_) => (Value::Text(hex(bytes.iter())), Quality::GOOD),
+            Format::Ip4 => (Value::Text(ip4(bytes)), Quality::GOOD),
+            Format::PointFunction => annex_a::read_identifier(bytes),
+            Format::Power10 => annex_a::read_power10(bytes),
+            Format::Thousands { scale } => annex_a::read_thousands(bytes, *scale),
+            Format::Binary { nullable: true, .. } if is_no_data(bytes) => (Value::Null, Quality::NO_DATA),
             _ if is_no_data(bytes) && !matches!(self, Format::Binary { .. } | Format::Bits { .. }) => {
                 (Value::Null, Quality::NO_DATA)
             }
@@ -262,6 +317,10 @@ impl Format {
             Format::Text { reversed: false, .. } => (Value::Text(text(bytes.iter().copied())), Quality::GOOD),
             Format::Digits(_) | Format::Hex { reversed: true, .. } | Format::Bits { .. } => {
                 (Value::Text(hex(bytes.iter().rev())), Quality::GOOD)
+            }
+            Format::Phone(_) => {
+                let digits = hex(bytes.iter());
+                (Value::Text(digits.trim_end_matches('F').to_owned()), Quality::GOOD)
             }
             Format::Hex { reversed: false, .. } => (Value::Text(hex(bytes.iter())), Quality::GOOD),
             Format::Binary { signed, scale, .. } => {
@@ -302,7 +361,7 @@ impl Format {
                     *top |= 0x80;
                 }
             }
-            (Format::Binary { bytes, signed, scale }, Value::Number(number)) => {
+            (Format::Binary { bytes, signed, scale, .. }, Value::Number(number)) => {
                 let number = rescale(*number, *scale)?;
                 let all = number.to_le_bytes();
                 let (kept, cut) = all.split_at(usize::from(*bytes).min(8));
@@ -310,6 +369,19 @@ impl Format {
                     return None;
                 }
                 out.extend_from_slice(kept);
+            }
+            (Format::Power10, Value::Number(number)) => annex_a::write_power10(*number, out)?,
+            (Format::Thousands { scale }, Value::Number(number)) => {
+                annex_a::write_thousands(*number, *scale, out)?
+            }
+            (Format::PointFunction, Value::Text(text)) => annex_a::write_identifier(text, out)?,
+            (Format::Ip4, Value::Text(text)) => out.extend(text.parse::<std::net::Ipv4Addr>().ok()?.octets()),
+            (Format::Phone(bytes), Value::Text(text)) => {
+                let digits = 2 * usize::from(*bytes);
+                out.extend(
+                    Some(crate::hex::decode(&format!("{text:F<digits$}"))?)
+                        .filter(|b| 2 * b.len() == digits)?,
+                );
             }
             (Format::Time(parts), Value::Time(stamp)) => write_time(stamp, 0, parts, out)?,
             (Format::Text { reversed, .. }, Value::Text(text)) if text.is_ascii() => {
@@ -324,12 +396,15 @@ impl Format {
                 }
                 out.extend(bytes);
             }
-            (Format::Digits(_) | Format::Bits { .. } | Format::Hex { .. }, Value::Text(text)) => {
+            (
+                Format::Digits(_) | Format::Bits { .. } | Format::Hex { .. } | Format::Mask(_),
+                Value::Text(text),
+            ) => {
                 let mut bytes = crate::hex::decode(text)?;
                 if fixed.is_some_and(|size| size != bytes.len()) {
                     return None;
                 }
-                if !matches!(self, Format::Hex { reversed: false, .. }) {
+                if !matches!(self, Format::Hex { reversed: false, .. } | Format::Mask(_)) {
                     bytes.reverse();
                 }
                 out.extend(bytes);
@@ -340,7 +415,12 @@ impl Format {
     }
 }
 
-fn rescale(number: Decimal, scale: u8) -> Option<i64> {
+fn ip4(bytes: &[u8]) -> String {
+    bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(".")
+}
+
+/// The digits of a number at another scale; none when places would be lost.
+pub fn rescale(number: Decimal, scale: u8) -> Option<i64> {
     if number.scale <= scale {
         return number.digits.checked_mul(10i64.checked_pow(u32::from(scale - number.scale))?);
     }

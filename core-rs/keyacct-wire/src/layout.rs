@@ -2,17 +2,21 @@
 //!
 //! ```text
 //! layout  := alternative ( " | " alternative )*        chosen by the length of the data alone
-//! item    := field | slot | repeat | skip
-//! field   := quantity [ "." phase | ".#" ] [ "/" kind ] [ "!" ] ":" FORMAT [ "@" TIMEFORMAT ]
-//! slot    := LETTER "=" FORMAT                          a number that a length or a count refers to
-//! repeat  := "[" count "]{" item* "}"                   count: 4, M, M+1 or * (until the data ends)
+//! item    := field | slot | repeat | skip | secret | "()"      "()" alone: no data
+//! field   := quantity [ "." phase | ".#" | ".#1" | ".n" ] [ "/" kind ] [ "!" ] ":" FORMAT [ ("@" | "@@") TIMEFORMAT ]
+//! slot    := LETTER "=" [ quantity ":" ] FORMAT         a number that a length or a count refers to
+//! repeat  := "[" count "]{" item* "}"                   count: 4, M, M+1, #M (bits set in M) or * (until the data ends)
 //! skip    := "-:" FORMAT                                reserved bytes
+//! secret  := "*:" FORMAT                                a password: told that it is there, never its bytes
 //! ```
-//! `.#` takes the tariff (and the index) from the innermost repeat, 0 first. `!` marks the device's own time of the
-//! values that follow. `@` is the time of occurrence right behind a value. Formats: [`crate::format`].
+//! `.#` takes the tariff (and the index) from the innermost repeat, 0 first (`.#1`: 1 first); `.n` takes the index only,
+//! 1 first, or the number of the bit from 1 in a repeat over bits. `!` marks the device's own time of the values that
+//! follow. `@` is the time of occurrence right behind a value; `@@` also tells it as a value of its own. Formats:
+//! [`crate::format`].
 
 use keyacct_model::{Kind, Phase, Quantity};
 
+use crate::annex_a;
 use crate::format::{Bit, Format, Part, Size};
 
 /// A field of a layout.
@@ -24,6 +28,10 @@ pub struct Field {
     pub phase: Option<Phase>,
     /// Whether the innermost repeat counts tariffs.
     pub counted: bool,
+    /// Added to the tariff, or to the index of the innermost repeat where `indexed`.
+    pub first: u8,
+    /// Whether the innermost repeat gives the index.
+    pub indexed: bool,
     /// Its kind; none takes the row's.
     pub kind: Option<Kind>,
     /// Whether it is the device's own time of what follows.
@@ -32,6 +40,8 @@ pub struct Field {
     pub format: Format,
     /// Format of the time of occurrence right behind it.
     pub occurrence: Option<Vec<Part>>,
+    /// Whether that time is also told as a value.
+    pub tells_occurrence: bool,
 }
 
 /// How often a group repeats.
@@ -41,6 +51,8 @@ pub enum Count {
     Fixed(u16),
     /// As the slot says, plus this.
     Slot(u8, u16),
+    /// Once for each bit that is set in the slot.
+    Bits(u8),
     /// Until the data ends.
     Rest,
 }
@@ -52,6 +64,10 @@ pub enum Item {
     Field(Field),
     /// A number that later items refer to.
     Slot(u8, Format),
+    /// A value that later items refer to.
+    Count(u8, Field),
+    /// A password.
+    Secret(Format),
     /// A group that repeats.
     Repeat(Count, Vec<Item>),
     /// Reserved bytes.
@@ -89,12 +105,15 @@ impl Layout {
     /// A sentence that names the part that cannot be read.
     pub fn parse(text: &str) -> Result<Layout, String> {
         let alternatives = text.split(" | ").map(|part| {
+            if part.trim() == "()" {
+                return Ok(Vec::new());
+            }
             let mut words = Words { rest: part.trim(), depth: 0 };
             words.items()
         });
         let all = alternatives.collect::<Result<Vec<_>, _>>()?;
-        if all.iter().any(Vec::is_empty) {
-            return Err("the layout is empty".into());
+        if text.trim().is_empty() {
+            return Err("the layout is empty; no data is written ()".into());
         }
         Ok(Layout(all))
     }
@@ -104,8 +123,10 @@ impl Layout {
 pub fn fixed_size(items: &[Item]) -> Option<usize> {
     items.iter().try_fold(0, |sum: usize, item| {
         let size = match item {
-            Item::Field(field) => field.format.size()? + field.occurrence.as_ref().map_or(0, Vec::len),
-            Item::Slot(_, format) | Item::Skip(format) => format.size()?,
+            Item::Field(field) | Item::Count(_, field) => {
+                field.format.size()? + field.occurrence.as_ref().map_or(0, Vec::len)
+            }
+            Item::Slot(_, format) | Item::Skip(format) | Item::Secret(format) => format.size()?,
             Item::Repeat(Count::Fixed(count), inner) => {
                 fixed_size(inner)?.checked_mul(usize::from(*count))?
             }
@@ -173,6 +194,9 @@ fn parse_count(text: &str) -> Result<Count, String> {
     if let Ok(count) = text.parse() {
         return Ok(Count::Fixed(count));
     }
+    if let Some(slot) = text.strip_prefix('#') {
+        return slot_number(slot).map(Count::Bits).ok_or_else(|| format!("{text:?} is no count"));
+    }
     let (name, plus) = text.split_once('+').unwrap_or((text, "0"));
     let slot = slot_number(name).ok_or_else(|| format!("{text:?} is no count"))?;
     let plus = plus.parse().map_err(|_| format!("{text:?} is no count"))?;
@@ -183,11 +207,20 @@ fn parse_item(word: &str) -> Result<Item, String> {
     if let Some((name, format)) = word.split_once('=')
         && let Some(slot) = slot_number(name)
     {
-        return Ok(Item::Slot(slot, parse_format(format)?));
+        if !format.contains(':') {
+            return Ok(Item::Slot(slot, parse_format(format)?));
+        }
+        return match parse_item(format)? {
+            Item::Field(field) => Ok(Item::Count(slot, field)),
+            _ => Err(format!("{word:?} names no quantity")),
+        };
     }
     let (name, format) = word.split_once(':').ok_or_else(|| format!("{word:?} has no `:FORMAT`"))?;
     if name == "-" {
         return Ok(Item::Skip(parse_format(format)?));
+    }
+    if name == "*" {
+        return Ok(Item::Secret(parse_format(format)?));
     }
     let (name, stamps) = name.strip_suffix('!').map_or((name, false), |name| (name, true));
     let (name, kind) = match name.split_once('/') {
@@ -196,10 +229,27 @@ fn parse_item(word: &str) -> Result<Item, String> {
         }
         None => (name, None),
     };
-    let (name, counted) = name.strip_suffix(".#").map_or((name, false), |name| (name, true));
+    let (name, counted, indexed, first) = match name.rsplit_once('.') {
+        Some((name, "#")) => (name, true, false, 0),
+        Some((name, "#1")) => (name, true, false, 1),
+        Some((name, "n")) => (name, false, true, 1),
+        _ => (name, false, false, 0),
+    };
+    let tells_occurrence = format.contains("@@");
     let (quantity, phase) = parse_quantity(name)?;
     let (format, occurrence) = parse_value_format(format)?;
-    Ok(Item::Field(Field { quantity, phase, counted, kind, stamps, format, occurrence }))
+    Ok(Item::Field(Field {
+        quantity,
+        phase,
+        counted,
+        first,
+        indexed,
+        kind,
+        stamps,
+        format,
+        occurrence,
+        tells_occurrence,
+    }))
 }
 
 fn parse_quantity(name: &str) -> Result<(Quantity, Option<Phase>), String> {
@@ -220,7 +270,9 @@ fn parse_quantity(name: &str) -> Result<(Quantity, Option<Phase>), String> {
 /// A sentence that names the part that cannot be read.
 pub fn parse_value_format(text: &str) -> Result<(Format, Option<Vec<Part>>), String> {
     let Some((value, time)) = text.split_once('@') else { return Ok((parse_format(text)?, None)) };
-    let parts = parse_parts(time).ok_or_else(|| format!("{time:?} is no time format"))?;
+    let time = time.strip_prefix('@').unwrap_or(time);
+    let parts = parse_parts(annex_a::spelling(time).unwrap_or(time))
+        .ok_or_else(|| format!("{time:?} is no time format"))?;
     Ok((parse_format(value)?, Some(parts)))
 }
 
@@ -232,6 +284,7 @@ fn parse_parts(text: &str) -> Option<Vec<Part>> {
         Some(match &text[n..n + 2] {
             "YY" => Part::Year,
             "MM" => Part::Month,
+            "wM" => Part::WeekdayMonth,
             "DD" => Part::Day,
             "WW" => Part::Weekday,
             "hh" => Part::Hour,
@@ -245,7 +298,11 @@ fn parse_parts(text: &str) -> Option<Vec<Part>> {
 
 fn parse_size(text: &str) -> Option<Size> {
     if let Some(slot) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
-        return if slot == "*" { Some(Size::Rest) } else { slot_number(slot).map(Size::Slot) };
+        let (slot, less) = slot.split_once('-').unwrap_or((slot, "0"));
+        return match slot {
+            "*" => Some(Size::Rest),
+            slot => Some(Size::Slot(slot_number(slot)?, less.parse().ok()?)),
+        };
     }
     text.parse().ok().map(Size::Fixed)
 }
@@ -256,6 +313,15 @@ fn parse_size(text: &str) -> Option<Size> {
 /// A sentence that names the format.
 pub fn parse_format(text: &str) -> Result<Format, String> {
     let unknown = || format!("{text:?} is no format");
+    match text {
+        "A2" => return Ok(Format::Power10),
+        "A3" => return Ok(Format::Thousands { scale: 0 }),
+        "A3Y" => return Ok(Format::Thousands { scale: 3 }),
+        "IP4" => return Ok(Format::Ip4),
+        "DADT" => return Ok(Format::PointFunction),
+        _ => {}
+    }
+    let text = annex_a::spelling(text).unwrap_or(text);
     if let Some(parts) = parse_parts(text) {
         return Ok(Format::Time(parts));
     }
@@ -285,14 +351,25 @@ pub fn parse_format(text: &str) -> Result<Format, String> {
     if let Some(size) = sized("RAW") {
         return Ok(Format::Hex { size: size?, reversed: false });
     }
+    if let Some(size) = sized("MASK") {
+        return Ok(Format::Mask(size?));
+    }
+    if let Some(Ok(Size::Fixed(bytes))) = sized("PHONE") {
+        return Ok(Format::Phone(bytes));
+    }
     if let Some(Ok(Size::Fixed(bytes))) = sized("BCD") {
         return Ok(Format::Digits(bytes));
     }
-    for (name, signed) in [("BIN", false), ("INT", true)] {
+    for (name, signed, nullable) in [("BIN", false, false), ("NBIN", false, true), ("INT", true, false)] {
         if let Some(rest) = text.strip_prefix(name) {
             let (bytes, scale) = rest.split_once('.').unwrap_or((rest, "0"));
             let bytes = bytes.parse().ok().filter(|n| (1..=8).contains(n)).ok_or_else(unknown)?;
-            return Ok(Format::Binary { bytes, signed, scale: scale.parse().map_err(|_| unknown())? });
+            return Ok(Format::Binary {
+                bytes,
+                signed,
+                scale: scale.parse().map_err(|_| unknown())?,
+                nullable,
+            });
         }
     }
     if let Some(rest) = text.strip_prefix("BITS") {

@@ -3,6 +3,7 @@
 //! The way of a byte: [`Deframer`] finds frames, [`decoder::Decoder`] walks a frame's data by the rows of a
 //! [`catalogue::Catalogue`], a [`visit::Visitor`] takes what is met.
 
+pub mod annex_a;
 pub mod catalogue;
 pub mod checksum;
 pub mod cursor;
@@ -14,6 +15,7 @@ pub mod dlt698_45;
 pub mod error;
 pub mod format;
 pub mod frame;
+pub mod gdw1376_1;
 pub mod hex;
 pub mod json;
 pub mod layout;
@@ -21,6 +23,7 @@ pub mod protocol;
 pub mod registers;
 pub mod visit;
 pub mod walk;
+pub mod write;
 
 pub use deframe::{Deframer, Event};
 pub use error::{Fault, WireError};

@@ -67,6 +67,7 @@ impl Protocol {
         match self {
             Protocol::Dlt645_2007 => Some(Framing::Dlt645),
             Protocol::Dlt698_45 => Some(Framing::Dlt698_45),
+            Protocol::Gdw1376_1 => Some(Framing::Gdw1376_1),
             _ => None,
         }
     }
@@ -118,6 +119,8 @@ framings! {
     Dlt645 => dlt645::FrameView,
     /// DL/T 698.45.
     Dlt698_45 => dlt698_45::FrameView,
+    /// Q/GDW 1376.1 and 130.
+    Gdw1376_1 => gdw1376_1::FrameView,
 }
 
 /// What the caller says about the protocol of the bytes.

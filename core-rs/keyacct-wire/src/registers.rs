@@ -10,6 +10,7 @@ use crate::protocol::Protocol;
 pub const EMBEDDED: &[(Protocol, &str, &str)] = &[
     (Protocol::Dlt645_2007, "dlt645_2007.tsv", include_str!("../registers/dlt645_2007.tsv")),
     (Protocol::Dlt698_45, "dlt698_45.tsv", include_str!("../registers/dlt698_45.tsv")),
+    (Protocol::Gdw1376_1, "gdw1376_1.tsv", include_str!("../registers/gdw1376_1.tsv")),
 ];
 
 /// The catalogues of all protocols, built in and added.

@@ -50,14 +50,18 @@ pub trait Visitor {
     /// From here on values belong to this point and function (1376.1: pn and fn).
     fn item(&mut self, _point: u16, _function: u16) {}
 
-    /// From here on values belong to this device behind the one that sends; [`Address::NONE`] ends that.
-    fn device(&mut self, _device: &Address) {}
-
     /// A header field of the published JSON form.
     fn header(&mut self, _key: &'static str, _value: impl FnOnce() -> Json) {}
 
     /// A named field that is no value: start bytes, lengths, reserved bytes. `meaning` may be empty.
     fn field(&mut self, _at: Range<usize>, _name: impl FnOnce() -> (Name, Name)) {}
+
+    /// A password or key: what it is, never its bytes.
+    fn secret(&mut self, _at: Range<usize>, _name: impl FnOnce() -> Name) {}
+
+    /// Values and fields until the next call come from a frame that this one carries (a relayed meter's answer), whose
+    /// device this is; none: from the frame itself again.
+    fn carried(&mut self, _device: Option<&Address>) {}
 
     /// A group of fields begins; what follows until `leave` is inside it.
     fn enter(&mut self, _at: Range<usize>, _name: impl FnOnce() -> Name) {}

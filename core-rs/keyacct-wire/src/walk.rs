@@ -106,22 +106,22 @@ fn walk_row<V: Visitor>(
     data: &mut Cursor<'_>,
     visitor: &mut V,
 ) -> bool {
-    let phase = match row.phase {
-        PhaseOf::Fixed(phase) => phase,
-        PhaseOf::Key => Phase::from_number(bound.phase.unwrap_or(0)),
-    };
-    let kind = if bound.settled && row.kind == Kind::Register { Kind::FreezeSettlement } else { row.kind };
-    Walk {
-        visitor,
-        phase,
-        tariff: row.tariff.or(bound.tariff).unwrap_or(0),
-        index: bound.index.unwrap_or(0),
-        kind,
-        count: 0,
-        stamp: None,
-        slots: [0; 26],
-    }
-    .items(items, data)
+    Walk::of_row(row, bound, visitor).items(items, data)
+}
+
+/// Walks one alternative of a row's layout whose values carry a time that stands before them; whether all of it was
+/// there. A time of occurrence without year or month takes them from that time.
+pub fn walk_stamped<V: Visitor>(
+    row: &Row,
+    key: u64,
+    items: &[Item],
+    stamp: Option<Stamp>,
+    data: &mut Cursor<'_>,
+    visitor: &mut V,
+) -> bool {
+    let mut walk = Walk::of_row(row, row.pattern.bind(key), visitor);
+    walk.stamp = stamp;
+    walk.items(items, data)
 }
 
 /// Walks a layout that belongs to no row, such as the fixed data of a command.
@@ -139,13 +139,34 @@ pub fn walk_items<V: Visitor>(items: &[Item], kind: Kind, data: &mut Cursor<'_>,
     walk.items(items, data)
 }
 
-impl<V: Visitor> Walk<'_, V> {
+impl<'v, V: Visitor> Walk<'v, V> {
+    fn of_row(row: &Row, bound: Bound, visitor: &'v mut V) -> Walk<'v, V> {
+        let phase = match row.phase {
+            PhaseOf::Fixed(phase) => phase,
+            PhaseOf::Key => Phase::from_number(bound.phase.unwrap_or(0)),
+        };
+        let kind =
+            if bound.settled && row.kind == Kind::Register { Kind::FreezeSettlement } else { row.kind };
+        Walk {
+            visitor,
+            phase,
+            tariff: row.tariff.or(bound.tariff).unwrap_or(0),
+            index: bound.index.unwrap_or(0),
+            kind,
+            count: 0,
+            stamp: None,
+            slots: [0; 26],
+        }
+    }
+
     fn items(&mut self, items: &[Item], data: &mut Cursor<'_>) -> bool {
         for item in items {
             let whole = match item {
                 Item::Field(field) => self.field(field, data),
                 Item::Slot(slot, format) => self.slot(*slot, format, data),
+                Item::Count(slot, field) => self.count(*slot, field, data),
                 Item::Skip(format) => self.skip(format, data),
+                Item::Secret(format) => self.secret(format, data),
                 Item::Repeat(count, inner) => self.repeat(*count, inner, data),
             };
             if !whole {
@@ -159,6 +180,7 @@ impl<V: Visitor> Walk<'_, V> {
         let count = match count {
             Count::Fixed(count) => usize::from(count),
             Count::Slot(slot, plus) => self.slots[usize::from(slot)] as usize + usize::from(plus),
+            Count::Bits(slot) => return self.repeat_bits(slot, inner, data),
             Count::Rest => MOST_REPEATS,
         };
         let outer = self.count;
@@ -174,6 +196,35 @@ impl<V: Visitor> Walk<'_, V> {
             }
         }
         self.count = outer;
+        true
+    }
+
+    fn repeat_bits(&mut self, slot: u8, inner: &[Item], data: &mut Cursor<'_>) -> bool {
+        let (word, outer) = (self.slots[usize::from(slot)], self.count);
+        let mut whole = true;
+        for bit in (0..32u8).filter(|bit| word >> bit & 1 == 1) {
+            self.count = bit;
+            whole = whole && self.items(inner, data);
+        }
+        self.count = outer;
+        whole
+    }
+
+    fn count(&mut self, slot: u8, field: &Field, data: &mut Cursor<'_>) -> bool {
+        let start = data.rest();
+        let left = data.left();
+        let whole = self.field(field, data);
+        self.slots[usize::from(slot)] = read_binary(&start[..left - data.left()], false) as u32;
+        whole
+    }
+
+    fn secret(&mut self, format: &Format, data: &mut Cursor<'_>) -> bool {
+        let from = data.position();
+        let Some(size) = self.size(format, data) else { return false };
+        if data.take(size).is_none() {
+            return false;
+        }
+        self.visitor.secret(from..data.position(), || Name::new("Password", "密码"));
         true
     }
 
@@ -201,11 +252,13 @@ impl<V: Visitor> Walk<'_, V> {
 
     fn size(&self, format: &Format, data: &Cursor<'_>) -> Option<usize> {
         match format {
-            Format::Text { size, .. } | Format::Hex { size, .. } => Some(match size {
-                Size::Fixed(bytes) => usize::from(*bytes),
-                Size::Slot(slot) => self.slots[usize::from(*slot)] as usize,
-                Size::Rest => data.left(),
-            }),
+            Format::Text { size, .. } | Format::Hex { size, .. } | Format::Mask(size) => match size {
+                Size::Fixed(bytes) => Some(usize::from(*bytes)),
+                Size::Slot(slot, less) => {
+                    (self.slots[usize::from(*slot)] as usize).checked_sub(usize::from(*less))
+                }
+                Size::Rest => Some(data.left()),
+            },
             _ => format.size(),
         }
     }
@@ -221,11 +274,12 @@ impl<V: Visitor> Walk<'_, V> {
         let Some(bytes) = data.take(size) else { return false };
         let (value, quality) = field.format.read(bytes);
         let number = field.format.is_number();
+        let counted = self.count.saturating_add(field.first);
         let mut reading = Reading {
             quantity: field.quantity,
             phase: field.phase.unwrap_or(self.phase),
-            tariff: Tariff(if field.counted { self.count } else { self.tariff }),
-            index: if field.counted { self.count } else { self.index },
+            tariff: Tariff(if field.counted { counted } else { self.tariff }),
+            index: if field.counted || field.indexed { counted } else { self.index },
             kind: field.kind.unwrap_or(self.kind),
             value,
             unit: if number { field.quantity.unit() } else { Unit::None },
@@ -239,9 +293,26 @@ impl<V: Visitor> Walk<'_, V> {
             && let Some(bytes) = data.take(parts.len())
         {
             let (time, _, quality) = read_time(bytes, parts);
-            reading.time = time;
+            let (complete, assumed) = time.map_or((None, false), |time| complete(time, self.stamp));
+            reading.time = complete;
             if quality.has(Quality::INVALID_DIGIT) {
                 reading.quality |= Quality::CLOCK_SUSPECT;
+            }
+            if assumed {
+                reading.quality |= Quality::YEAR_ASSUMED;
+            }
+            if field.tells_occurrence {
+                let middle = data.position() - parts.len();
+                self.visitor.value(from..middle, &reading);
+                let sent = Reading {
+                    quantity: Quantity::OccurredAt,
+                    value: time.map_or(Value::Null, Value::Time),
+                    unit: Unit::None,
+                    quality,
+                    ..reading
+                };
+                self.visitor.value(middle..data.position(), &sent);
+                return true;
             }
         }
         let at = from..data.position();
@@ -256,6 +327,7 @@ impl<V: Visitor> Walk<'_, V> {
                         quantity: bit.quantity,
                         phase: bit.phase.unwrap_or(reading.phase),
                         value: Value::Number((run as i64).into()),
+                        unit: bit.quantity.unit(),
                         ..reading.clone()
                     };
                     self.visitor.value(at.clone(), &part);
@@ -288,6 +360,20 @@ impl<V: Visitor> Walk<'_, V> {
             self.visitor.value(at, &part);
         }
     }
+}
+
+/// A time of occurrence with the year and month of the time that stands before it, and whether the year is a guess. A
+/// month later than that of the other time belongs to the year before.
+fn complete(mut time: Stamp, of: Option<Stamp>) -> (Option<Stamp>, bool) {
+    let Some(of) = of.filter(|_| time.year.is_none() && time.day.is_some()) else {
+        return (Some(time), false);
+    };
+    let Some(year) = of.year else { return (Some(time), false) };
+    let sent = time.month.is_some();
+    time.month = time.month.or(of.month);
+    let before = sent && time.month > of.month;
+    time.year = if before { year.checked_sub(1) } else { Some(year) };
+    (Some(time), sent)
 }
 
 fn same(number: u32) -> Name {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _UNITS_MS = {"ms": 1, "s": 1000, "min": 60_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001  civil time of the device's zone, which has no offset here
+_EPOCH = dt.datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def write_town(path: Path) -> None:
     Columns: meter, ts, ua ub uc (V, secondary; a 3-wire meter has no ub, its ua and uc are line voltages), kwh,
     kvarh_lag, kvarh_lead (increments of the interval, secondary).
     """
-    rows = [row for index, meter in enumerate(METERS) for row in _meter_rows(meter, random.Random(SEED + index))]  # noqa: S311  no secret depends on it
+    rows = [row for index, meter in enumerate(METERS) for row in _meter_rows(meter, random.Random(SEED + index))]
     columns = list(zip(*rows, strict=True))
     table = pa.table(
         [pa.array(column, type=kind.type) for column, kind in zip(columns, SCHEMA, strict=True)], schema=SCHEMA

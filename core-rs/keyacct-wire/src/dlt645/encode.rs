@@ -81,7 +81,7 @@ pub fn read_answer(catalogue: &Catalogue, address: &str, di: u32, values: &[Valu
 fn write_items(items: &[Item], values: &mut std::slice::Iter<'_, Value>, data: &mut Vec<u8>) -> Option<()> {
     for item in items {
         match item {
-            Item::Field(field) => {
+            Item::Field(field) | Item::Count(_, field) => {
                 if values.len() == 0 {
                     return Some(()); // a meter may end an answer early
                 }
@@ -91,7 +91,9 @@ fn write_items(items: &[Item], values: &mut std::slice::Iter<'_, Value>, data: &
                         .write(values.next().unwrap_or(&Value::Null), data)?;
                 }
             }
-            Item::Skip(format) | Item::Slot(_, format) => data.extend(std::iter::repeat_n(0, format.size()?)),
+            Item::Skip(format) | Item::Slot(_, format) | Item::Secret(format) => {
+                data.extend(std::iter::repeat_n(0, format.size()?))
+            }
             Item::Repeat(_, inner) => {
                 while values.len() > 0 {
                     write_items(inner, values, data)?;

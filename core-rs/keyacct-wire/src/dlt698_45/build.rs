@@ -296,7 +296,7 @@ impl Data {
     pub fn of(format: &Format, value: &Value) -> Option<Data> {
         Some(match (format, value) {
             (_, Value::Null) => Data::Null,
-            (Format::Binary { bytes, signed, scale }, Value::Number(number)) => {
+            (Format::Binary { bytes, signed, scale, .. }, Value::Number(number)) => {
                 let digits = rescale(*number, *scale)?;
                 match (bytes, signed) {
                     (1, true) => Data::Integer(digits.try_into().ok()?),
@@ -344,7 +344,7 @@ impl Data {
 
     fn of_item(item: &Item, values: &mut std::slice::Iter<'_, Value>) -> Option<Data> {
         match item {
-            Item::Field(field) => {
+            Item::Field(field) | Item::Count(_, field) => {
                 let value = Self::of(&field.format, values.next()?)?;
                 if field.occurrence.is_none() {
                     return Some(value);
@@ -365,7 +365,7 @@ impl Data {
                 }
                 Some(Data::Array(all))
             }
-            Item::Slot(..) | Item::Skip(_) => Some(Data::Null),
+            Item::Slot(..) | Item::Skip(_) | Item::Secret(_) => Some(Data::Null),
         }
     }
 }

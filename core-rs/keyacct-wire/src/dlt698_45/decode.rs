@@ -201,8 +201,8 @@ impl<V: Visitor> Visitor for Joined<'_, V> {
         self.visitor.header(key, value);
     }
 
-    fn device(&mut self, device: &Address) {
-        self.visitor.device(device);
+    fn carried(&mut self, device: Option<&Address>) {
+        self.visitor.carried(device);
     }
 
     fn unknown(&mut self, _: Range<usize>, key: impl FnOnce() -> String) {

@@ -71,6 +71,8 @@ pub enum Kind {
     Octets,
     /// Characters with their length.
     Text,
+    /// A password with its length; never shown.
+    Secret,
     /// Bits with their count, first bit highest.
     Bits,
     /// Object identifier.

@@ -171,7 +171,8 @@ impl<'c, V: Visitor> Tell<'_, '_, 'c, V> {
                 }
                 None => self.group(inner, data, common),
             },
-            Item::Field(field) => self.value(field, data, common),
+            Item::Field(field) | Item::Count(_, field) => self.value(field, data, common),
+            Item::Secret(_) => self.visitor.secret(self.at(data), || name("Password", "密码")),
             Item::Slot(..) | Item::Skip(_) => {
                 self.unknown_values(data, Quantity::ObjectValue, common.sort, 0);
             }

@@ -271,7 +271,7 @@ pub static MECHANISM: Kind = Kind::Choice(
     Shape::Word("mechanism"),
     arms! {
         0 "public" {}
-        1 "password" { "password" "Password" "密码" &Kind::Text; }
+        1 "password" { "password" "Password" "密码" &Kind::Secret; }
         2 "symmetric" {
             "cipher" "Cipher text 1" "密文1" &Kind::Octets;
             "signature" "Client signature 1" "客户机签名1" &Kind::Octets;

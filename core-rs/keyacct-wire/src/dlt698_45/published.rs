@@ -8,7 +8,11 @@ use super::tree::{Apdu, Body, Node};
 use crate::format::hex;
 use crate::json::Json;
 
-/// The tree of an APDU, its service first.
+/// Plain trip and close of a meter: its parameters hold a password.
+const PASSWORD_METHOD: &str = "80008300";
+const HIDDEN: &str = "***";
+
+/// The tree of an APDU, its service first. Passwords stay hidden.
 pub fn apdu(apdu: &Apdu<'_>) -> Json {
     let mut object = vec![("service", Json::from(apdu.service.name))];
     for (field, node) in apdu.service.fields.iter().zip(&apdu.nodes) {
@@ -24,7 +28,12 @@ fn push(field: &'static Field, node: &Node<'_>, object: &mut Vec<(&'static str, 
             object.push((key, Json::from(node.arm().map_or("", |arm| arm.word))));
             node.fields().for_each(|(f, n)| push(f, n, object));
         }
-        _ => object.push((field.key, value(node))),
+        _ => {
+            let last = object.last();
+            let hidden = field.key == "data"
+                && matches!(last, Some(("omd", Json::Text(omd))) if omd == PASSWORD_METHOD);
+            object.push((field.key, if hidden { Json::from(HIDDEN) } else { value(node) }));
+        }
     }
 }
 
@@ -52,6 +61,7 @@ pub fn value(node: &Node<'_>) -> Json {
             ("code", Json::Int(node.number() as i64 & 7)),
             ("clock_trusted", Json::Bool(node.number() & 0x80 != 0)),
         ]),
+        Kind::Secret => Json::from(HIDDEN),
         Kind::Text => Json::Text(String::from_utf8_lossy(bytes).into_owned()),
         Kind::Bits => {
             let bits = if let Body::Bits(bits, _) = node.body { bits } else { 0 };

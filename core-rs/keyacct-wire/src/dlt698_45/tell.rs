@@ -89,7 +89,7 @@ impl<V: Visitor> Tell<'_, '_, '_, V> {
             self.field(field, node, &mut context);
         }
         if device {
-            self.visitor.device(&Address::NONE);
+            self.visitor.carried(None);
         }
     }
 
@@ -109,7 +109,7 @@ impl<V: Visitor> Tell<'_, '_, '_, V> {
             }
             ("tsa", _) => {
                 self.plain(field, node);
-                self.visitor.device(&address(node));
+                self.visitor.carried(Some(&address(node)));
             }
             ("data", Kind::Data) => self.object_of(*context, node),
             ("data", Kind::Optional(_)) => {
@@ -226,6 +226,10 @@ impl<V: Visitor> Tell<'_, '_, '_, V> {
             self.header_value(quantity, node);
             return;
         }
+        if matches!(node.kind, Kind::Secret) {
+            self.visitor.secret(self.at(node), title);
+            return;
+        }
         self.visitor.field(self.at(node), || {
             let meaning = match (node.kind, &node.body) {
                 (Kind::Optional(_), Body::Absent) => name("absent", "无"),
@@ -235,7 +239,6 @@ impl<V: Visitor> Tell<'_, '_, '_, V> {
                 (Kind::Piid, _) => piid(node.number() as u8, field.key == "piid_acd"),
                 (Kind::Octets, _) | (Kind::Fixed(_), _) => same(""),
                 (Kind::Tsa, _) => same(address(node).as_str()),
-                (Kind::Text, _) if field.key == "password" => same("***"),
                 _ => match published::value(node) {
                     Json::Text(text) => same(text),
                     other => same(other.to_string()),
@@ -316,7 +319,7 @@ impl<V: Visitor> Tell<'_, '_, '_, V> {
             if oi == 0x202A
                 && let Some(tsa) = cell.children().first()
             {
-                self.visitor.device(&address(tsa));
+                self.visitor.carried(Some(&address(tsa)));
                 device = true;
             }
         });
@@ -342,7 +345,7 @@ impl<V: Visitor> Tell<'_, '_, '_, V> {
         }
         (self.table, self.stamp) = outer;
         if device {
-            self.visitor.device(&Address::NONE);
+            self.visitor.carried(None);
         }
     }
 }

@@ -164,7 +164,7 @@ impl<'a> Node<'a> {
     /// Appends the bytes of the node.
     pub fn emit(&self, out: &mut Vec<u8>) {
         match (&self.body, self.kind) {
-            (Body::Bytes(bytes), Kind::Octets | Kind::Text | Kind::Tsa) => {
+            (Body::Bytes(bytes), Kind::Octets | Kind::Text | Kind::Secret | Kind::Tsa) => {
                 axdr::write_length(bytes.len(), out);
                 out.extend_from_slice(bytes);
             }
@@ -302,7 +302,7 @@ impl<'a> Parser<'a> {
             Kind::Date => 5,
             Kind::DateTimeS => 7,
             Kind::DateTime => 10,
-            Kind::Octets | Kind::Text | Kind::Tsa => self.length()?,
+            Kind::Octets | Kind::Text | Kind::Secret | Kind::Tsa => self.length()?,
             Kind::Bits => {
                 let bits = self.length()?;
                 let bits = u32::try_from(bits).map_err(|_| self.fault("the APDU ends early"))?;

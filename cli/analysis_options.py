@@ -1,0 +1,99 @@
+"""Options that the analysis commands (`voltage`, `pf`, `load`) share, and how they are understood."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from keyacct import clock
+from keyacct.cli import render
+from keyacct.i18n import Text
+from keyacct.model import Period
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from keyacct.config import Workspace
+
+
+class By(StrEnum):
+    """How finely results are listed."""
+
+    period = "period"
+    day = "day"
+
+
+AccountOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--account",
+        metavar="A",
+        help=str(Text("Account number; may be repeated (else all).", "户号, 可重复 (缺省全部)。")),
+    ),
+]
+PeriodOption = Annotated[
+    str | None,
+    typer.Option(
+        "--period",
+        metavar="P",
+        help=str(
+            Text(
+                "2026, 2026Q2, 2026-06, 2026-06/2, 2026-W23, 2026-06-01, FROM..TO (else the last month).",
+                "2026、2026Q2、2026-06、2026-06/2、2026-W23、2026-06-01 或 起..止 (缺省上一整月)。",
+            )
+        ),
+    ),
+]
+ByOption = Annotated[
+    By, typer.Option("--by", help=str(Text("A row for the period or for each day.", "按全期或按日列出。")))
+]
+
+
+def chosen_period(text: str | None, workspace: Workspace) -> Period:
+    """The period that was asked for; the last complete civil month when none was."""
+    if text is not None:
+        return Period.parse(text)
+    today = clock.now().astimezone(workspace.zone).date()
+    before = today.replace(day=1) - dt.timedelta(days=1)
+    return Period.parse(f"{before:%Y-%m}")
+
+
+def rows_of(table: pa.Table) -> list[dict[str, object]]:
+    """The rows of a result as they are printed."""
+    return list(table.to_pylist())
+
+
+def with_percent(row: dict[str, object], *names: str) -> dict[str, object]:
+    """A row for people, in which shares are percent."""
+    shown = dict(row)
+    for name in names:
+        value = shown.get(name)
+        if isinstance(value, float):
+            shown[name] = 100.0 * value
+    return shown
+
+
+def verdict(passed: object) -> str | None:
+    """PASS, FAIL, or nothing when it was not judged."""
+    if passed is None:
+        return None
+    return str(Text("PASS", "合格") if passed else Text("FAIL", "不合格"))
+
+
+def note_missing(rows: list[dict[str, object]], measured: str, period: Period) -> None:
+    """Say on stderr which accounts have no values at all; their rows stand with nulls."""
+    accounts = {str(row["account_no"]) for row in rows}
+    seen = {str(row["account_no"]) for row in rows if row[measured] is not None}
+    if not rows:
+        render.say(Text(f"no metering points in {period.label}", f"{period.label} 内没有计量点"))
+    elif missing := sorted(accounts - seen):
+        names = ", ".join(missing[:10]) + (" …" if len(missing) > 10 else "")
+        render.say(
+            Text(
+                f"no data in {period.label} for {len(missing)} account(s): {names}",
+                f"{period.label} 内 {len(missing)} 户没有数据: {names}",
+            )
+        )

@@ -1,0 +1,52 @@
+"""`keyacct init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keyacct.cli.options import DryRunOption
+from keyacct.cli.render import say
+from keyacct.cli.session import command, make_app
+from keyacct.i18n import Text
+
+app = make_app()
+
+
+@command(
+    app,
+    help=str(
+        Text(
+            "Make a workspace: the folder of one office with its registry, samples and reports.",
+            "新建工作区: 存放一个单位的台账、采样数据和报表的目录。",
+        )
+    ),
+)
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help=str(Text("Folder to make.", "要新建的目录。")))],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help=str(Text("Name of the office (else the folder's).", "单位名称 (默认目录名)。"))),
+    ] = None,
+    timezone: Annotated[
+        str, typer.Option("--timezone", help=str(Text("Zone of civil days and device clocks.", "民用时区。")))
+    ] = "Asia/Shanghai",
+    dry_run: DryRunOption = False,
+) -> int | None:
+    """Make a workspace."""
+    from keyacct.workflow.workspace import check_new_workspace, init_workspace
+
+    if dry_run:
+        check_new_workspace(folder, name=name, timezone=timezone)
+        say(Text(f"would make a workspace in {folder}", f"将在 {folder} 新建工作区"))
+        return None
+    workspace = init_workspace(folder, name=name, timezone=timezone)
+    say(
+        Text(
+            f"workspace made: {workspace.root}\nnext: keyacct registry import FILE.toml --workspace {workspace.root}",
+            f"已新建工作区: {workspace.root}\n下一步: keyacct registry import FILE.toml --workspace {workspace.root}",
+        )
+    )
+    return None

@@ -1,0 +1,199 @@
+//! Load of accounts as tables.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow_array::builder::{
+    Date32Builder, Float64Builder, Int64Builder, StringBuilder, TimestampMillisecondBuilder,
+};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
+use keyacct_model::{Error, ErrorCode, Result};
+use keyacct_stats::calendar::{PERIODS, Slot};
+use keyacct_stats::field_load::{AccountLoad, Figures, Grid, PLACES, PointLoad, Span};
+use keyacct_stats::power_factor::MS_PER_HOUR;
+
+use crate::field_parameters::{Frame, Parameter, by_meter};
+use crate::field_samples::{Kind, each_meter};
+
+#[derive(Default)]
+struct Table {
+    account: StringBuilder,
+    day: Date32Builder,
+    levels: [Float64Builder; 3],
+    instants: [TimestampMillisecondBuilder; 2],
+    energy: Float64Builder,
+    periods: [Float64Builder; PERIODS],
+    times: [Int64Builder; 2],
+}
+
+impl Table {
+    fn row(&mut self, account: &str, day: i64, figures: &Figures, tariff: bool, grid: &Grid) {
+        let load = &figures.load;
+        self.account.append_value(account);
+        self.day.append_value(day as i32);
+        for (column, value) in self.levels.iter_mut().zip([load.max(), load.min(), load.mean()]) {
+            column.append_option(value);
+        }
+        for (column, block) in self.instants.iter_mut().zip([load.max_block, load.min_block]) {
+            column.append_option(load.max().map(|_| grid.start_ms(block as usize + 1)));
+        }
+        let seen = figures.covered_ms > 0;
+        self.energy.append_option(seen.then_some(figures.kw_ms / MS_PER_HOUR));
+        for (column, kw_ms) in self.periods.iter_mut().zip(figures.period_kw_ms) {
+            column.append_option((seen && tariff).then_some(kw_ms / MS_PER_HOUR));
+        }
+        for (column, value) in self.times.iter_mut().zip([figures.expected_ms, figures.covered_ms]) {
+            column.append_value(value);
+        }
+    }
+
+    fn finish(mut self) -> Result<RecordBatch> {
+        let mut columns: Vec<(&str, ArrayRef, bool)> = vec![
+            ("account_no", Arc::new(self.account.finish()), false),
+            ("day", Arc::new(self.day.finish()), false),
+        ];
+        for (name, column) in ["md_kw", "min_kw", "mean_kw"].into_iter().zip(&mut self.levels) {
+            columns.push((name, Arc::new(column.finish()), true));
+        }
+        for (name, column) in ["md_at", "min_at"].into_iter().zip(&mut self.instants) {
+            columns.push((name, Arc::new(column.finish().with_timezone("UTC")), true));
+        }
+        columns.push(("energy_kwh", Arc::new(self.energy.finish()), true));
+        for (name, column) in
+            ["sharp_kwh", "peak_kwh", "flat_kwh", "valley_kwh"].into_iter().zip(&mut self.periods)
+        {
+            columns.push((name, Arc::new(column.finish()), true));
+        }
+        for (name, column) in ["expected_ms", "covered_ms"].into_iter().zip(&mut self.times) {
+            columns.push((name, Arc::new(column.finish()), false));
+        }
+        RecordBatch::try_from_iter_with_nullable(columns)
+            .map_err(|e| Error::new(ErrorCode::Internal, e.to_string()))
+    }
+}
+
+/// An account whose meters are not all through yet.
+struct Open<'a> {
+    points: BTreeMap<&'a str, (Option<PointLoad>, Vec<Span>)>,
+    waiting: HashSet<&'a str>,
+}
+
+/// Load: (days, whole period, curve of the day with the highest demand), by account. `day` of the period's table is its
+/// first; the curve has `account_no`, `at` (end of the block), `kw` (null where a point lacks values).
+///
+/// # Errors
+/// Those of the samples and parameters.
+pub fn load(
+    samples: &mut dyn RecordBatchReader,
+    parameters: &[Parameter],
+    tariffs: &[Vec<Slot>],
+    frame: &Frame,
+    window_ms: i64,
+    minimum_coverage: f64,
+) -> Result<[RecordBatch; 3]> {
+    let (first_day, days) = frame.days();
+    let length_ms = (frame.to_ms - frame.from_ms).max(0);
+    let grid = Grid {
+        from_ms: frame.from_ms,
+        window_ms,
+        blocks: (length_ms / window_ms + i64::from(length_ms % window_ms != 0)) as usize,
+        coverage_ms: (window_ms as f64 * minimum_coverage).ceil() as i64,
+    };
+    let span = |p: &Parameter| {
+        let (from_ms, to_ms) = frame.clip(p)?;
+        Some(Span { from_ms, to_ms, rule: frame.rule(p), multiplier: p.multiplier, tariff: p.tariff })
+    };
+    let mut open: BTreeMap<&str, Open<'_>> = BTreeMap::new();
+    for p in parameters {
+        if let Some(span) = span(p) {
+            let account = open
+                .entry(&p.account_no)
+                .or_insert_with(|| Open { points: BTreeMap::new(), waiting: HashSet::new() });
+            account.points.entry(&p.point).or_default().1.push(span);
+            account.waiting.insert(&p.meter);
+        }
+    }
+    let meters = by_meter(parameters);
+    let mut done: HashMap<&str, Finished> = HashMap::new();
+    let finish = |account: &Open<'_>| {
+        let mut load = AccountLoad::new(&grid);
+        let mut tariff = false;
+        for (point, spans) in account.points.values() {
+            let empty = PointLoad::new(&grid);
+            load.add(point.as_ref().unwrap_or(&empty), spans, tariffs, &grid, &frame.zone);
+            tariff |= spans.iter().any(|s| s.tariff.is_some());
+        }
+        let (total, of_days) = load.figures(&grid, &frame.zone, first_day, days);
+        let mut curve = Vec::new();
+        if total.load.max().is_some() {
+            let day = |block: usize| frame.zone.day(grid.start_ms(block));
+            let peak_day = day(total.load.max_block as usize);
+            curve.extend(
+                (0..grid.blocks)
+                    .filter(|&block| day(block) == peak_day)
+                    .map(|block| (grid.start_ms(block + 1), load.demand_kw(block))),
+            );
+        }
+        Finished { total, days: of_days, curve, tariff }
+    };
+    each_meter(samples, &["p"], PLACES as i8, &mut |rows| {
+        let Some(numbers) = meters.get(rows.meter.as_str()) else { return Ok(()) };
+        let columns = rows.of(&[Kind::Interval, Kind::Snapshot]);
+        for &n in numbers {
+            let p = &parameters[n];
+            let (Some(span), Some(account)) = (span(p), open.get_mut(p.account_no.as_str())) else {
+                continue;
+            };
+            if let Some((point, _)) = account.points.get_mut(p.point.as_str()) {
+                point.get_or_insert_with(|| PointLoad::new(&grid)).add(&span, columns.series(0), &grid);
+            }
+        }
+        for &n in numbers {
+            // Blocks are kept only while a meter of the account is still to come.
+            let p = &parameters[n];
+            let through = open.get_mut(p.account_no.as_str()).is_some_and(|account| {
+                account.waiting.remove(p.meter.as_str());
+                account.waiting.is_empty()
+            });
+            if through && let Some((name, account)) = open.remove_entry(p.account_no.as_str()) {
+                done.insert(name, finish(&account));
+            }
+        }
+        Ok(())
+    })?;
+    for (name, account) in &open {
+        done.insert(name, finish(account));
+    }
+    let mut names: Vec<&str> = done.keys().copied().collect();
+    names.sort_unstable();
+    let (mut by_day, mut whole) = (Table::default(), Table::default());
+    let (mut account, mut at, mut kw) =
+        (StringBuilder::new(), TimestampMillisecondBuilder::new(), Float64Builder::new());
+    for name in names {
+        let Some(f) = done.get(name) else { continue };
+        whole.row(name, first_day, &f.total, f.tariff, &grid);
+        for (n, day) in f.days.iter().enumerate() {
+            by_day.row(name, first_day + n as i64, day, f.tariff, &grid);
+        }
+        for &(end_ms, demand) in &f.curve {
+            account.append_value(name);
+            at.append_value(end_ms);
+            kw.append_option(demand);
+        }
+    }
+    let curve: [(&str, ArrayRef, bool); 3] = [
+        ("account_no", Arc::new(account.finish()), false),
+        ("at", Arc::new(at.finish().with_timezone("UTC")), false),
+        ("kw", Arc::new(kw.finish()), true),
+    ];
+    let curve = RecordBatch::try_from_iter_with_nullable(curve)
+        .map_err(|e| Error::new(ErrorCode::Internal, e.to_string()))?;
+    Ok([by_day.finish()?, whole.finish()?, curve])
+}
+
+struct Finished {
+    total: Figures,
+    days: Vec<Figures>,
+    curve: Vec<(i64, Option<f64>)>,
+    tariff: bool,
+}

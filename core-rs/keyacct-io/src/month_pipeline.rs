@@ -1,0 +1,464 @@
+//! The run of `keyacct stats` over the cores.
+//!
+//! Work is cut into small tasks that any worker may take: decode the next batch of one column, feed a decoded batch to
+//! one shard of the meters, hand the figures that a batch finished to the output. Columns and shards go through the
+//! batches in order, each on its own; a ring of batches bounds how far decoding may run ahead, and so the memory. A meter
+//! belongs to one shard and meets its readings in data set order, and figures are put out in the order of the rows that
+//! finished them, so the result does not depend on the number of workers or on who was faster.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use keyacct_model::{Error, ErrorCode, Result};
+use keyacct_stats::month::{Meter, MonthTally, Reading, Sink, Tally};
+
+use crate::month_limits::Limits;
+use crate::parquet_column::{Batch, ColumnReader, MeterLookup, Meters, Plan, Values, times, values};
+use crate::parquet_file::guarded;
+
+/// Columns of the data set, in the order of their readers.
+pub const COLUMNS: [&str; 9] = ["meter_id", "ts", "ua", "ub", "uc", "p", "q", "ep", "eq"];
+/// Batches that may be in work at once.
+const RING: usize = 6;
+
+/// Figures that were finished, with the row of the data set (or, at the end, the meter) that finished them.
+struct Finished<T> {
+    at: u64,
+    meter: u32,
+    day: i64,
+    figures: T,
+}
+
+/// Days and months that a batch finished in one shard.
+#[derive(Default)]
+struct Emitted {
+    at: u64,
+    meter: u32,
+    days: Vec<Finished<Tally>>,
+    months: Vec<Finished<MonthTally>>,
+}
+
+impl Sink for Emitted {
+    fn day(&mut self, day: i64, tally: &Tally) {
+        self.days.push(Finished { at: self.at, meter: self.meter, day, figures: *tally });
+    }
+    fn month(&mut self, day: i64, tally: &MonthTally) {
+        self.months.push(Finished { at: self.at, meter: self.meter, day, figures: *tally });
+    }
+}
+
+/// Takes finished figures in their final order.
+pub trait Output: Send {
+    /// A day of a meter (its number in the limits).
+    fn day(&mut self, meter: u32, day: i64, tally: &Tally);
+    /// A month of a meter.
+    fn month(&mut self, meter: u32, day: i64, tally: &MonthTally);
+    /// Called from time to time: may write what has come together.
+    ///
+    /// # Errors
+    /// When writing fails.
+    fn flush(&mut self) -> Result<()>;
+}
+
+/// The meters of one shard.
+struct Shard {
+    local: Vec<u32>,
+    meters: Vec<(u32, Meter)>,
+}
+
+const NONE: u32 = u32::MAX;
+
+struct Slot {
+    meters: RwLock<Meters>,
+    times: RwLock<Vec<i64>>,
+    values: [RwLock<Values>; 7],
+    emitted: Mutex<Vec<Emitted>>,
+}
+
+#[derive(Clone, Copy)]
+enum Task {
+    Decode { column: usize, batch: usize },
+    Feed { shard: usize, batch: usize },
+    Put { batch: usize },
+}
+
+/// Who is where. A number is the next batch that the column, shard or output takes.
+struct Schedule {
+    column: [usize; COLUMNS.len()],
+    column_busy: [bool; COLUMNS.len()],
+    shard: Vec<usize>,
+    shard_busy: Vec<bool>,
+    put: usize,
+    put_busy: bool,
+    running: usize,
+    workers: usize,
+    stop: bool,
+    /// The earliest fault met so far: batch, row within it, column; tasks beyond it are not started.
+    fault: Option<((usize, usize, usize), Error)>,
+}
+
+/// A run over a data set.
+pub struct Run<'a, O: Output> {
+    plan: &'a Plan,
+    limits: Arc<Limits>,
+    interval_ms: i64,
+    readers: Vec<Mutex<ColumnReader>>,
+    lookup: Mutex<MeterLookup>,
+    slots: Vec<Slot>,
+    shards: Vec<Mutex<Shard>>,
+    output: Mutex<&'a mut O>,
+    schedule: Mutex<Schedule>,
+    wake: Condvar,
+    ended: Condvar,
+}
+
+type Fault = (usize, Error);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic inside a task is caught and ends the run, so what a poisoned lock guards is not used for results.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'a, O: Output> Run<'a, O> {
+    /// Prepares a run. `readers` are those of [`COLUMNS`]; `wide` says that some file holds values as float64.
+    pub fn new(
+        plan: &'a Plan,
+        limits: Arc<Limits>,
+        readers: Vec<ColumnReader>,
+        wide: bool,
+        interval_ms: i64,
+        workers: usize,
+        output: &'a mut O,
+    ) -> Self {
+        let lookup = MeterLookup::new(limits.clone(), workers);
+        let slot = || Slot {
+            meters: RwLock::default(),
+            times: RwLock::default(),
+            values: std::array::from_fn(|n| {
+                // Registers are long numbers and always kept in double precision.
+                RwLock::new(if wide || n >= 5 {
+                    Values::Wide(Vec::new())
+                } else {
+                    Values::Narrow(Vec::new())
+                })
+            }),
+            emitted: Mutex::default(),
+        };
+        let shard = || Mutex::new(Shard { local: vec![NONE; limits.ids.len()], meters: Vec::new() });
+        Run {
+            plan,
+            interval_ms,
+            readers: readers.into_iter().map(Mutex::new).collect(),
+            lookup: Mutex::new(lookup),
+            slots: (0..RING).map(|_| slot()).collect(),
+            shards: (0..workers).map(|_| shard()).collect(),
+            output: Mutex::new(output),
+            schedule: Mutex::new(Schedule {
+                column: [0; COLUMNS.len()],
+                column_busy: [false; COLUMNS.len()],
+                shard: vec![0; workers],
+                shard_busy: vec![false; workers],
+                put: 0,
+                put_busy: false,
+                running: 0,
+                workers,
+                stop: false,
+                fault: None,
+            }),
+            limits,
+            wake: Condvar::new(),
+            ended: Condvar::new(),
+        }
+    }
+
+    /// Runs to the end. `interrupted` is asked on the calling thread about ten times a second.
+    /// Gives the meters that had readings but no limits, sorted.
+    ///
+    /// # Errors
+    /// The first fault in data set order, or what `interrupted` says.
+    pub fn run(self, interrupted: &mut dyn FnMut() -> Result<()>) -> Result<Vec<String>> {
+        let workers = lock(&self.schedule).workers;
+        let mut stopped = Ok(());
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| self.work());
+            }
+            let mut schedule = lock(&self.schedule);
+            while schedule.workers > 0 {
+                let wait = self.ended.wait_timeout(schedule, Duration::from_millis(100));
+                schedule = wait.unwrap_or_else(PoisonError::into_inner).0;
+                if stopped.is_ok() && schedule.workers > 0 {
+                    drop(schedule);
+                    stopped = interrupted();
+                    schedule = lock(&self.schedule);
+                    if stopped.is_err() {
+                        schedule.stop = true;
+                        self.wake.notify_all();
+                    }
+                }
+            }
+        });
+        stopped?;
+        if let Some((_, error)) = lock(&self.schedule).fault.take() {
+            return Err(error);
+        }
+        let unknown = lock(&self.lookup).unknown.clone();
+        let mut unknown: Vec<String> = lock(&unknown).drain().collect();
+        unknown.sort();
+        Ok(unknown)
+    }
+
+    fn work(&self) {
+        let mut schedule = lock(&self.schedule);
+        loop {
+            if schedule.stop {
+                break;
+            }
+            let Some(task) = self.pick(&schedule) else {
+                if schedule.running == 0 {
+                    break;
+                }
+                schedule = self.wake.wait(schedule).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            schedule.running += 1;
+            match task {
+                Task::Decode { column, .. } => schedule.column_busy[column] = true,
+                Task::Feed { shard, .. } => schedule.shard_busy[shard] = true,
+                Task::Put { .. } => schedule.put_busy = true,
+            }
+            drop(schedule);
+            let result = self.perform(task);
+            schedule = lock(&self.schedule);
+            schedule.running -= 1;
+            let (batch, column) = match task {
+                Task::Decode { column, batch } => {
+                    schedule.column_busy[column] = false;
+                    schedule.column[column] += 1;
+                    (batch, column)
+                }
+                Task::Feed { shard, batch } => {
+                    schedule.shard_busy[shard] = false;
+                    schedule.shard[shard] += 1;
+                    (batch, COLUMNS.len())
+                }
+                Task::Put { batch } => {
+                    schedule.put_busy = false;
+                    schedule.put += 1;
+                    (batch, COLUMNS.len())
+                }
+            };
+            if let Err((row, error)) = result {
+                let at = (batch, row, column);
+                if schedule.fault.as_ref().is_none_or(|(known, _)| at < *known) {
+                    schedule.fault = Some((at, error));
+                }
+            }
+            self.wake.notify_all();
+        }
+        schedule.workers -= 1;
+        self.wake.notify_all();
+        self.ended.notify_all();
+    }
+
+    /// The next task. What frees a batch comes first, then what lies furthest behind.
+    fn pick(&self, s: &Schedule) -> Option<Task> {
+        // The batch after the last one is the end, at which every shard finishes its meters.
+        let end = self.plan.batches.len();
+        let last = s.fault.as_ref().map_or(end, |((batch, _, _), _)| *batch);
+        let fed = s.shard.iter().copied().min().unwrap_or(0);
+        if !s.put_busy && s.put < fed && s.put <= last {
+            return Some(Task::Put { batch: s.put });
+        }
+        let decoded = s.column.iter().copied().min().unwrap_or(0);
+        let ready = match &s.fault {
+            // A batch with a column that could not be decoded is fed to nobody.
+            Some(((batch, _, column), _)) if *column < COLUMNS.len() => decoded.min(*batch),
+            _ if decoded == end => end + 1,
+            _ => decoded,
+        };
+        let behind = (0..s.shard.len())
+            .filter(|&n| !s.shard_busy[n] && s.shard[n] < ready && s.shard[n] <= last)
+            .min_by_key(|&n| s.shard[n]);
+        if let Some(shard) = behind {
+            return Some(Task::Feed { shard, batch: s.shard[shard] });
+        }
+        (0..COLUMNS.len())
+            .filter(|&n| {
+                !s.column_busy[n] && s.column[n] < end && s.column[n] < s.put + RING && s.column[n] <= last
+            })
+            .min_by_key(|&n| s.column[n])
+            .map(|column| Task::Decode { column, batch: s.column[column] })
+    }
+
+    fn perform(&self, task: Task) -> std::result::Result<(), Fault> {
+        let name = match task {
+            Task::Decode { batch, .. } => {
+                &self.plan.files[self.plan.groups[self.plan.batches[batch].group].file].name
+            }
+            _ => "keyacct",
+        };
+        let done = guarded(
+            || match task {
+                Task::Decode { column, batch } => self.decode(column, batch),
+                Task::Feed { shard, batch } => self.feed(shard, batch),
+                Task::Put { batch } => self.put(batch),
+            },
+            name,
+        );
+        done.unwrap_or_else(|panic| {
+            let internal = !matches!(task, Task::Decode { .. });
+            Err((0, if internal { Error::new(ErrorCode::Internal, panic.message) } else { panic }))
+        })
+    }
+
+    fn decode(&self, column: usize, number: usize) -> std::result::Result<(), Fault> {
+        let batch = &self.plan.batches[number];
+        let slot = &self.slots[number % RING];
+        let mut reader = lock(&self.readers[column]);
+        let array = reader.read(self.plan, batch).map_err(|e| (0, e))?;
+        let taken = match column {
+            0 => lock(&self.lookup)
+                .take(&array, &mut slot.meters.write().unwrap_or_else(PoisonError::into_inner)),
+            1 => times(&array, &mut slot.times.write().unwrap_or_else(PoisonError::into_inner)),
+            _ => values(&array, &mut slot.values[column - 2].write().unwrap_or_else(PoisonError::into_inner)),
+        };
+        taken.map_err(|(row, e)| (row, self.plan.place(reader.named(e), batch, Some(row))))
+    }
+
+    fn feed(&self, shard: usize, number: usize) -> std::result::Result<(), Fault> {
+        let mut state = lock(&self.shards[shard]);
+        let slot = &self.slots[number % RING];
+        let mut emitted = Emitted::default();
+        let result = match self.plan.batches.get(number) {
+            None => {
+                let mut meters = std::mem::take(&mut state.meters);
+                meters.sort_unstable_by_key(|(meter, _)| *meter);
+                for (meter, of) in meters {
+                    (emitted.at, emitted.meter) = (u64::from(meter), meter);
+                    of.finish(self.interval_ms, &self.limits.parameters[meter as usize], &mut emitted);
+                }
+                Ok(())
+            }
+            Some(batch) => self.feed_batch(&mut state, slot, shard, batch, &mut emitted),
+        };
+        lock(&slot.emitted).push(emitted);
+        result
+    }
+
+    fn feed_batch(
+        &self,
+        state: &mut Shard,
+        slot: &Slot,
+        shard: usize,
+        batch: &Batch,
+        emitted: &mut Emitted,
+    ) -> std::result::Result<(), Fault> {
+        let meters = slot.meters.read().unwrap_or_else(PoisonError::into_inner);
+        let times = slot.times.read().unwrap_or_else(PoisonError::into_inner);
+        let [a, b, c, p, q, ep, eq] =
+            std::array::from_fn(|n| slot.values[n].read().unwrap_or_else(PoisonError::into_inner));
+        let (Values::Wide(ep), Values::Wide(eq)) = (&*ep, &*eq) else {
+            return Err((0, Error::new(ErrorCode::Internal, "registers are not in double precision")));
+        };
+        let at = |row: usize, error: Error| (row, self.plan.place(error, batch, Some(row)));
+        match (&*a, &*b, &*c, &*p, &*q) {
+            (
+                Values::Narrow(a),
+                Values::Narrow(b),
+                Values::Narrow(c),
+                Values::Narrow(p),
+                Values::Narrow(q),
+            ) => {
+                let columns = Columns { times: &times, u: [a, b, c], p, q, ep, eq };
+                self.push_rows(state, &meters, shard, &columns, batch, emitted).map_err(|(row, e)| at(row, e))
+            }
+            (Values::Wide(a), Values::Wide(b), Values::Wide(c), Values::Wide(p), Values::Wide(q)) => {
+                let columns = Columns { times: &times, u: [a, b, c], p, q, ep, eq };
+                self.push_rows(state, &meters, shard, &columns, batch, emitted).map_err(|(row, e)| at(row, e))
+            }
+            _ => Err((0, Error::new(ErrorCode::Internal, "columns of mixed precision"))),
+        }
+    }
+
+    fn push_rows<V: Copy + Into<f64>>(
+        &self,
+        state: &mut Shard,
+        meters: &Meters,
+        shard: usize,
+        columns: &Columns<'_, V>,
+        batch: &Batch,
+        emitted: &mut Emitted,
+    ) -> std::result::Result<(), (usize, Error)> {
+        for &row in &meters.rows[shard] {
+            let row = row as usize;
+            let meter = meters.number[row];
+            let reading = columns.reading(row);
+            let local = state.local[meter as usize];
+            if local == NONE {
+                state.local[meter as usize] = state.meters.len() as u32;
+                state.meters.push((meter, Meter::new(reading)));
+                continue;
+            }
+            (emitted.at, emitted.meter) = (batch.first_row + row as u64, meter);
+            let parameters = &self.limits.parameters[meter as usize];
+            let meter_state = &mut state.meters[local as usize].1;
+            if let Err(unsorted) = meter_state.push(reading, self.interval_ms, parameters, emitted) {
+                let id = &self.limits.ids[meter as usize];
+                let what =
+                    format!("time {} ms comes after {} ms of the same meter", reading.ts, unsorted.before);
+                return Err((
+                    row,
+                    Error::new(ErrorCode::InputOrder, what)
+                        .hint("sort the rows of each meter by time; file names and row order make the data set order")
+                        .at(|place| place.meter = Some(id.clone())),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, number: usize) -> std::result::Result<(), Fault> {
+        let shards = std::mem::take(&mut *lock(&self.slots[number % RING].emitted));
+        let mut output = lock(&self.output);
+        let (mut days, mut months) = (Vec::new(), Vec::new());
+        for shard in &shards {
+            days.extend(&shard.days);
+            months.extend(&shard.months);
+        }
+        // A shard's own figures lie in order; at most one meter has finished something at one row.
+        days.sort_by_key(|f| f.at);
+        months.sort_by_key(|f| f.at);
+        for f in days {
+            output.day(f.meter, f.day, &f.figures);
+        }
+        for f in months {
+            output.month(f.meter, f.day, &f.figures);
+        }
+        output.flush().map_err(|e| (usize::MAX, e))
+    }
+}
+
+/// The columns of a batch.
+struct Columns<'a, V> {
+    times: &'a [i64],
+    u: [&'a [V]; 3],
+    p: &'a [V],
+    q: &'a [V],
+    ep: &'a [f64],
+    eq: &'a [f64],
+}
+
+impl<V: Copy + Into<f64>> Columns<'_, V> {
+    #[inline(always)]
+    fn reading(&self, row: usize) -> Reading {
+        Reading {
+            ts: self.times[row],
+            u: [self.u[0][row].into(), self.u[1][row].into(), self.u[2][row].into()],
+            p: self.p[row].into(),
+            q: self.q[row].into(),
+            ep: self.ep[row],
+            eq: self.eq[row],
+        }
+    }
+}

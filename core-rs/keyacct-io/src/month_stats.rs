@@ -1,0 +1,132 @@
+//! `keyacct stats`: day and month figures of every meter of a Parquet data set.
+
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_schema::DataType;
+use keyacct_model::{Error, ErrorCode, Result};
+
+use crate::month_limits::Limits;
+use crate::month_pipeline::{COLUMNS, Run};
+use crate::month_tables::{Batches, Tables};
+use crate::parquet_column::{ColumnReader, Plan, is_local_time};
+use crate::parquet_file::{ParquetInput, parts};
+
+/// Rows that are decoded at once.
+const BATCH_ROWS: usize = 65_536;
+
+/// What a run is asked for.
+pub struct Question<'a> {
+    /// Folder of the samples, or one file.
+    pub data: &'a Path,
+    /// The limits file.
+    pub limits: &'a Path,
+    /// Folder for `day.parquet` and `month.parquet`; none keeps the tables in memory.
+    pub out: Option<&'a Path>,
+    /// Nominal interval.
+    pub interval_ms: i64,
+    /// Share of the nominal voltage below which a value is not assessed.
+    pub loss: f64,
+    /// Workers; none takes the number of cores.
+    pub threads: Option<usize>,
+}
+
+/// What a run gave.
+pub struct Answer {
+    /// The day table; without batches when it was written to a file.
+    pub day: Batches,
+    /// The month table.
+    pub month: Batches,
+    /// Meters with readings but without limits, sorted; they are in neither table.
+    pub without_limits: Vec<String>,
+    /// Readings that were read.
+    pub rows: u64,
+}
+
+/// Computes the tables. `interrupted` is asked about ten times a second on the calling thread.
+///
+/// # Errors
+/// `usage.invalid` for impossible settings; `input.*` for unreadable, wrong or unsorted files; `write.*`; what
+/// `interrupted` says. In each case the files that were in `out` are left as they were.
+pub fn month_stats(question: &Question<'_>, interrupted: &mut dyn FnMut() -> Result<()>) -> Result<Answer> {
+    if !(1..=86_400_000).contains(&question.interval_ms) {
+        return Err(Error::new(ErrorCode::Usage, format!("an interval of {} ms", question.interval_ms))
+            .hint("give 1 minute to 1 day, for example 15min"));
+    }
+    if !(0.0..1.0).contains(&question.loss) {
+        return Err(Error::new(ErrorCode::Usage, format!("loss {} is not within 0 to 1", question.loss))
+            .hint("give a share of the nominal voltage, for example 0.70"));
+    }
+    let limits = Arc::new(Limits::read(question.limits, question.loss)?);
+    let mut files = Vec::new();
+    let mut positions: [Vec<usize>; COLUMNS.len()] = Default::default();
+    let mut wide = false;
+    for path in parts(question.data, question.limits)? {
+        let input = ParquetInput::open(&path)?;
+        let at = check(&input, &mut wide)?;
+        // Meter ids are read as dictionary keys whatever the file calls them: a text is looked up once a dictionary.
+        let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        files.push(input.retyped(&[(at[0], dictionary)])?);
+        for (all, at) in positions.iter_mut().zip(at) {
+            all.push(at);
+        }
+    }
+    let plan = Plan::new(files, BATCH_ROWS);
+    let rows = plan.batches.iter().map(|b| b.rows as u64).sum();
+    let readers = COLUMNS
+        .into_iter()
+        .zip(positions)
+        .map(|(name, at)| ColumnReader::new(name, at, BATCH_ROWS))
+        .collect();
+    let workers = question
+        .threads
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get))
+        .clamp(1, 64);
+    let mut tables = match question.out {
+        Some(folder) => Tables::in_folder(limits.clone(), folder)?,
+        None => Tables::in_memory(limits.clone()),
+    };
+    let run = Run::new(&plan, limits, readers, wide, question.interval_ms, workers, &mut tables);
+    let without_limits = run.run(interrupted)?;
+    interrupted()?;
+    let [day, month] = tables.finish()?;
+    Ok(Answer { day, month, without_limits, rows })
+}
+
+/// Positions of the columns in a file; sets `wide` when it holds voltages or powers in double precision.
+fn check(input: &ParquetInput, wide: &mut bool) -> Result<[usize; COLUMNS.len()]> {
+    let mut at = [0; COLUMNS.len()];
+    for (n, name) in COLUMNS.into_iter().enumerate() {
+        let wanted = match n {
+            0 => "string",
+            1 => "timestamp without zone",
+            2..=6 => "float32 or float64",
+            _ => "float64",
+        };
+        let (position, field) = input.column(name, wanted)?;
+        let fits = match (n, field.data_type()) {
+            (0, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => true,
+            (0, DataType::Dictionary(_, value)) => {
+                matches!(**value, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+            }
+            (0, _) => false,
+            (1, DataType::Timestamp(_, Some(zone))) => {
+                return Err(input
+                    .wrong_type(field, wanted)
+                    .hint(format!("times are local wall clock: convert from {zone} and drop the zone")));
+            }
+            (1, data_type) => is_local_time(data_type),
+            (_, DataType::Float64) => {
+                *wide |= n <= 6;
+                true
+            }
+            (_, data_type) => *data_type == DataType::Float32,
+        };
+        if !fits {
+            return Err(input.wrong_type(field, wanted));
+        }
+        at[n] = position;
+    }
+    Ok(at)
+}

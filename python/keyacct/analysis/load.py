@@ -1,0 +1,98 @@
+"""Load of accounts: demand, load rate, peak-valley gap, energy by tariff period (domain: load statistics)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from keyacct import _core
+from keyacct.analysis.question import Question, ask, spans_of
+from keyacct.config import Workspace
+from keyacct.model import MINUTE_MS, TARIFF_PERIODS, Period
+
+
+@dataclass(frozen=True)
+class Load:
+    """Load of a period, by account (its billing points together).
+
+    total: a row per account; day: the same per civil day, with the column `day`. Columns: account_no,
+    account_name, md_kw and md_at (highest block demand and the end of its block), demand_kind (`block15`:
+    blocks of 15 minutes on the clock, not a sliding window), min_kw and min_at, mean_kw (of the blocks
+    with a demand), load_rate (mean / highest), min_load_rate (lowest / highest), peak_valley_gap_kw,
+    energy_kwh, sharp_kwh, peak_kwh, flat_kwh, valley_kwh, completeness. peak_day_curve: account_no, at
+    (block's end), kw of every block of the day that has the highest demand; kw is null where values are
+    missing. Import only: export counts as no load. Without values everything is null.
+    """
+
+    total: pa.Table
+    day: pa.Table
+    peak_day_curve: pa.Table
+
+
+def load(workspace: Workspace, period: Period, *, accounts: Sequence[str] | None = None) -> Load:
+    """Load figures of every account over a period and by day, and the curve of its peak day.
+
+    The demand of an account is that of its billing points at the same time; a block in which one of them
+    has values for less than `demand.minimum_coverage` of it makes no demand. Raises ConfigError for
+    unknown accounts (exit 3) and for ratios that cannot be used.
+    """
+    question = ask(workspace, period, accounts, kinds=("billing",))
+    demand = workspace.settings.demand
+    day, total, curve = (
+        pa.table(stream)
+        for stream in _core.field_load(
+            question.samples("power", ("p",), 4),
+            question.kernel_parameters,
+            question.tariffs(),
+            question.kernel,
+            demand.window_min * MINUTE_MS,
+            demand.minimum_coverage,
+        )
+    )
+    at = curve["at"].cast(question.time_type)
+    return Load(
+        total=_shape(question, total, by_day=False),
+        day=_shape(question, day, by_day=True),
+        peak_day_curve=curve.set_column(1, "at", at),
+    )
+
+
+def _shape(question: Question, table: pa.Table, *, by_day: bool) -> pa.Table:
+    names = question.parameters["account_name"].to_pylist()
+    spans = spans_of(question.parameters, "account_no")
+    accounts = table["account_no"].to_pylist()
+    null = pa.scalar(None, pa.float64())
+
+    def share(above: str) -> pa.ChunkedArray:
+        positive = pc.greater(table["md_kw"], 0.0)
+        return pc.if_else(pc.fill_null(positive, False), pc.divide(table[above], table["md_kw"]), null)
+
+    covered = pc.divide(
+        table["covered_ms"].cast(pa.float64()),
+        pc.max_element_wise(table["expected_ms"], 1).cast(pa.float64()),
+    )
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {
+        "account_no": table["account_no"],
+        "account_name": pa.array([names[spans[account][-1]] for account in accounts], pa.string()),
+    }
+    if by_day:
+        columns["day"] = table["day"]
+    kind = f"block{question.workspace.settings.demand.window_min}"
+    columns |= {
+        "md_kw": table["md_kw"],
+        "md_at": table["md_at"].cast(question.time_type),
+        "demand_kind": pa.array([kind] * table.num_rows, pa.string()),
+        "min_kw": table["min_kw"],
+        "min_at": table["min_at"].cast(question.time_type),
+        "mean_kw": table["mean_kw"],
+        "load_rate": share("mean_kw"),
+        "min_load_rate": share("min_kw"),
+        "peak_valley_gap_kw": pc.subtract(table["md_kw"], table["min_kw"]),
+        "energy_kwh": table["energy_kwh"],
+        **{f"{name}_kwh": table[f"{name}_kwh"] for name in TARIFF_PERIODS},
+        "completeness": pc.if_else(pc.greater(table["expected_ms"], 0), covered, null),
+    }
+    return pa.table(columns).combine_chunks()

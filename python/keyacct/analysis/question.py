@@ -1,0 +1,128 @@
+"""What the field analyses have in common: points, time and samples, as the kernel takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from keyacct import clock
+from keyacct.config import Workspace
+from keyacct.errors import ConfigError
+from keyacct.model import MINUTE_MS, Period, zone_offsets
+
+_PARAMETERS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("point", "account_no", "meter", "reading_side", "wiring")),
+        ("tariff_table", pa.string()),
+        *((name, pa.int64()) for name in ("from_ms", "to_ms", "interval_min")),
+        *((name, pa.float64()) for name in ("pt", "ct", "nominal_v", "lower_v", "upper_v")),
+    ]
+)
+_TARIFFS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("tariff_table", "day_type", "period")),
+        *((name, pa.int64()) for name in ("season_from", "season_to", "start_min", "end_min")),
+    ]
+)
+
+KernelQuestion = tuple[int, int, list[tuple[int, int]], int, bool]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A period as far as it has passed, and the parameters of the points that were asked for.
+
+    from_ms, to_ms: UTC ms, to_ms exclusive and not after the present. parameters: as `point_parameters`
+    gives them, sorted by account, point and time.
+    """
+
+    workspace: Workspace
+    period: Period
+    from_ms: int
+    to_ms: int
+    parameters: pa.Table
+
+    @property
+    def kernel(self) -> KernelQuestion:
+        """The question as the core takes it."""
+        samples = self.workspace.settings.samples
+        offsets = zone_offsets(self.from_ms, self.to_ms, self.workspace.zone)
+        follow = samples.snapshot_stands_for == "following"
+        return self.from_ms, self.to_ms, offsets, samples.max_gap_intervals, follow
+
+    @property
+    def kernel_parameters(self) -> pa.Table:
+        """The parameters as the core takes them."""
+        return self.parameters.select(_PARAMETERS.names).cast(_PARAMETERS)
+
+    @property
+    def time_type(self) -> pa.DataType:
+        """Type of an instant in result tables: milliseconds, shown in the workspace's zone."""
+        return pa.timestamp("ms", tz=self.workspace.settings.workspace.timezone)
+
+    def samples(self, family: str, columns: Sequence[str], scale: int) -> pa.RecordBatchReader:
+        """Samples of the points' meters, with what lies around the period and still counts in it."""
+        from keyacct.store.read import read_family
+
+        parameters = self.parameters
+        longest = pc.max(parameters["interval_min"]).as_py() or self.workspace.settings.samples.interval_min
+        reach = int(longest) * MINUTE_MS * self.workspace.settings.samples.max_gap_intervals
+        meters = sorted(set(parameters["meter"].drop_null().to_pylist()))
+        reader = read_family(self.workspace, family, self.from_ms - reach, self.to_ms + reach + 1, meters=meters)
+        schema = pa.schema(
+            [("meter", pa.string()), ("kind", pa.string()), ("ts", pa.int64())]
+            + [(name, pa.decimal128(38, scale)) for name in columns]
+        )
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for batch in reader:
+                yield batch.select(schema.names).cast(schema)
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+    def tariffs(self) -> pa.Table:
+        """Tariff slots as the core takes them."""
+        from keyacct.registry.parameters import tariff_slots
+
+        return tariff_slots(self.workspace).select(_TARIFFS.names).cast(_TARIFFS)
+
+
+def ask(
+    workspace: Workspace,
+    period: Period,
+    accounts: Sequence[str] | None,
+    kinds: Sequence[str] | None = None,
+) -> Question:
+    """The question for a period; `kinds` chooses kinds of points, None takes all.
+
+    Raises ConfigError `config.registry_not_found` for an account without any point in the period.
+    """
+    from keyacct.registry.parameters import point_parameters
+
+    from_ms, end_ms = period.bounds_ms(workspace.zone)
+    to_ms = max(from_ms, min(end_ms, clock.now_ms()))
+    # A period that has not begun has no parameters of its own; those of its whole length name the points.
+    table = point_parameters(workspace, from_ms, to_ms if to_ms > from_ms else end_ms, accounts)
+    if accounts is not None:
+        missing = sorted(set(accounts) - set(table["account_no"].to_pylist()))
+        if missing:
+            raise ConfigError(
+                "config.registry_not_found",
+                f"no account {', '.join(missing)} with a metering point in {period.label}",
+                hint="`keyacct registry list accounts` shows the known ones",
+            )
+    if kinds is not None:
+        table = table.filter(pc.is_in(table["kind"], pa.array(kinds, pa.string())))
+    order = [("account_no", "ascending"), ("point", "ascending"), ("from_ms", "ascending")]
+    return Question(workspace, period, from_ms, to_ms, table.sort_by(order))
+
+
+def spans_of(parameters: pa.Table, key: str) -> dict[str, list[int]]:
+    """Row numbers of the parameters by point or account, in their order."""
+    rows: dict[str, list[int]] = {}
+    for number, value in enumerate(parameters[key].to_pylist()):
+        rows.setdefault(value, []).append(number)
+    return rows

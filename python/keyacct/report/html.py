@@ -1,0 +1,105 @@
+"""One self-contained HTML file a document: style, sort script and charts inside, nothing fetched.
+
+Nothing runs but the one script whose hash the page's own content-security policy names.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+from keyacct.i18n import Lang
+from keyacct.report import wording
+from keyacct.report.dictionary import of_document
+from keyacct.report.document import VERDICTS, Chart, Document, Figure
+from keyacct.report.svg import draw
+
+LANGUAGE_TAGS: dict[Lang, str] = {"en": "en", "zh": "zh-Hans"}
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """A line of the index of several reports: the account, its key figures, its files (format, name)."""
+
+    account_no: str
+    account_name: str
+    figures: tuple[Figure, ...]
+    files: tuple[tuple[str, str], ...]
+
+
+def write_html(document: Document, lang: Lang) -> bytes:
+    """The document as one HTML page, UTF-8."""
+    return _render(
+        "report.html.j2",
+        lang,
+        document=document,
+        draw=functools.partial(_drawn, lang=lang),
+        dictionary=of_document(document),
+    )
+
+
+def write_index(entries: Sequence[IndexEntry], document: Document, lang: Lang) -> bytes:
+    """The page that lists several reports of one run. document: any of them, for title, period and time."""
+    return _render("index.html.j2", lang, entries=entries, document=document)
+
+
+def _drawn(chart: Chart, identifier: str, lang: Lang) -> Any:
+    from markupsafe import Markup
+
+    return Markup(draw(chart, lang, identifier))
+
+
+def _render(template: str, lang: Lang, **values: Any) -> bytes:
+    from markupsafe import Markup
+
+    style, script = _asset("style.css"), _asset("sort.js")
+    page = (
+        _environment()
+        .get_template(template)
+        .render(
+            lang=lang,
+            tag=LANGUAGE_TAGS[lang],
+            style=Markup(style),
+            script=Markup(script),
+            policy=(
+                f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+                "base-uri 'none'; form-action 'none'"
+            ),
+            words=wording,
+            verdicts=VERDICTS,
+            **values,
+        )
+    )
+    return str(page).encode("utf-8")
+
+
+@functools.cache
+def _environment() -> Any:
+    from jinja2 import DictLoader, Environment, StrictUndefined
+
+    names = ("base.html.j2", "report.html.j2", "index.html.j2", "table.html.j2")
+    environment = Environment(
+        loader=DictLoader({name: _asset(name) for name in names}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["file_url"] = lambda name: quote(name, safe="")
+    return environment
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    return (files("keyacct.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

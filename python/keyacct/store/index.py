@@ -1,0 +1,108 @@
+"""The index of segments in `register.db`: which files are live, of which family, day and span."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyacct.database import tables
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One file of the store. path: relative to the workspace. unique_keys: no key twice. dead_at: replaced then."""
+
+    path: str
+    family: str
+    day: str
+    rows: int
+    min_ts: int
+    max_ts: int
+    min_meter: str
+    max_meter: str
+    bytes: int
+    sha256: str
+    first_batch: int
+    last_batch: int
+    schema_version: int
+    unique_keys: bool
+    unresolved_rows: int
+    created_at: int
+    dead_at: int | None = None
+    id: int | None = None
+
+    def values(self) -> dict[str, Any]:
+        """As a row for the database."""
+        row = asdict(self)
+        if row["id"] is None:
+            del row["id"]
+        row["unique_keys"] = int(self.unique_keys)
+        return row
+
+
+def live_segments(
+    connection: sa.Connection,
+    family: str | None = None,
+    from_ms: int | None = None,
+    to_ms: int | None = None,
+    days: Sequence[str] | None = None,
+) -> list[Segment]:
+    """Live segments that may hold rows with from_ms ≤ ts < to_ms, by family, day and path."""
+    table = tables.segment
+    query = sa.select(table).where(table.c.dead_at.is_(None)).order_by(table.c.family, table.c.day, table.c.path)
+    if family is not None:
+        query = query.where(table.c.family == family)
+    if from_ms is not None:
+        query = query.where(table.c.max_ts >= from_ms)
+    if to_ms is not None:
+        query = query.where(table.c.min_ts < to_ms)
+    if days is not None:
+        query = query.where(table.c.day.in_(days))
+    return [_segment(row) for row in connection.execute(query).mappings()]
+
+
+def all_segments(connection: sa.Connection) -> list[Segment]:
+    """Every segment the index knows, dead ones too."""
+    return [_segment(row) for row in connection.execute(sa.select(tables.segment)).mappings()]
+
+
+def _segment(row: Any) -> Segment:
+    return Segment(**{**row, "unique_keys": bool(row["unique_keys"])})
+
+
+def add_segments(connection: sa.Connection, segments: Sequence[Segment]) -> None:
+    """Make segments visible, in the caller's transaction."""
+    if segments:
+        connection.execute(tables.segment.insert(), [segment.values() for segment in segments])
+
+
+def kill_segments(connection: sa.Connection, ids: Sequence[int], at_ms: int) -> bool:
+    """Mark segments as replaced; False when one of them already was (then the caller must roll back)."""
+    table = tables.segment
+    killed = 0
+    for start in range(0, len(ids), 500):
+        part = ids[start : start + 500]
+        result = connection.execute(
+            table.update().where(table.c.id.in_(part), table.c.dead_at.is_(None)).values(dead_at=at_ms)
+        )
+        killed += result.rowcount
+    return killed == len(ids)
+
+
+def add_revisions(connection: sa.Connection, family: str, losers: Sequence[dict[str, Any]], at_ms: int) -> int:
+    """Keep values that lost; how many were not known yet."""
+    if not losers:
+        return 0
+    before = connection.exec_driver_sql("SELECT total_changes()").scalar_one()
+    statement = (
+        'INSERT OR IGNORE INTO revision (family, meter, kind, ts, subkey, "column", batch, value, quality, recv_at,'
+        " reason, noted_at) VALUES (:family, :meter, :kind, :ts, :subkey, :column_name, :batch, :value, :quality,"
+        " :recv_at, :reason, :noted_at)"
+    )
+    rows = [{**loser, "family": family, "noted_at": at_ms} for loser in losers]
+    connection.execute(sa.text(statement), rows)
+    after = connection.exec_driver_sql("SELECT total_changes()").scalar_one()
+    return int(after) - int(before)

@@ -1,0 +1,140 @@
+"""Reading samples: one merged row per key, from one snapshot of the index, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import duckdb
+import pyarrow as pa
+
+from keyacct.config import Workspace
+from keyacct.database.engine import open_database
+from keyacct.store import merge
+from keyacct.store.engine import query_engine
+from keyacct.store.families import Family, family_of
+from keyacct.store.index import Segment, live_segments
+from keyacct.store.resolve import device_aliases
+
+CHUNK_ROWS = 2_000_000
+"""Stored rows that are merged and sorted at a time; more are read meter range by meter range."""
+BATCH_ROWS = 65_536
+
+
+def read_family(
+    workspace: Workspace, family: str, from_ms: int, to_ms: int, meters: Sequence[str] | None = None
+) -> pa.RecordBatchReader:
+    """Samples of a family with from_ms ≤ ts < to_ms: one merged row per key, sorted by the key (meter, kind, ts, …).
+
+    Schema: `FAMILIES[family].schema`. Values of unknown devices appear under the meter that the registry names as of
+    their time, else under `?protocol:address[/point]`. The list of files is taken in one read transaction: writers and
+    compaction do not disturb a reader. meters: only these. Raises UsageError, WriteError `write.store_damaged`.
+    """
+    definition = family_of(family)
+    with open_database(workspace).read() as connection:
+        segments = live_segments(connection, definition.name, from_ms, to_ms)
+        aliases = device_aliases(connection)
+    if meters is not None:
+        low, high = min(meters, default=""), max(meters, default="")
+        segments = [
+            s for s in segments
+            if meters and (s.unresolved_rows or (s.min_meter <= high and s.max_meter >= low))
+        ]  # fmt: skip
+    batches = _batches(workspace, definition, segments, aliases, from_ms, to_ms, meters)
+    return pa.RecordBatchReader.from_batches(definition.schema, batches)
+
+
+def read_table(
+    workspace: Workspace, family: str, from_ms: int, to_ms: int, meters: Sequence[str] | None = None
+) -> pa.Table:
+    """The same as one table, for small spans."""
+    return read_family(workspace, family, from_ms, to_ms, meters).read_all()
+
+
+def _batches(
+    workspace: Workspace, family: Family, segments: list[Segment], aliases: pa.Table, from_ms: int, to_ms: int,
+    meters: Sequence[str] | None,
+) -> Iterator[pa.RecordBatch]:  # fmt: skip
+    if not segments:
+        return
+    with query_engine(workspace) as engine:
+        engine.register("aliases", aliases)
+        if meters is not None:
+            engine.register("wanted", pa.table({"meter": pa.array(sorted(set(meters)), pa.string())}))
+        source = _Source(workspace, family, segments, aliases.num_rows > 0, from_ms, to_ms, meters)
+        for low, high in _meter_ranges(engine, source, segments):
+            reader = engine.sql(source.sql(low, high)).to_arrow_reader(BATCH_ROWS)
+            for batch in reader:
+                yield pa.RecordBatch.from_arrays(
+                    [column.cast(field.type) for column, field in zip(batch.columns, family.schema, strict=True)],
+                    schema=family.schema,
+                )
+
+
+class _Source:
+    """The query of one read: days in one clean segment as they are, the others merged."""
+
+    def __init__(
+        self, workspace: Workspace, family: Family, segments: list[Segment], named: bool, from_ms: int, to_ms: int,
+        meters: Sequence[str] | None,
+    ) -> None:  # fmt: skip
+        self.family = family
+        per_day: dict[str, int] = {}
+        for segment in segments:
+            per_day[segment.day] = per_day.get(segment.day, 0) + 1
+        clean = [s for s in segments if per_day[s.day] == 1 and s.unique_keys and not (s.unresolved_rows and named)]
+        paths = {s.path for s in clean}
+        root = workspace.root.absolute()
+        self.clean = [str(root / s.path) for s in clean]
+        self.mixed = [str(root / s.path) for s in segments if s.path not in paths]
+        self.named = named and any(s.unresolved_rows for s in segments)
+        self.span = f"ts >= make_timestamptz({from_ms * 1000}) AND ts < make_timestamptz({to_ms * 1000})"
+        self.meters = " AND meter IN (SELECT meter FROM wanted)" if meters is not None else ""
+
+    def rows(self, paths: list[str], low: str | None, high: str | None) -> str:
+        """Rows of some files under their resolved meters."""
+        bounds, raw = self.meters, self.meters
+        if low is not None and high is not None:
+            bounds += f" AND meter BETWEEN {_text(low)} AND {_text(high)}"
+            raw = bounds
+        if self.named:
+            raw = f" AND ((true{raw}) OR meter LIKE '?%')" if raw else ""
+        columns = merge.names(self.family.schema.names)
+        source = f"(SELECT {columns} FROM {merge.files_sql(paths)} WHERE {self.span}{raw})"
+        if self.named:
+            resolved = merge.resolved_sql(self.family, source)
+            source = f"(SELECT {columns} FROM {resolved} WHERE true{bounds})"
+        return source
+
+    def sql(self, low: str | None, high: str | None) -> str:
+        """The whole query for a range of meters."""
+        columns = merge.names(self.family.schema.names)
+        parts = []
+        if self.clean:
+            parts.append(f"SELECT {columns} FROM {self.rows(self.clean, low, high)}")
+        if self.mixed:
+            merged = merge.merged_sql(self.family, self.rows(self.mixed, low, high))
+            parts.append(f"SELECT {columns} FROM ({merged})")
+        return f"{' UNION ALL '.join(parts)} ORDER BY {merge.names(self.family.keys)}"
+
+
+def _meter_ranges(
+    engine: duckdb.DuckDBPyConnection, source: _Source, segments: list[Segment]
+) -> list[tuple[str | None, str | None]]:
+    """Ranges of meters that hold about CHUNK_ROWS rows each, in order."""
+    if sum(segment.rows for segment in segments) <= CHUNK_ROWS:
+        return [(None, None)]
+    parts = source.rows(source.clean + source.mixed, None, None)
+    counted = engine.execute(f"SELECT meter, count(*) FROM {parts} GROUP BY meter ORDER BY meter").fetchall()
+    ranges: list[tuple[str | None, str | None]] = []
+    low, held = None, 0
+    for index, (meter, rows) in enumerate(counted):
+        low = meter if low is None else low
+        held += rows
+        if held >= CHUNK_ROWS or index == len(counted) - 1:
+            ranges.append((low, meter))
+            low, held = None, 0
+    return ranges
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,111 @@
+"""What `keyacct doctor` looks at: each check is one function that returns one or more findings."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from keyacct.config import Workspace
+from keyacct.database import tables
+from keyacct.database.engine import open_database, schema_version
+from keyacct.model import civil
+from keyacct.store.resolve import device_aliases
+from keyacct.store.verify import verify
+from keyacct.workflow.workspace import NETWORK_FILE_SYSTEMS, file_system_of
+
+LEAST_FREE_BYTES = 1 << 30
+LEAST_FREE_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding. state: ok, look (somebody should look at it) or damaged."""
+
+    check: str
+    state: Literal["ok", "look", "damaged"]
+    message: str
+    advice: str = ""
+
+    def as_row(self) -> dict[str, Any]:
+        """As a row for printing."""
+        return asdict(self)
+
+
+def check_workspace(workspace: Workspace) -> list[Check]:
+    """Every check, in order. Raises ConfigError where there is no database, or a newer one than this keyacct knows."""
+    database = open_database(workspace)
+    checks = [
+        Check("workspace", "ok", f"{workspace.settings.workspace.name}, {workspace.settings.workspace.timezone}"),
+        Check("database", "ok", f"form {schema_version(database)}"),
+    ]
+    for check in (_store, _devices, _bare_points, _disk, _drive):
+        checks += check(workspace)
+    return checks
+
+
+def _store(workspace: Workspace) -> Iterator[Check]:
+    result = verify(workspace, quick=True)
+    for finding in result.findings:
+        state: Literal["look", "damaged"] = "damaged" if finding.damage else "look"
+        advice = "restore it from a backup" if finding.damage else "keyacct store clean"
+        yield Check("store", state, f"{finding.path}: {finding.message}", advice)
+    if not result.findings:
+        yield Check("store", "ok", f"{result.files} files, {result.bytes} bytes, {result.audit_rows} audit rows")
+
+
+def unresolved_devices(workspace: Workspace) -> list[dict[str, Any]]:
+    """Devices whose values are stored under an alias because the registry cannot name their meter, now as then."""
+    with open_database(workspace).read() as connection:
+        query = sa.select(tables.unresolved_device).order_by(tables.unresolved_device.c.device)
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+        named: dict[str, list[tuple[int, int]]] = {}
+        for row in device_aliases(connection).to_pylist():
+            named.setdefault(row["alias"], []).append((row["valid_from"], row["valid_to"]))
+    return [
+        row
+        for row in rows
+        if not any(start <= row["min_ts"] and row["max_ts"] < end for start, end in named.get(row["device"], []))
+    ]
+
+
+def _devices(workspace: Workspace) -> Iterator[Check]:
+    rows = unresolved_devices(workspace)
+    zone = workspace.zone
+    for row in rows:
+        span = f"{civil(row['min_ts'], zone):%Y-%m-%d} to {civil(row['max_ts'], zone):%Y-%m-%d}"
+        yield Check(
+            "devices", "look", f"{row['device']}: {row['rows']} rows, {span}, of an unknown device",
+            "add a [[device]] or [[meter]] entry with `keyacct registry import`",
+        )  # fmt: skip
+    if not rows:
+        yield Check("devices", "ok", "every stored device is known to the registry")
+
+
+def _bare_points(workspace: Workspace) -> Iterator[Check]:
+    """Points that have a meter but no ratio: nothing primary can be computed for them."""
+    with open_database(workspace).read() as connection:
+        fitted = set(connection.execute(sa.select(tables.meter_point.c.point).distinct()).scalars())
+        rated = set(connection.execute(sa.select(tables.point_ratio.c.point).distinct()).scalars())
+    for point in sorted(fitted - rated):
+        yield Check("registry", "look", f"point {point} has a meter but no ratio", "add a [[point_ratio]] entry")
+    if fitted <= rated:
+        yield Check("registry", "ok", f"{len(fitted)} points with meter and ratio")
+
+
+def _disk(workspace: Workspace) -> Iterator[Check]:
+    usage = shutil.disk_usage(workspace.root)
+    text = f"{usage.free / 2**30:.1f} GiB free"
+    if usage.free < LEAST_FREE_BYTES or usage.free < LEAST_FREE_SHARE * usage.total:
+        yield Check("disk", "look", text, "free some space; a full disk stops the polling, nothing stored is lost")
+    else:
+        yield Check("disk", "ok", text)
+
+
+def _drive(workspace: Workspace) -> Iterator[Check]:
+    kind = file_system_of(workspace.root)
+    if kind in NETWORK_FILE_SYSTEMS:
+        yield Check("drive", "look", f"the workspace is on a network drive ({kind})", "move it to a local disk")
