@@ -97,7 +97,8 @@ def field_voltage(
     samples: object, parameters: object, question: _Question, floor_share: float, ceiling_share: float
 ) -> tuple[ArrowStream, ArrowStream]: ...
 def field_load(
-    samples: object,
+    power: object,
+    energy: object,
     parameters: object,
     tariffs: object,
     question: _Question,

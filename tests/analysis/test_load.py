@@ -1,4 +1,5 @@
 import random
+from itertools import pairwise
 
 import duckdb
 import pyarrow as pa
@@ -123,3 +124,91 @@ def _query(samples):
         )
         .fetchall()
     )
+
+
+def test_an_increment_is_the_mean_power_of_its_interval(office):
+    office.point(ct=40.0)
+    for at, kwh in (("00:15", "0.25"), ("00:30", "1.5"), ("01:00", "0.5")):
+        office.sample("energy", f"2026-06-01T{at}", **{"import": kwh})
+    result = load(office.workspace, JUNE)
+    row = result.total.to_pylist()[0]
+    # 0.25 kWh × 40 in a quarter of an hour: 40 kW; 1.5 kWh: 240 kW; 0.5 kWh: 80 kW.
+    assert (row["md_kw"], row["min_kw"], row["mean_kw"], row["energy_kwh"]) == (240.0, 40.0, 120.0, 90.0)
+    assert row["md_at"].isoformat() == "2026-06-01T00:30:00+08:00"
+    assert (row["demand_kind"], row["flags"]) == ("block15", ["from_energy"])
+    assert [r["kw"] for r in result.peak_day_curve.to_pylist()[:5]] == [40.0, 240.0, None, 80.0, None]
+    days = result.day.to_pylist()
+    assert (days[0]["flags"], days[1]["flags"], days[1]["energy_kwh"]) == (["from_energy"], [], None)
+
+
+def test_primary_energies_take_no_multiplier(office):
+    office.point(ct=40.0, reading_side="primary")
+    office.sample("energy", "2026-06-01T00:15", **{"import": 153.14})
+    row = load(office.workspace, JUNE).total.to_pylist()[0]
+    assert (row["md_kw"], row["energy_kwh"]) == (612.56, 153.14)
+
+
+def test_registers_and_freezes_are_read_by_differences_and_a_fall_is_flagged(office):
+    office.point(ct=2.0)
+    steps = (("00:00", 100), ("00:15", 101), ("00:30", 7), ("01:00", 9), ("02:00", 19))
+    for n, (at, value) in enumerate(steps):
+        kind = "freeze_minute" if n == 1 else "register"
+        office.sample("energy", f"2026-06-01T{at}", kind, **{"import": value})
+    result = load(office.workspace, JUNE)
+    row = result.total.to_pylist()[0]
+    # 1 kWh × 2 in 15 min: 8 kW; a fall; 2 kWh × 2 in 30 min: 8 kW; 10 kWh × 2 over more than two intervals: energy.
+    assert [r["kw"] for r in result.peak_day_curve.to_pylist()[:5]] == [8.0, None, 8.0, 8.0, None]
+    assert (row["md_kw"], row["energy_kwh"]) == (8.0, 26.0)
+    assert row["flags"] == ["from_energy", "register_decrease", "unattributed"]
+
+
+def test_daily_freezes_give_the_energy_of_days_and_no_demand(office):
+    office.point()
+    for day, value in ((1, 10), (2, 34), (3, 40)):
+        office.sample("energy", f"2026-06-{day:02}T00:00", "freeze_day", **{"import": value})
+    result = load(office.workspace, JUNE)
+    days = result.day.to_pylist()
+    assert [(r["energy_kwh"], r["md_kw"]) for r in days[:3]] == [(24.0, None), (6.0, None), (None, None)]
+    assert result.total["energy_kwh"].to_pylist() == [30.0]
+
+
+def test_power_goes_before_energy_meter_by_meter_and_time_by_time(office):
+    office.point()
+    office.point("P2", meter="M2")
+    office.sample("power", "2026-06-01T00:15", p=8)
+    for at in ("00:15", "00:30"):
+        office.sample("energy", f"2026-06-01T{at}", **{"import": 1})
+        office.sample("energy", f"2026-06-01T{at}", meter="M2", **{"import": 0.5})
+    curve = load(office.workspace, JUNE).peak_day_curve.to_pylist()
+    assert [r["kw"] for r in curve[:3]] == [10.0, 6.0, None]
+
+
+def test_register_loads_agree_with_a_slow_reading_of_random_registers(office):
+    rnd = random.Random(20260602)
+    office.point(ct=30.0)
+    start, slots = office.at("2026-06-01T00:00"), 30 * 96
+    readings, value = {}, 1000
+    for n in range(slots + 1):
+        value = value + rnd.randrange(0, 50_000) if rnd.random() < 0.99 else rnd.randrange(0, 900)
+        if rnd.random() < 0.8:
+            readings[n] = value
+            office.sample("energy", start + n * 15 * MINUTE_MS, "register", **{"import": value / 10_000})
+    kw, energy, stamps = {}, [0] * 31, sorted(readings)
+    for before, after in pairwise(stamps):
+        step, gap = readings[after] - readings[before], after - before
+        if step < 0:
+            continue
+        if gap <= 2:
+            for n in range(before, after):
+                kw[n] = step * 30 / 10_000 * 4 / gap
+                energy[n // 96] += step * 30 / gap
+        elif before // 96 == (after - 1) // 96:
+            energy[before // 96] += step * 30
+        else:
+            energy[30] += step * 30
+    result = load(office.workspace, JUNE)
+    for day, row in enumerate(result.day.to_pylist()):
+        levels = [kw[n] for n in range(day * 96, day * 96 + 96) if n in kw]
+        expected = (max(levels), min(levels), sum(levels) / len(levels), energy[day] / 10_000)
+        assert (row["md_kw"], row["min_kw"], row["mean_kw"], row["energy_kwh"]) == pytest.approx(expected)
+    assert result.total["energy_kwh"].to_pylist() == pytest.approx([sum(energy) / 10_000])

@@ -9,11 +9,13 @@ use arrow_array::builder::{
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
 use keyacct_model::{Error, ErrorCode, Result};
 use keyacct_stats::calendar::{PERIODS, Slot};
-use keyacct_stats::field_load::{AccountLoad, Figures, Grid, PLACES, PointLoad, Span};
-use keyacct_stats::power_factor::MS_PER_HOUR;
+use keyacct_stats::field_load::{
+    AccountLoad, Figures, Grid, MULTIPLIER_PLACES, MeterLoad, PLACES, PointLoad, Span,
+};
+use keyacct_stats::weight::Series;
 
 use crate::field_parameters::{Frame, Parameter, by_meter};
-use crate::field_samples::{Kind, each_meter};
+use crate::field_samples::{Columns, Kind, MeterReader};
 
 #[derive(Default)]
 struct Table {
@@ -24,6 +26,7 @@ struct Table {
     energy: Float64Builder,
     periods: [Float64Builder; PERIODS],
     times: [Int64Builder; 2],
+    flags: Int64Builder,
 }
 
 impl Table {
@@ -37,11 +40,11 @@ impl Table {
         for (column, block) in self.instants.iter_mut().zip([load.max_block, load.min_block]) {
             column.append_option(load.max().map(|_| grid.start_ms(block as usize + 1)));
         }
-        let seen = figures.covered_ms > 0;
-        self.energy.append_option(seen.then_some(figures.kw_ms / MS_PER_HOUR));
-        for (column, kw_ms) in self.periods.iter_mut().zip(figures.period_kw_ms) {
-            column.append_option((seen && tariff).then_some(kw_ms / MS_PER_HOUR));
+        self.energy.append_option(figures.measured.then(|| grid.kwh(figures.sum)));
+        for (column, sum) in self.periods.iter_mut().zip(figures.period_sum) {
+            column.append_option((figures.covered_ms > 0 && tariff).then(|| grid.kwh(sum)));
         }
+        self.flags.append_value(i64::from(figures.flags));
         for (column, value) in self.times.iter_mut().zip([figures.expected_ms, figures.covered_ms]) {
             column.append_value(value);
         }
@@ -67,6 +70,7 @@ impl Table {
         for (name, column) in ["expected_ms", "covered_ms"].into_iter().zip(&mut self.times) {
             columns.push((name, Arc::new(column.finish()), false));
         }
+        columns.push(("flags", Arc::new(self.flags.finish()), false));
         RecordBatch::try_from_iter_with_nullable(columns)
             .map_err(|e| Error::new(ErrorCode::Internal, e.to_string()))
     }
@@ -79,12 +83,13 @@ struct Open<'a> {
 }
 
 /// Load: (days, whole period, curve of the day with the highest demand), by account. `day` of the period's table is its
-/// first; the curve has `account_no`, `at` (end of the block), `kw` (null where a point lacks values).
+/// first; the curve has `account_no`, `at` (end of the block), `kw` (null where a point lacks values). Samples are those
+/// of power (p) and of energy (import); meter by meter and block by block, power goes before energy.
 ///
 /// # Errors
 /// Those of the samples and parameters.
 pub fn load(
-    samples: &mut dyn RecordBatchReader,
+    (power, energy): (&mut dyn RecordBatchReader, &mut dyn RecordBatchReader),
     parameters: &[Parameter],
     tariffs: &[Vec<Slot>],
     frame: &Frame,
@@ -98,6 +103,7 @@ pub fn load(
         window_ms,
         blocks: (length_ms / window_ms + i64::from(length_ms % window_ms != 0)) as usize,
         coverage_ms: (window_ms as f64 * minimum_coverage).ceil() as i64,
+        scale: parameters.iter().map(|p| p.multiplier.scale).max().unwrap_or(0).min(MULTIPLIER_PLACES),
     };
     let span = |p: &Parameter| {
         let (from_ms, to_ms) = frame.clip(p)?;
@@ -136,31 +142,56 @@ pub fn load(
         }
         Finished { total, days: of_days, curve, tariff }
     };
-    each_meter(samples, &["p"], PLACES as i8, &mut |rows| {
-        let Some(numbers) = meters.get(rows.meter.as_str()) else { return Ok(()) };
-        let columns = rows.of(&[Kind::Interval, Kind::Snapshot]);
-        for &n in numbers {
-            let p = &parameters[n];
-            let (Some(span), Some(account)) = (span(p), open.get_mut(p.account_no.as_str())) else {
-                continue;
+    let empty = Series { at_ms: &[], snapshot: &[], value: &[] };
+    let mut power = MeterReader::new(power, &["p"], PLACES as i8)?;
+    let mut energy = MeterReader::new(energy, &["import"], PLACES as i8)?;
+    let (mut has_power, mut has_energy) = (power.advance()?, energy.advance()?);
+    while has_power || has_energy {
+        let meter = match (has_power, has_energy) {
+            (true, true) => power.rows().meter.as_str().min(&energy.rows().meter),
+            (true, false) => &power.rows().meter,
+            _ => &energy.rows().meter,
+        };
+        let with_power = has_power && power.rows().meter == meter;
+        let with_energy = has_energy && energy.rows().meter == meter;
+        if let Some(numbers) = meters.get(meter) {
+            let of = |there: bool, rows: &MeterReader<'_>, kinds: &[Kind]| -> Option<Columns> {
+                there.then(|| rows.rows().of(kinds))
             };
-            if let Some((point, _)) = account.points.get_mut(p.point.as_str()) {
-                point.get_or_insert_with(|| PointLoad::new(&grid)).add(&span, columns.series(0), &grid);
+            let p = of(with_power, &power, &[Kind::Interval, Kind::Snapshot]);
+            let increments = of(with_energy, &energy, &[Kind::Interval]);
+            let registers = of(with_energy, &energy, &[Kind::Register]);
+            let [power, increments, registers] = [&p, &increments, &registers]
+                .map(|columns| columns.as_ref().map_or(empty, |columns| columns.series(0)));
+            let of_meter = MeterLoad { power, increments, registers };
+            let place = |n: usize| (&parameters[n].point, &parameters[n].account_no);
+            for numbers in numbers.chunk_by(|&a, &b| place(a) == place(b)) {
+                let spans: Vec<Span> = numbers.iter().filter_map(|&n| span(&parameters[n])).collect();
+                let p = &parameters[numbers[0]];
+                let account = open.get_mut(p.account_no.as_str());
+                if let Some((point, _)) = account.and_then(|a| a.points.get_mut(p.point.as_str())) {
+                    point.get_or_insert_with(|| PointLoad::new(&grid)).add(&of_meter, &spans, &grid);
+                }
+            }
+            for &n in numbers {
+                // Blocks are kept only while a meter of the account is still to come.
+                let p = &parameters[n];
+                let through = open.get_mut(p.account_no.as_str()).is_some_and(|account| {
+                    account.waiting.remove(p.meter.as_str());
+                    account.waiting.is_empty()
+                });
+                if through && let Some((name, account)) = open.remove_entry(p.account_no.as_str()) {
+                    done.insert(name, finish(&account));
+                }
             }
         }
-        for &n in numbers {
-            // Blocks are kept only while a meter of the account is still to come.
-            let p = &parameters[n];
-            let through = open.get_mut(p.account_no.as_str()).is_some_and(|account| {
-                account.waiting.remove(p.meter.as_str());
-                account.waiting.is_empty()
-            });
-            if through && let Some((name, account)) = open.remove_entry(p.account_no.as_str()) {
-                done.insert(name, finish(&account));
-            }
+        if with_power {
+            has_power = power.advance()?;
         }
-        Ok(())
-    })?;
+        if with_energy {
+            has_energy = energy.advance()?;
+        }
+    }
     for (name, account) in &open {
         done.insert(name, finish(account));
     }

@@ -116,50 +116,91 @@ fn check(schema: &SchemaRef, names: &[&str], scale: i8) -> Result<()> {
     Ok(())
 }
 
-/// Calls `take` with the rows of each meter. Columns: meter, kind (strings), ts (UTC ms), then `names` as decimal128 of
-/// `scale`; rows sorted by (meter, kind, ts), no key twice.
+/// Reads the rows of one meter after the other. Columns: meter, kind (strings), ts (UTC ms), then the values as
+/// decimal128 of one scale; rows sorted by (meter, kind, ts), no key twice.
+pub struct MeterReader<'a> {
+    reader: &'a mut dyn RecordBatchReader,
+    batch: Option<RecordBatch>,
+    from: usize,
+    ended: bool,
+    rows: MeterRows,
+}
+
+impl<'a> MeterReader<'a> {
+    /// A reader that stands before the first meter. `names` are the value columns.
+    ///
+    /// # Errors
+    /// `input.schema`.
+    pub fn new(reader: &'a mut dyn RecordBatchReader, names: &[&str], scale: i8) -> Result<MeterReader<'a>> {
+        check(&reader.schema(), names, scale)?;
+        let rows = MeterRows { value: vec![Vec::new(); names.len()], ..MeterRows::default() };
+        Ok(MeterReader { reader, batch: None, from: 0, ended: false, rows })
+    }
+
+    /// The rows of the meter at which the reader stands.
+    pub fn rows(&self) -> &MeterRows {
+        &self.rows
+    }
+
+    /// Goes to the next meter; false when there is none.
+    ///
+    /// # Errors
+    /// `input.order` naming the meter, `input.value`, `input.unreadable`.
+    pub fn advance(&mut self) -> Result<bool> {
+        let rows = &mut self.rows;
+        rows.at_ms.clear();
+        rows.kind.clear();
+        rows.value.iter_mut().for_each(Vec::clear);
+        let mut last = (String::new(), None);
+        let mut begun = false;
+        while !self.ended {
+            let Some(batch) = self.batch.as_ref().filter(|batch| self.from < batch.num_rows()) else {
+                self.from = 0;
+                self.batch = self
+                    .reader
+                    .next()
+                    .transpose()
+                    .map_err(|e| Error::new(ErrorCode::InputUnreadable, format!("samples: {e}")))?;
+                self.ended = self.batch.is_none();
+                continue;
+            };
+            let meters = batch.column(0).as_string::<i32>();
+            let meter = meters.value(self.from);
+            if !begun {
+                if meter < rows.meter.as_str() {
+                    return Err(out_of_order(meter));
+                }
+                begun = true;
+                meter.clone_into(&mut rows.meter);
+            } else if meter != rows.meter {
+                return Ok(true);
+            }
+            let mut to = self.from + 1;
+            while to < batch.num_rows() && meters.value(to) == meter {
+                to += 1;
+            }
+            append(rows, batch, self.from..to, &mut last)?;
+            self.from = to;
+        }
+        Ok(begun)
+    }
+}
+
+/// Calls `take` with the rows of each meter, as [`MeterReader`] gives them.
 ///
 /// # Errors
-/// `input.schema`, `input.order` naming the meter, `input.value`, and what `take` gives.
+/// Those of the reader, and what `take` gives.
 pub fn each_meter(
     reader: &mut dyn RecordBatchReader,
     names: &[&str],
     scale: i8,
     take: &mut dyn FnMut(&MeterRows) -> Result<()>,
 ) -> Result<()> {
-    check(&reader.schema(), names, scale)?;
-    let mut rows = MeterRows { value: vec![Vec::new(); names.len()], ..MeterRows::default() };
-    let mut last = (String::new(), None);
-    let mut begun = false;
-    for batch in reader {
-        let batch = batch.map_err(|e| Error::new(ErrorCode::InputUnreadable, format!("samples: {e}")))?;
-        let mut from = 0;
-        while from < batch.num_rows() {
-            let meters = batch.column(0).as_string::<i32>();
-            let meter = meters.value(from);
-            if !begun || meter != rows.meter {
-                if begun {
-                    take(&rows)?;
-                    if meter < rows.meter.as_str() {
-                        return Err(out_of_order(meter));
-                    }
-                }
-                begun = true;
-                rows.meter = meter.to_owned();
-                rows.at_ms.clear();
-                rows.kind.clear();
-                rows.value.iter_mut().for_each(Vec::clear);
-                last = (String::new(), None);
-            }
-            let mut to = from + 1;
-            while to < batch.num_rows() && meters.value(to) == meter {
-                to += 1;
-            }
-            append(&mut rows, &batch, from..to, &mut last)?;
-            from = to;
-        }
+    let mut meters = MeterReader::new(reader, names, scale)?;
+    while meters.advance()? {
+        take(meters.rows())?;
     }
-    if begun { take(&rows) } else { Ok(()) }
+    Ok(())
 }
 
 fn out_of_order(meter: &str) -> Error {

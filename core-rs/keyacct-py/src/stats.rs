@@ -80,21 +80,27 @@ fn field_voltage(
 
 /// Load of accounts by the rules of the field: `(days, period, curve of the peak day)`.
 #[pyfunction]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a door for Python: every argument is a column source or a setting"
+)]
 fn field_load(
     py: Python<'_>,
-    samples: &Bound<'_, PyAny>,
+    power: &Bound<'_, PyAny>,
+    energy: &Bound<'_, PyAny>,
     parameters: &Bound<'_, PyAny>,
     tariffs: &Bound<'_, PyAny>,
     question: FrameOf,
     window_ms: i64,
     minimum_coverage: f64,
 ) -> PyResult<(ArrowStream, ArrowStream, ArrowStream)> {
-    let (mut samples, mut parameters, mut tariffs) =
-        (read_stream(samples)?, read_stream(parameters)?, read_stream(tariffs)?);
+    let (mut power, mut energy) = (read_stream(power)?, read_stream(energy)?);
+    let (mut parameters, mut tariffs) = (read_stream(parameters)?, read_stream(tariffs)?);
     let answer = py.detach(|| {
         let (names, slots) = read_tariffs(&mut tariffs)?;
         let parameters = read_parameters(&mut parameters, &names)?;
-        load(&mut samples, &parameters, &slots, &frame(question), window_ms.max(60_000), minimum_coverage)
+        let samples = (&mut power as _, &mut energy as _);
+        load(samples, &parameters, &slots, &frame(question), window_ms.max(60_000), minimum_coverage)
     });
     let [days, period, curve] = answer.map_err(|e| to_py(py, e))?;
     Ok((table(days), table(period), table(curve)))

@@ -68,6 +68,17 @@ impl Decimal {
         }
     }
 
+    /// The nearest whole number of 10^−places; the largest there is when it has too many digits.
+    pub fn units(self, places: u32) -> i128 {
+        let wide = |power| ten(power).unwrap_or(i128::MAX);
+        if places >= self.scale {
+            return self.mantissa.saturating_mul(wide(places - self.scale));
+        }
+        let below = wide(self.scale - places);
+        let half = if self.mantissa < 0 { -below / 2 } else { below / 2 };
+        self.mantissa.saturating_add(half) / below
+    }
+
     /// The nearest floating number.
     pub fn as_f64(self) -> f64 {
         self.mantissa as f64 / 10_f64.powi(self.scale as i32)
@@ -157,6 +168,12 @@ mod tests {
     fn a_ratio_that_is_not_above_zero_gives_nothing() {
         let limits = Limits { upper_v: Some(1.0), ..Limits::default() };
         assert_eq!(limits.secondary(d(0.0), 3), None);
+    }
+
+    #[test]
+    fn a_decimal_is_the_nearest_number_of_units() {
+        assert_eq!([d(12.5).units(3), d(12.5).units(0), d(-12.5).units(0)], [12_500, 13, -13]);
+        assert_eq!(d(33.333_333_333_333_336).units(2), 3333);
     }
 
     #[test]

@@ -13,6 +13,9 @@ from keyacct.analysis.question import Question, ask, spans_of
 from keyacct.config import Workspace
 from keyacct.model import MINUTE_MS, TARIFF_PERIODS, Period
 
+FLAGS = {1: "register_decrease", 2: "gap_over_seam", 4: "unattributed", 32: "from_energy"}
+"""Bits of the kernel; those of `power_factor.FLAGS` have their meaning."""
+
 
 @dataclass(frozen=True)
 class Load:
@@ -22,7 +25,9 @@ class Load:
     account_name, md_kw and md_at (highest block demand and the end of its block), demand_kind (`block15`:
     blocks of 15 minutes on the clock, not a sliding window), min_kw and min_at, mean_kw (of the blocks
     with a demand), load_rate (mean / highest), min_load_rate (lowest / highest), peak_valley_gap_kw,
-    energy_kwh, sharp_kwh, peak_kwh, flat_kwh, valley_kwh, completeness. peak_day_curve: account_no, at
+    energy_kwh, sharp_kwh, peak_kwh, flat_kwh, valley_kwh, completeness, flags (list of words: `from_energy`
+    where energies stand for missing power, `register_decrease`, `gap_over_seam`, and `unattributed` where
+    registers lie too far apart for a power, so that their energy is in energy_kwh only). peak_day_curve: account_no, at
     (block's end), kw of every block of the day that has the highest demand; kw is null where values are
     missing. Import only: export counts as no load. Without values everything is null.
     """
@@ -36,15 +41,17 @@ def load(workspace: Workspace, period: Period, *, accounts: Sequence[str] | None
     """Load figures of every account over a period and by day, and the curve of its peak day.
 
     The demand of an account is that of its billing points at the same time; a block in which one of them
-    has values for less than `demand.minimum_coverage` of it makes no demand. Raises ConfigError for
+    has values for less than `demand.minimum_coverage` of it makes no demand. Where a meter has no power, its
+    energies stand for it: an increment is the mean power of its interval, else the difference of two registers
+    not more than `samples.max_gap_intervals` apart; then energy_kwh is the energies themselves. Raises ConfigError for
     unknown accounts (exit 3) and for ratios that cannot be used.
     """
     question = ask(workspace, period, accounts, kinds=("billing",))
     demand = workspace.settings.demand
-    day, total, curve = (
-        pa.table(stream)
-        for stream in _core.field_load(
+    day, total, curve = question.run(
+        lambda: _core.field_load(
             question.samples("power", ("p",), 4),
+            question.samples("energy", ("import",), 4),
             question.kernel_parameters,
             question.tariffs(),
             question.kernel,
@@ -54,10 +61,20 @@ def load(workspace: Workspace, period: Period, *, accounts: Sequence[str] | None
     )
     at = curve["at"].cast(question.time_type)
     return Load(
-        total=_shape(question, total, by_day=False),
+        total=_shape(question, _with_every_account(question, total), by_day=False),
         day=_shape(question, day, by_day=True),
         peak_day_curve=curve.set_column(1, "at", at),
     )
+
+
+def _with_every_account(question: Question, total: pa.Table) -> pa.Table:
+    """The kernel knows accounts by their time in the period: one that has none yet gets a row without values."""
+    missing = sorted(set(question.parameters["account_no"].to_pylist()) - set(total["account_no"].to_pylist()))
+    if not missing:
+        return total
+    empty = {"day": question.period.first, "flags": 0, "expected_ms": 0, "covered_ms": 0}
+    rows = pa.Table.from_pylist([{"account_no": account, **empty} for account in missing], schema=total.schema)
+    return pa.concat_tables([total, rows]).sort_by("account_no")
 
 
 def _shape(question: Question, table: pa.Table, *, by_day: bool) -> pa.Table:
@@ -94,5 +111,9 @@ def _shape(question: Question, table: pa.Table, *, by_day: bool) -> pa.Table:
         "energy_kwh": table["energy_kwh"],
         **{f"{name}_kwh": table[f"{name}_kwh"] for name in TARIFF_PERIODS},
         "completeness": pc.if_else(pc.greater(table["expected_ms"], 0), covered, null),
+        "flags": pa.array(
+            [sorted(word for bit, word in FLAGS.items() if bits & bit) for bits in table["flags"].to_pylist()],
+            pa.list_(pa.string()),
+        ),
     }
     return pa.table(columns).combine_chunks()

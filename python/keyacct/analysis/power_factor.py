@@ -191,11 +191,8 @@ def _read(question: Question) -> dict[str, _Books]:
 def _kernel(question: Question, parameters: pa.Table, books: dict[str, _Books], *, power: bool) -> set[str]:
     """Adds what the samples of one family give; the meters that gave something."""
     samples = question.samples("power", ("p", "q"), 4) if power else question.samples("energy", ENERGIES, 4)
-    sums, origin = (
-        pa.table(stream)
-        for stream in _core.field_energy(
-            samples, question.kernel_parameters, question.tariffs(), question.kernel, power
-        )
+    sums, origin = question.run(
+        lambda: _core.field_energy(samples, question.kernel_parameters, question.tariffs(), question.kernel, power)
     )
     # Whole units are 10^-4 kWh; integrated powers are 10^-4 kW times milliseconds.
     unit = Decimal(10_000) * (3_600_000 if power else 1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -44,6 +44,7 @@ class Question:
     from_ms: int
     to_ms: int
     parameters: pa.Table
+    _faults: list[BaseException] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def kernel(self) -> KernelQuestion:
@@ -78,10 +79,29 @@ class Question:
         )
 
         def batches() -> Iterator[pa.RecordBatch]:
-            for batch in reader:
-                yield batch.select(schema.names).cast(schema)
+            try:
+                for batch in reader:
+                    yield batch.select(schema.names).cast(schema)
+            except GeneratorExit:
+                raise
+            except BaseException as fault:
+                self._faults.append(fault)
+                raise
 
         return pa.RecordBatchReader.from_batches(schema, batches())
+
+    def run(self, kernel: Callable[[], Iterable[object]]) -> tuple[pa.Table, ...]:
+        """The tables that a kernel gives over this question's samples.
+
+        What goes wrong while the kernel reads samples (a damaged file, Ctrl-C) passes through it as a message
+        only; it is raised here as what it was.
+        """
+        try:
+            return tuple(pa.table(stream) for stream in kernel())
+        except Exception:
+            if self._faults:
+                raise self._faults[0] from None
+            raise
 
     def tariffs(self) -> pa.Table:
         """Tariff slots as the core takes them."""

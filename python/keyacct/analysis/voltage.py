@@ -48,9 +48,8 @@ def voltage_compliance(
     """
     question = ask(workspace, period, accounts)
     settings = workspace.settings.voltage
-    day, total = (
-        pa.table(stream)
-        for stream in _core.field_voltage(
+    day, total = question.run(
+        lambda: _core.field_voltage(
             question.samples("voltage", ("a", "b", "c"), 3),
             question.kernel_parameters,
             question.kernel,

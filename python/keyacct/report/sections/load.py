@@ -62,6 +62,12 @@ def section(total: Sequence[Row], day: Sequence[Row], curve: Sequence[Row], scop
     if split:
         charts.append(_split_chart(row))
     notes = gap_notes(day, scope, TITLE)
+    if "from_energy" in (row.get("flags") or ()):
+        text = Text(
+            "Load and demand are calculated from energies: the mean power of each interval.",
+            "负荷与需量由电量计算: 为各时段的平均功率。",
+        )
+        notes.append(Note("info", text))
     if not split:
         text = Text(
             "No split of the energy by tariff period: there are neither tariff registers nor a tariff "
