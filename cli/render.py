@@ -31,6 +31,11 @@ class Column:
     decimals: int | None = None
 
     @property
+    def widest(self) -> int:
+        """Columns of text at most; longer text is folded, a number never."""
+        return UNBOUNDED if self.numeric else 72
+
+    @property
     def numeric(self) -> bool:
         """Whether the column is right-aligned."""
         return self.decimals is not None
@@ -83,7 +88,8 @@ def write_table(rows: Iterable[Row], columns: Sequence[Column], title: Text | No
 
     cells = [[show(row.get(column.key), column.decimals) for column in columns] for row in rows]
     widths = [
-        max([cell_len(str(column.title)), *(cell_len(line[n]) for line in cells)]) for n, column in enumerate(columns)
+        max([cell_len(str(column.title)), *(min(cell_len(line[n]), column.widest) for line in cells)])
+        for n, column in enumerate(columns)
     ]
     target = console()
     for number, part in enumerate(_parts(columns, widths, target.width)):
@@ -133,6 +139,7 @@ def _print_part(columns: Sequence[Column], cells: Sequence[Sequence[str]], title
             justify="right" if column.numeric else "left",
             overflow="fold",
             no_wrap=column.numeric,
+            max_width=None if column.numeric else column.widest,
         )
     for line in cells:
         table.add_row(*(Styled(cell) for cell in line))
@@ -141,7 +148,11 @@ def _print_part(columns: Sequence[Column], cells: Sequence[Sequence[str]], title
 
 def console() -> Any:
     """A rich console on stdout that knows about `--no-color` and about not being a terminal."""
-    from rich.console import Console
+    from rich.console import Console as RichConsole
+
+    class Console(RichConsole):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would exit with 1; the one handler of errors knows better
 
     color = session.current().color and "NO_COLOR" not in os.environ
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNBOUNDED

@@ -122,8 +122,7 @@ def _run(argv: list[str]) -> int:
             machine=machine,
             debug=debug,
         )
-    except BrokenPipeError:
-        # The reader of our stdout has gone (`| head`): that is its right, and not an error of ours.
+    except (session.ReaderGoneError, BrokenPipeError):
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.DONE

@@ -97,13 +97,20 @@ def _apply(shared: dict[str, Any]) -> None:
     _current.color = _current.color and not shared["shared_no_color"]
 
 
+class ReaderGoneError(Exception):
+    """Who reads our stdout has gone (`| head`): that is its right, and not an error of ours."""
+
+
 def with_shared_options(function: Callable[..., int | None]) -> Callable[..., int | None]:
     """The function with the shared options added to its own, and applied before it runs."""
 
     @functools.wraps(function)
     def run(**arguments: Any) -> int | None:
         _apply({key: arguments.pop(key) for key in list(arguments) if key.startswith("shared_")})
-        return function(**arguments)
+        try:
+            return function(**arguments)
+        except BrokenPipeError:
+            raise ReaderGoneError from None  # typer would turn the former into exit code 1
 
     hints = get_type_hints(function, include_extras=True)
     own = inspect.signature(function)

@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-KEPT = {f"keyacct.cli.{name}" for name in ("app", "run", "session", "exit_codes")}
-
 
 @dataclass(frozen=True)
 class Run:
@@ -35,7 +33,7 @@ class Run:
 @pytest.fixture
 def keyacct(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
     """`keyacct("decode", "68…")` runs a command line."""
-    from keyacct.cli.run import run
+    from keyacct.cli.run import COMMANDS, run
 
     monkeypatch.setenv("LANG", "C.UTF-8")
     for name in ("LC_ALL", "LC_MESSAGES", "KEYACCT_WORKSPACE", "KEYACCT_NOW"):
@@ -44,8 +42,8 @@ def keyacct(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     def call(*arguments: object) -> Run:
         capsys.readouterr()
         if "--lang" in arguments:  # help texts are made at import; a real process has one language
-            for name in [name for name in sys.modules if name.startswith("keyacct.cli.") and name not in KEPT]:
-                del sys.modules[name]
+            for module, _ in COMMANDS.values():
+                sys.modules.pop(f"keyacct.cli.{module}", None)
         code = run([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return Run(code, captured.out, captured.err)
