@@ -488,10 +488,6 @@ quantities! {
     TrafficMonth "traffic_month" None "Traffic of the month, bytes" "当月流量";
     ReadTime "read_time" None "Time of reading" "终端抄表时间";
     StatusChangeWord "status_change_word" None "Changes of the status word" "运行状态字变位标志";
-    ActiveImportDemandTime "active_import_demand_time" None "Time of the maximum demand, forward active" "正向有功最大需量发生时间";
-    ActiveExportDemandTime "active_export_demand_time" None "Time of the maximum demand, reverse active" "反向有功最大需量发生时间";
-    ReactiveImportDemandTime "reactive_import_demand_time" None "Time of the maximum demand, forward reactive" "正向无功最大需量发生时间";
-    ReactiveExportDemandTime "reactive_export_demand_time" None "Time of the maximum demand, reverse reactive" "反向无功最大需量发生时间";
     ActivePowerMaximum "active_power_maximum" Kw "Greatest active power" "最大有功功率";
     ZeroPowerTime "zero_power_time" Minute "Time of zero power" "有功功率为零时间";
     VoltageUpperUpperTime "voltage_upper_upper_time" Minute "Time over the upper-upper limit" "电压越上上限时间";

@@ -6,6 +6,7 @@
 //! field   := quantity [ "." phase | ".#" | ".#1" | ".n" ] [ "/" kind ] [ "!" ] ":" FORMAT [ ("@" | "@@") TIMEFORMAT ]
 //! slot    := LETTER "=" [ quantity ":" ] FORMAT         a number that a length or a count refers to
 //! repeat  := "[" count "]{" item* "}"                   count: 4, M, M+1, #M (bits set in M) or * (until the data ends)
+//! columns := "[" count "]/{" field "}"                  one field with `@`: all its values, then all their times
 //! skip    := "-:" FORMAT                                reserved bytes
 //! secret  := "*:" FORMAT                                a password: told that it is there, never its bytes
 //! ```
@@ -70,6 +71,8 @@ pub enum Item {
     Secret(Format),
     /// A group that repeats.
     Repeat(Count, Vec<Item>),
+    /// A field that repeats, all its values before all their times of occurrence.
+    Columns(Count, Field),
     /// Reserved bytes.
     Skip(Format),
 }
@@ -130,7 +133,11 @@ pub fn fixed_size(items: &[Item]) -> Option<usize> {
             Item::Repeat(Count::Fixed(count), inner) => {
                 fixed_size(inner)?.checked_mul(usize::from(*count))?
             }
-            Item::Repeat(..) => return None,
+            Item::Columns(Count::Fixed(count), field) => {
+                let one = field.format.size()? + field.occurrence.as_ref().map_or(0, Vec::len);
+                one.checked_mul(usize::from(*count))?
+            }
+            Item::Repeat(..) | Item::Columns(..) => return None,
         };
         sum.checked_add(size)
     })
@@ -157,8 +164,10 @@ impl Words<'_> {
                 return Ok(items);
             }
             if let Some(rest) = self.rest.strip_prefix('[') {
-                let (count, body) = rest.split_once("]{").ok_or("a repeat is written [count]{…}")?;
-                self.rest = body;
+                let (count, body) = rest.split_once(']').ok_or("a repeat is written [count]{…}")?;
+                let columns = body.strip_prefix('/');
+                self.rest =
+                    columns.unwrap_or(body).strip_prefix('{').ok_or("a repeat is written [count]{…}")?;
                 if self.depth >= 8 {
                     return Err("repeats are nested too deep".into());
                 }
@@ -168,6 +177,17 @@ impl Words<'_> {
                 self.depth -= 1;
                 if matches!(count, Count::Rest) && fixed_size(&inner) == Some(0) || inner.is_empty() {
                     return Err("a repeat holds nothing".into());
+                }
+                if columns.is_some() {
+                    match (<[Item; 1]>::try_from(inner), count) {
+                        (Ok([Item::Field(field)]), Count::Fixed(_) | Count::Slot(..))
+                            if field.occurrence.is_some() =>
+                        {
+                            items.push(Item::Columns(count, field));
+                        }
+                        _ => return Err("columns are [count]/{one field with a time of occurrence}".into()),
+                    }
+                    continue;
                 }
                 items.push(Item::Repeat(count, inner));
                 continue;

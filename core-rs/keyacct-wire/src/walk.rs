@@ -52,6 +52,8 @@ struct Walk<'v, V: Visitor> {
     kind: Kind,
     count: u8,
     stamp: Option<Stamp>,
+    /// Bytes between a value and its time of occurrence.
+    apart: Option<usize>,
     slots: [u32; 26],
 }
 
@@ -134,6 +136,7 @@ pub fn walk_items<V: Visitor>(items: &[Item], kind: Kind, data: &mut Cursor<'_>,
         kind,
         count: 0,
         stamp: None,
+        apart: None,
         slots: [0; 26],
     };
     walk.items(items, data)
@@ -155,6 +158,7 @@ impl<'v, V: Visitor> Walk<'v, V> {
             kind,
             count: 0,
             stamp: None,
+            apart: None,
             slots: [0; 26],
         }
     }
@@ -167,6 +171,7 @@ impl<'v, V: Visitor> Walk<'v, V> {
                 Item::Count(slot, field) => self.count(*slot, field, data),
                 Item::Skip(format) => self.skip(format, data),
                 Item::Secret(format) => self.secret(format, data),
+                Item::Columns(count, field) => self.columns(*count, field, data),
                 Item::Repeat(count, inner) => self.repeat(*count, inner, data),
             };
             if !whole {
@@ -197,6 +202,28 @@ impl<'v, V: Visitor> Walk<'v, V> {
         }
         self.count = outer;
         true
+    }
+
+    fn columns(&mut self, count: Count, field: &Field, data: &mut Cursor<'_>) -> bool {
+        let count = match count {
+            Count::Fixed(count) => usize::from(count),
+            Count::Slot(slot, plus) => self.slots[usize::from(slot)] as usize + usize::from(plus),
+            Count::Bits(_) | Count::Rest => return false, // the notation has no such columns
+        };
+        let time = field.occurrence.as_ref().map_or(0, Vec::len);
+        let Some(size) = self.size(&field.format, data) else { return false };
+        if count > MOST_REPEATS || data.left() < count * (size + time) {
+            return false;
+        }
+        let outer = self.count;
+        let mut whole = true;
+        for n in 0..count {
+            self.count = n.min(255) as u8;
+            self.apart = Some((count - n - 1) * size + n * time);
+            whole = whole && self.field(field, data);
+        }
+        (self.count, self.apart) = (outer, None);
+        whole && data.take(count * time).is_some()
     }
 
     fn repeat_bits(&mut self, slot: u8, inner: &[Item], data: &mut Cursor<'_>) -> bool {
@@ -289,9 +316,15 @@ impl<'v, V: Visitor> Walk<'v, V> {
         if field.counted && self.index != 0 {
             reading.index = self.index;
         }
-        if let Some(parts) = &field.occurrence
-            && let Some(bytes) = data.take(parts.len())
-        {
+        let end = data.position();
+        if let Some(parts) = &field.occurrence {
+            // In columns the times of all values follow the last of them and are taken together.
+            let bytes = match self.apart {
+                None => data.take(parts.len()),
+                Some(apart) => data.rest().get(apart..apart + parts.len()),
+            };
+            let at = end + self.apart.unwrap_or(0);
+            let Some(bytes) = bytes else { return false };
             let (time, _, quality) = read_time(bytes, parts);
             let (complete, assumed) = time.map_or((None, false), |time| complete(time, self.stamp));
             reading.time = complete;
@@ -302,8 +335,7 @@ impl<'v, V: Visitor> Walk<'v, V> {
                 reading.quality |= Quality::YEAR_ASSUMED;
             }
             if field.tells_occurrence {
-                let middle = data.position() - parts.len();
-                self.visitor.value(from..middle, &reading);
+                self.visitor.value(from..end, &reading);
                 let sent = Reading {
                     quantity: Quantity::OccurredAt,
                     value: time.map_or(Value::Null, Value::Time),
@@ -311,7 +343,7 @@ impl<'v, V: Visitor> Walk<'v, V> {
                     quality,
                     ..reading
                 };
-                self.visitor.value(middle..data.position(), &sent);
+                self.visitor.value(at..at + parts.len(), &sent);
                 return true;
             }
         }

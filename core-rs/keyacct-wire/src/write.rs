@@ -46,19 +46,36 @@ impl Write<'_> {
                     self.sized(format, bytes.len())?;
                     self.out.extend(bytes);
                 }
+                Item::Columns(count, field) => self.columns(*count, field)?,
                 Item::Repeat(count, inner) => self.repeat(*count, inner)?,
             }
         }
         Some(())
     }
 
-    fn repeat(&mut self, count: Count, inner: &[Item]) -> Option<()> {
-        let count = match count {
+    fn columns(&mut self, count: Count, field: &Field) -> Option<()> {
+        let mut times = Vec::new();
+        for _ in 0..self.times(count) {
+            let length = field.occurrence.as_ref()?.len();
+            self.field(field)?;
+            times.extend(self.out.drain(self.out.len() - length..));
+        }
+        self.out.extend(times);
+        Some(())
+    }
+
+    /// How often a group repeats; the greatest number stands for "until the values end".
+    fn times(&self, count: Count) -> usize {
+        match count {
             Count::Fixed(count) => usize::from(count),
             Count::Slot(slot, plus) => self.slots[usize::from(slot)] as usize + usize::from(plus),
             Count::Bits(slot) => self.slots[usize::from(slot)].count_ones() as usize,
             Count::Rest => usize::MAX,
-        };
+        }
+    }
+
+    fn repeat(&mut self, count: Count, inner: &[Item]) -> Option<()> {
+        let count = self.times(count);
         let until_end = count == usize::MAX;
         for _ in 0..count {
             if until_end && self.values.len() == 0 {

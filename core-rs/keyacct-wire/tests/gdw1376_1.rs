@@ -250,6 +250,50 @@ fn a_file_without_password_and_a_command_with_one_are_told_apart() {
 }
 
 #[test]
+fn maximum_demand_has_its_time_though_all_times_follow_all_values() {
+    let registers = &*REGISTERS;
+    // AFN 0D F3 by hand: month of the values in front, then M = 1, two demands, their two times, the same for reactive.
+    let body = hex::decode(
+        concat!(
+            "0101 0400 010126 0000010126 01", // F3 of 2026-01-01, read at 2026-01-01T00:00, one tariff
+            "563412 785600 30103112 45090101", // 12.3456 and 0.5678 kW, 12-31T10:30 and 01-01T09:45
+            "000000 EEEEEE 00000000 EEEEEEEE"
+        )
+        .replace(' ', "")
+        .as_str(),
+    )
+    .unwrap();
+    let address = TerminalAddress::parse("9612-3456", 1).unwrap();
+    let frame = FrameView::emit(2, Control(0x88), address, 0x0D, SeqField::single(1, false), &body).unwrap();
+
+    #[derive(Default)]
+    struct Told(Vec<(u8, String, Option<String>)>);
+    impl Visitor for Told {
+        fn head(&mut self, _head: &Head) -> bool {
+            true
+        }
+        fn value(&mut self, _at: Range<usize>, reading: &Reading) {
+            if reading.quantity == Quantity::ActiveImportDemand
+                && let Value::Number(number) = reading.value
+            {
+                let time = reading.time.map(|t| t.to_string());
+                self.0.push((reading.tariff.0, number.to_string(), time));
+            }
+        }
+    }
+    let mut told = Told::default();
+    Decoder::new(registers).decode(Protocol::Gdw1376_1, &frame, &mut told);
+    // December before a January stamp is of the year before.
+    let expected = [
+        (0, "12.3456".to_owned(), Some("2025-12-31T10:30".to_owned())),
+        (1, "0.5678".to_owned(), Some("2026-01-01T09:45".to_owned())),
+    ];
+    assert_eq!(told.0, expected);
+    let seen = collect(&frame, registers);
+    assert_eq!(seen.units.last().and_then(|unit| unit.at.clone()), Some(18..frame.len() - 2));
+}
+
+#[test]
 fn a_relayed_meter_speaks_for_itself() {
     // Public session of meter 000000000161 (fixtures/captures/meter-161-session.txt): forward energy 0.26 kWh.
     let meter = hex::decode("FEFEFEFE6861010000000068910833333433593333338A16").unwrap();

@@ -56,6 +56,9 @@ fn other_length(frame: &[u8], stated: usize) -> Option<Name> {
 fn no_start(line: &[u8]) -> Option<Name> {
     let first = line.iter().position(|b| *b == START)?;
     let second = (first + 1..line.len().min(first + 14)).find(|n| line[*n] == START)?;
+    if crate::gdw1376_1::is_header(&line[first..]) {
+        return None; // a terminal's frame
+    }
     let digits = second - first - 1;
     Some(Name::new(
         format!("there are {digits} address bytes between the two 68H, a DL/T 645 address has 6"),

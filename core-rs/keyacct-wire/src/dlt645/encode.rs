@@ -94,6 +94,7 @@ fn write_items(items: &[Item], values: &mut std::slice::Iter<'_, Value>, data: &
             Item::Skip(format) | Item::Slot(_, format) | Item::Secret(format) => {
                 data.extend(std::iter::repeat_n(0, format.size()?))
             }
+            Item::Columns(..) => return None, // no row of DL/T 645 has them
             Item::Repeat(_, inner) => {
                 while values.len() > 0 {
                     write_items(inner, values, data)?;

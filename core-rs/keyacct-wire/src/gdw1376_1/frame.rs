@@ -11,6 +11,7 @@ use crate::checksum::sum8;
 use crate::error::Fault;
 use crate::frame::{Address, Direction, Frame, Probe};
 use crate::protocol::Protocol;
+use crate::visit::Name;
 
 mod field {
     use std::ops::Range;
@@ -273,6 +274,10 @@ impl<'a> Frame<'a> for FrameView<'a> {
 
     fn payload(&self) -> Cow<'a, [u8]> {
         Cow::Borrowed(self.data())
+    }
+
+    fn advise(line: &[u8]) -> Option<Name> {
+        super::advice::advise(line)
     }
 }
 

@@ -9,6 +9,7 @@
 //! Every frame of a message of several frames (FIR, FIN) carries whole data units, so each is decoded on its own;
 //! [`Assembler`] tells when such a message is complete.
 
+mod advice;
 mod afn;
 mod answer;
 mod assemble;
@@ -20,6 +21,7 @@ mod relay;
 mod stamp;
 mod unit;
 
+pub use advice::is_header;
 pub use afn::{Afn, SeqField};
 pub use answer::{event_unit, history_unit, stamp_bytes};
 pub use assemble::{Assembler, Progress};
