@@ -366,6 +366,7 @@ impl Data {
                 Some(Data::Array(all))
             }
             Item::Slot(..) | Item::Skip(_) | Item::Secret(_) => Some(Data::Null),
+            Item::Columns(..) => None, // values before times is a form of 1376.1, typed data have none
         }
     }
 }

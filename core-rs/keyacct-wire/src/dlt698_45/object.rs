@@ -173,7 +173,7 @@ impl<'c, V: Visitor> Tell<'_, '_, 'c, V> {
             },
             Item::Field(field) | Item::Count(_, field) => self.value(field, data, common),
             Item::Secret(_) => self.visitor.secret(self.at(data), || name("Password", "密码")),
-            Item::Slot(..) | Item::Skip(_) => {
+            Item::Slot(..) | Item::Skip(_) | Item::Columns(..) => {
                 self.unknown_values(data, Quantity::ObjectValue, common.sort, 0);
             }
         }
