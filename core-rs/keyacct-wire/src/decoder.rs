@@ -1,22 +1,35 @@
 //! One decoder for all protocols: finds the rows, keeps what must be remembered between frames.
 
-use crate::dlt645;
 use crate::frame::Frame;
 use crate::protocol::Protocol;
 use crate::registers::Registers;
 use crate::visit::Visitor;
 use crate::walk::Lookup;
+use crate::{dlt645, modbus};
 
 /// Decodes frames that a [`crate::Deframer`] has found.
 #[derive(Debug)]
 pub struct Decoder<'r> {
     lookups: Vec<Lookup<'r>>,
+    modbus: modbus::Conversation<'r>,
 }
 
 impl<'r> Decoder<'r> {
     /// A decoder over catalogues.
     pub fn new(registers: &'r Registers) -> Self {
-        Decoder { lookups: Protocol::ALL.iter().map(|p| Lookup::new(registers.of(*p))).collect() }
+        Decoder {
+            lookups: Protocol::ALL.iter().map(|p| Lookup::new(registers.of(*p))).collect(),
+            modbus: modbus::Conversation::new(registers.model()),
+        }
+    }
+
+    /// Takes notice of what the master sends, where later answers can only be read with it (Modbus).
+    pub fn note_request(&mut self, protocol: Protocol, frame: &[u8]) {
+        match protocol {
+            Protocol::ModbusRtu => self.modbus.note(&modbus::RtuView::view(frame)),
+            Protocol::ModbusTcp => self.modbus.note(&modbus::TcpView::view(frame)),
+            _ => {}
+        }
     }
 
     /// Tells the visitor everything about one whole, valid frame (without preamble).
@@ -25,11 +38,10 @@ impl<'r> Decoder<'r> {
         let lookup = &mut self.lookups[protocol as usize];
         match protocol {
             Protocol::Dlt645_2007 => dlt645::decode(&dlt645::FrameView::view(frame), lookup, visitor),
-            Protocol::Dlt645_1997
-            | Protocol::Gdw1376_1
-            | Protocol::Dlt698_45
-            | Protocol::ModbusRtu
-            | Protocol::ModbusTcp => {} // no framing yields them before they are built (protocol.rs)
+            Protocol::Dlt645_1997 => dlt645::decode_1997(&dlt645::FrameView::view(frame), lookup, visitor),
+            Protocol::ModbusRtu => self.modbus.decode(&modbus::RtuView::view(frame), visitor),
+            Protocol::ModbusTcp => self.modbus.decode(&modbus::TcpView::view(frame), visitor),
+            Protocol::Gdw1376_1 | Protocol::Dlt698_45 => {} // no framing yields them before they are built (protocol.rs)
         }
     }
 }

@@ -7,12 +7,15 @@
 //! | `ASCII8` / `TEXT8` | characters, last one first / in order; 00H, FFH and blanks around are padding |
 //! | `BCD6` / `HEX4` / `RAW4` | digits / bytes in reading order (lowest first on the wire) / bytes as sent |
 //! | `BIN2`, `INT2` | unsigned, signed integer, low byte first; `BIN2.1` has one decimal |
+//! | `F32`, `U16.1`, `I32.3-CDAB` | a number in 16-bit registers: [`crate::register`] |
 //! | `BITS2(1:name,8-9:name.A)` | bit string, low byte first, with the named bits |
 //!
 //! A length in brackets (`ASCII[n]`) is that of a field read before. All F or all E is "no data"; another digit above
 //! 9 is an invalid digit. Both give null, with the quality bit that says which.
 
 use keyacct_model::{Decimal, Phase, Quality, Quantity, Stamp, Value};
+
+use crate::register::RegisterFormat;
 
 /// How many bytes a field has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +106,8 @@ pub enum Format {
         /// The bits that have a name.
         bits: Vec<Bit>,
     },
+    /// A number in 16-bit registers (Modbus).
+    Register(RegisterFormat),
 }
 
 /// Digits of every byte, or 255 where a nibble is no digit.
@@ -233,6 +238,7 @@ impl Format {
             | Format::Binary { bytes, .. }
             | Format::Bits { bytes, .. } => Some(usize::from(*bytes)),
             Format::Time(parts) => Some(parts.len()),
+            Format::Register(format) => Some(usize::from(format.bytes)),
             Format::Text { size, .. } | Format::Hex { size, .. } => match size {
                 Size::Fixed(bytes) => Some(usize::from(*bytes)),
                 Size::Slot(_) | Size::Rest => None,
@@ -242,7 +248,7 @@ impl Format {
 
     /// Whether its values are plain numbers, so that the quantity's unit applies.
     pub const fn is_number(&self) -> bool {
-        matches!(self, Format::Bcd { .. } | Format::Binary { .. })
+        matches!(self, Format::Bcd { .. } | Format::Binary { .. } | Format::Register(_))
     }
 
     /// The value of a whole field.
@@ -253,6 +259,7 @@ impl Format {
                 let (stamp, _, quality) = read_time(bytes, parts);
                 (stamp.map_or(Value::Null, Value::Time), quality)
             }
+            Format::Register(format) => format.read(bytes),
             _ if is_no_data(bytes) && !matches!(self, Format::Binary { .. } | Format::Bits { .. }) => {
                 (Value::Null, Quality::NO_DATA)
             }
@@ -284,6 +291,7 @@ impl Format {
     fn write_or_leave(&self, value: &Value, out: &mut Vec<u8>) -> Option<()> {
         let fixed = self.size();
         match (self, value) {
+            (Format::Register(format), value) => format.write(value, out)?,
             (_, Value::Null) => out.extend(std::iter::repeat_n(0xFF, fixed?)),
             (Format::Bcd { bytes, scale, signed }, Value::Number(number)) => {
                 let number = rescale(*number, *scale)?;

@@ -51,7 +51,9 @@ impl Protocol {
     /// The link frame it travels in; none while the protocol is not built.
     pub const fn framing(self) -> Option<Framing> {
         match self {
-            Protocol::Dlt645_2007 => Some(Framing::Dlt645),
+            Protocol::Dlt645_2007 | Protocol::Dlt645_1997 => Some(Framing::Dlt645),
+            Protocol::ModbusTcp => Some(Framing::ModbusTcp),
+            Protocol::ModbusRtu => Some(Framing::ModbusRtu),
             _ => None,
         }
     }
@@ -101,6 +103,10 @@ macro_rules! framings {
 framings! {
     /// DL/T 645, both editions.
     Dlt645 => dlt645::FrameView,
+    /// Modbus with an MBAP header. No start byte, so it stands behind the framings that have one.
+    ModbusTcp => modbus::TcpView,
+    /// Modbus with a CRC; also what serial servers send over TCP.
+    ModbusRtu => modbus::RtuView,
 }
 
 /// What the caller says about the protocol of the bytes.

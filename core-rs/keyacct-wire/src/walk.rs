@@ -115,7 +115,7 @@ fn walk_row<V: Visitor>(
         visitor,
         phase,
         tariff: row.tariff.or(bound.tariff).unwrap_or(0),
-        index: bound.index.unwrap_or(0),
+        index: bound.index.unwrap_or(row.index),
         kind,
         count: 0,
         stamp: None,
