@@ -103,10 +103,11 @@ macro_rules! framings {
 framings! {
     /// DL/T 645, both editions.
     Dlt645 => dlt645::FrameView,
-    /// Modbus with an MBAP header. No start byte, so it stands behind the framings that have one.
-    ModbusTcp => modbus::TcpView,
-    /// Modbus with a CRC; also what serial servers send over TCP.
+    /// Modbus with a CRC; also what serial servers send over TCP. No start byte, so it stands behind those that have one,
+    /// and before TCP, whose header can be met in an RTU request for two registers.
     ModbusRtu => modbus::RtuView,
+    /// Modbus with an MBAP header.
+    ModbusTcp => modbus::TcpView,
 }
 
 /// What the caller says about the protocol of the bytes.

@@ -211,10 +211,10 @@ mod tests {
     #[test]
     fn the_vendors_voltage_is_read_in_every_order() {
         // Eastron SDM630 manual: 43 66 33 34 is 230.2 V.
-        assert_eq!(read("F32", &[0x43, 0x66, 0x33, 0x34]), number(230_200_01, 5));
-        assert_eq!(read("F32-CDAB", &[0x33, 0x34, 0x43, 0x66]), number(230_200_01, 5));
-        assert_eq!(read("F32-BADC", &[0x66, 0x43, 0x34, 0x33]), number(230_200_01, 5));
-        assert_eq!(read("F32-DCBA", &[0x34, 0x33, 0x66, 0x43]), number(230_200_01, 5));
+        assert_eq!(read("F32", &[0x43, 0x66, 0x33, 0x34]), number(23_020_001, 5));
+        assert_eq!(read("F32-CDAB", &[0x33, 0x34, 0x43, 0x66]), number(23_020_001, 5));
+        assert_eq!(read("F32-BADC", &[0x66, 0x43, 0x34, 0x33]), number(23_020_001, 5));
+        assert_eq!(read("F32-DCBA", &[0x34, 0x33, 0x66, 0x43]), number(23_020_001, 5));
     }
 
     #[test]

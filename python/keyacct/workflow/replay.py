@@ -43,6 +43,7 @@ class ReplayOptions:
     assume_time: str | None = None
     registers: str | None = None
     strict: bool = False
+    model: str | None = None
 
     def arguments(self) -> dict[str, Any]:
         """As keyword arguments."""

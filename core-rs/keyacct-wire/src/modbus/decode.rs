@@ -318,7 +318,9 @@ fn register_name(first: Option<u16>, n: usize) -> Name {
                 format!("寄存器 {number} ({number:04X}H)"),
             )
         }
-        None => Name::new(format!("Register {n} of the answer"), format!("应答中第 {n} 个寄存器")),
+        None => {
+            Name::new(format!("Register {} of the answer", n + 1), format!("应答中第 {} 个寄存器", n + 1))
+        }
     }
 }
 
