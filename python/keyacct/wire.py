@@ -26,9 +26,10 @@ def protocols() -> list[str]:
 def open_registers(files: Sequence[str | os.PathLike[str]] = (), *, model: str | None = None) -> _core.Registers:
     """The register catalogue with a user's own files on top. A file may add keys, not say a known one again.
 
-    model: what the Modbus devices of a stream are (`sdm630`, or `# model: NAME` of a file), so that the answer to a
-    read that is in the same stream makes readings.
-    Raises UsageError for an unknown model, InputError `input.catalogue` with file and line, or that of an unreadable file.
+    model: what the Modbus devices of a stream are (`sdm630`, or `# model: NAME` of a file), so that the
+    answer to a read that is in the same stream makes readings.
+    Raises UsageError for an unknown model, InputError `input.catalogue` with file and line, or that of an
+    unreadable file.
     """
     texts = []
     for file in files:
