@@ -30,5 +30,5 @@ fuzz_target!(|input: &[u8]| {
     let Some(answer) = modbus::read_registers_answer(4, &registers) else { return };
     let stream = [modbus::rtu(1, &read), modbus::rtu(1, &answer)].concat();
     let wish = Wish { expect: Expect::Only(Protocol::ModbusRtu), fields: true, chinese: false };
-    assert_eq!(describe_line(&stream, 1, wish, &REGISTERS).len(), 2);
+    assert!(!describe_line(&stream, 1, wish, &REGISTERS).is_empty());
 });
