@@ -47,6 +47,14 @@ def decode(
             help=str(Text("Register catalogue to add (a maker's own identifiers).", "追加的数据标识表 (厂家扩展)。")),
         ),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help=str(Text("What the Modbus devices are (sdm630 …).", "Modbus 设备型号 (sdm630 等)。")),
+        ),
+    ] = None,
     format: FormatOption = Format.table,
 ) -> int:
     """Frames of meters and terminals, byte by byte.
@@ -55,7 +63,7 @@ def decode(
     """  # fmt: skip
     from keyacct import wire
 
-    catalogue = wire.open_registers(registers or [])
+    catalogue = wire.open_registers(registers or [], model=model)
     texts = wire.describe(
         _lines(words),
         protocol,
@@ -126,7 +134,8 @@ def _show(frame: dict[str, Any]) -> None:
         title = Text(f"no valid frame: {error['message']}", f"没有有效报文: {error['message']}")
         render.write_tree(f"{where}: {title}", branches)
         return
-    heading = " ".join(str(part) for part in (frame["protocol"], frame.get("direction"), frame.get("address")) if part)
+    device = Text(f"unit {frame['unit']}", f"从站 {frame['unit']}") if "unit" in frame else frame.get("address")
+    heading = " ".join(str(part) for part in (frame["protocol"], frame.get("direction"), device) if part)
     render.write_tree(f"{where}: {heading}", [_branch(field) for field in frame["fields"]])
 
 

@@ -58,13 +58,20 @@ def replay(
     registers: Annotated[
         list[str] | None, typer.Option("--registers", metavar="FILE", help=str(Text("Further registers.", "附加标识表。")))
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="NAME",
+            help=str(Text("What the Modbus devices are (sdm630 …).", "Modbus 设备型号 (sdm630 等)。")),
+        ),
+    ] = None,
     dry_run: DryRunOption = False,
     format: FormatOption = Format.table,
 ) -> int | None:  # fmt: skip
     """Replay captures."""
     from keyacct.workflow.replay import ReplayOptions
 
-    options = ReplayOptions(protocol, _day(date), assume_time, tuple(registers or ()), strict)
+    options = ReplayOptions(protocol, _day(date), assume_time, tuple(registers or ()), strict, model)
     if out is not None or expect is not None:
         return _to_files(captures, options, out, expect, dry_run=dry_run)
     return _to_store(captures, options, format, dry_run=dry_run)

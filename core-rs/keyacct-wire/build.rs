@@ -13,18 +13,23 @@ mod format;
 mod hex;
 #[path = "src/layout.rs"]
 mod layout;
+#[path = "src/register.rs"]
+mod register;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=registers");
-    for module in ["annex_a", "catalogue", "format", "hex", "layout"] {
+    for module in ["annex_a", "catalogue", "format", "hex", "layout", "register"] {
         println!("cargo:rerun-if-changed=src/{module}.rs");
     }
-    let mut files: Vec<_> = std::fs::read_dir("registers")?.collect::<Result<_, _>>()?;
-    files.sort_by_key(std::fs::DirEntry::file_name);
-    for file in files {
-        let name = format!("registers/{}", file.file_name().to_string_lossy());
-        let mut catalogue = catalogue::Catalogue::default();
-        catalogue.add(&name, &std::fs::read_to_string(file.path())?)?;
+    for folder in ["registers", "registers/modbus"] {
+        let mut files: Vec<_> = std::fs::read_dir(folder)?.collect::<Result<_, _>>()?;
+        files.retain(|file| file.path().is_file());
+        files.sort_by_key(std::fs::DirEntry::file_name);
+        for file in files {
+            let name = format!("{folder}/{}", file.file_name().to_string_lossy());
+            let mut catalogue = catalogue::Catalogue::default();
+            catalogue.add(&name, &std::fs::read_to_string(file.path())?)?;
+        }
     }
     Ok(())
 }

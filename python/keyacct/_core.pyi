@@ -14,6 +14,10 @@ __all__ = [
     "field_energy",
     "field_load",
     "field_voltage",
+    "modbus_answer",
+    "modbus_exception",
+    "modbus_read",
+    "modbus_write",
     "month_stats",
     "protocols",
     "replay",
@@ -43,7 +47,7 @@ def error_codes() -> list[tuple[str, int]]:
 class Registers:
     """The register catalogues: built in, and a user's own (name, text) on top."""
 
-    def __new__(cls, files: Sequence[tuple[str, str]] = ...) -> Registers: ...
+    def __new__(cls, files: Sequence[tuple[str, str]] = ..., model: str | None = None) -> Registers: ...
     def rows(self) -> list[dict[str, Any]]:
         """Every row: protocol, key, name, quantity, kind, format, access, source, file, line."""
 
@@ -66,6 +70,18 @@ def describe(
 
 def decode(registers: Registers, buffer: object, protocol: str = "auto") -> tuple[ArrowStream, dict[str, Any]]:
     """Readings of a whole byte stream, and the tally."""
+
+def modbus_read(unit: int, function: int, address: int, count: int, transaction: int | None = None) -> bytes:
+    """A read of registers or bits (functions 1 to 4); with `transaction` for TCP, else RTU."""
+
+def modbus_answer(unit: int, function: int, registers: Sequence[int], transaction: int | None = None) -> bytes:
+    """The answer to a read of registers (functions 3, 4, 23)."""
+
+def modbus_write(unit: int, address: int, registers: Sequence[int], transaction: int | None = None) -> bytes:
+    """A write of registers (function 16)."""
+
+def modbus_exception(unit: int, function: int, code: int, transaction: int | None = None) -> bytes:
+    """An exception to a function."""
 
 # --- keyacct.capture.replay -------------------------------------------------------------------------------------------
 

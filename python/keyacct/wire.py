@@ -23,10 +23,13 @@ def protocols() -> list[str]:
     return _core.protocols()
 
 
-def open_registers(files: Sequence[str | os.PathLike[str]] = ()) -> _core.Registers:
+def open_registers(files: Sequence[str | os.PathLike[str]] = (), *, model: str | None = None) -> _core.Registers:
     """The register catalogue with a user's own files on top. A file may add keys, not say a known one again.
 
-    Raises InputError `input.catalogue` with file and line, or that of an unreadable file.
+    model: what the Modbus devices of a stream are (`sdm630`, or `# model: NAME` of a file), so that the
+    answer to a read that is in the same stream makes readings.
+    Raises UsageError for an unknown model, InputError `input.catalogue` with file and line, or that of an
+    unreadable file.
     """
     texts = []
     for file in files:
@@ -43,7 +46,7 @@ def open_registers(files: Sequence[str | os.PathLike[str]] = ()) -> _core.Regist
             ) from None
         except OSError as error:
             raise from_os_error(error, writing=False, file=str(file)) from None
-    return _core.Registers(texts)
+    return _core.Registers(texts, model)
 
 
 def describe(
@@ -79,6 +82,18 @@ def decode(buffer: Buffer, protocol: str = "auto", *, registers: _core.Registers
     known = registers if registers is not None else _core.Registers()
     stream, _ = _core.decode(known, buffer, protocol)
     return pa.table(stream)
+
+
+def decode_reply(
+    request: Buffer, reply: Buffer, model: str, protocol: str = "modbus-rtu", *, registers: Sequence[str] = ()
+) -> pa.Table:
+    """Readings of one Modbus reply, by the registers of a model; columns of `decode`.
+
+    request: the read that was sent, whole frame; reply: the frame that came back. A reply that is not one to this
+    request (function, unit, transaction or number of registers differ) and an exception give no rows.
+    """
+    known = open_registers(registers, model=model)
+    return decode(bytes(request) + bytes(reply), protocol, registers=known)
 
 
 def register_rows(registers: _core.Registers | None = None, text: str | None = None) -> list[dict[str, Any]]:

@@ -267,7 +267,18 @@ quantities! {
     FreezeTime "freeze_time" None "Time of the freeze" "冻结时间";
     FreezeCommand "freeze_command" None "Freeze command" "冻结命令";
     // --- DL/T 645-1997 ---
-    // (rows of this protocol's own quantities)
+    ActiveImportDemandTime "active_import_demand_time" None "Time of maximum demand, forward active" "正向有功最大需量发生时间";
+    ActiveExportDemandTime "active_export_demand_time" None "Time of maximum demand, reverse active" "反向有功最大需量发生时间";
+    ReactiveImportDemandTime "reactive_import_demand_time" None "Time of maximum demand, forward reactive" "正向无功最大需量发生时间";
+    ReactiveExportDemandTime "reactive_export_demand_time" None "Time of maximum demand, reverse reactive" "反向无功最大需量发生时间";
+    ReactiveQ1DemandTime "reactive_q1_demand_time" None "Time of maximum demand, quadrant 1" "第一象限无功最大需量发生时间";
+    ReactiveQ2DemandTime "reactive_q2_demand_time" None "Time of maximum demand, quadrant 2" "第二象限无功最大需量发生时间";
+    ReactiveQ3DemandTime "reactive_q3_demand_time" None "Time of maximum demand, quadrant 3" "第三象限无功最大需量发生时间";
+    ReactiveQ4DemandTime "reactive_q4_demand_time" None "Time of maximum demand, quadrant 4" "第四象限无功最大需量发生时间";
+    ProgrammingTime "programming_time" None "Last programming" "最近一次编程时间";
+    DemandClearTime "demand_clear_time" None "Last demand clear" "最近一次最大需量清零时间";
+    GridStatus "grid_status" None "Grid status word" "电网状态字";
+    StopDisplaySeconds "stop_display_seconds" Second "Seconds a stopped screen is shown" "停显时间";
 
     // --- Q/GDW 1376.1 ---
     ConfirmedAfn "confirmed_afn" None "Function that is answered" "被确认的功能码";

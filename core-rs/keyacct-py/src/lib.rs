@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 mod arrow;
 mod buffer;
 mod error;
+mod modbus;
 mod stats;
 mod wire;
 
@@ -15,5 +16,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<arrow::ArrowStream>()?;
     module.add_function(wrap_pyfunction!(error::error_codes, module)?)?;
     wire::register(module)?;
+    modbus::register(module)?;
     stats::register(module)
 }

@@ -22,13 +22,17 @@ pub struct Registers {
 
 #[pymethods]
 impl Registers {
-    /// `files`: (name, text) of catalogues to add; a key that is known already is an error.
+    /// `files`: (name, text) of catalogues to add; a key that is known already is an error. `model`: what the Modbus
+    /// devices are.
     #[new]
-    #[pyo3(signature = (files=Vec::new()))]
-    fn new(py: Python<'_>, files: Vec<(String, String)>) -> PyResult<Self> {
+    #[pyo3(signature = (files=Vec::new(), model=None))]
+    fn new(py: Python<'_>, files: Vec<(String, String)>, model: Option<&str>) -> PyResult<Self> {
         let mut inner = registers::Registers::embedded().map_err(|e| to_py(py, e))?;
         for (name, text) in &files {
             inner.add(name, text).map_err(|e| to_py(py, e))?;
+        }
+        if let Some(model) = model {
+            inner.choose_model(model).map_err(|e| to_py(py, e))?;
         }
         Ok(Registers { inner })
     }
@@ -36,12 +40,14 @@ impl Registers {
     /// Every row as a dict of the catalogue's columns, with its protocol and where it stands.
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let mut rows = Vec::new();
-        for protocol in Protocol::ALL {
-            for row in self.inner.of(*protocol).rows() {
+        let protocols = Protocol::ALL.iter().map(|p| (p.as_str().to_owned(), self.inner.of(*p)));
+        let models = self.inner.models().iter().map(|m| (format!("modbus:{}", m.name), &m.catalogue));
+        for (protocol, catalogue) in protocols.chain(models) {
+            for row in catalogue.rows() {
                 let dict = PyDict::new(py);
                 let [key, quantity, format] = &row.spelled;
                 let is_block = matches!(row.body, Body::Block(_));
-                dict.set_item("protocol", protocol.as_str())?;
+                dict.set_item("protocol", &protocol)?;
                 dict.set_item("key", key)?;
                 dict.set_item("name", &row.name)?;
                 dict.set_item("quantity", quantity)?;

@@ -11,9 +11,11 @@
 //! ```
 //! A key is hex, two digits a byte; a byte may be a variable: `{t}` tariff 00..3F, `{s}` settlement 00..0C, `{p}` phase
 //! A B C as 01..03, `{q}` the same with 00 total, `{n}` one of the last ten 01..0A, or with its range `{n=01..3E}`.
+//! DL/T 645-1997 counts in half a byte: of `{l=10..1E}` and `{i=21..2E}` the low digit is the tariff, the index.
 //! The same variable may stand in name, phase and tariff; `{s}` and `{n}` become the reading's index, and a kind
-//! `register{s}` is `freeze_settlement` for s > 0. A quantity `= KEY` is a block: the rows that KEY runs through, in
-//! their order, until the data ends. A quantity `{}` says that the format column holds a [`crate::layout`].
+//! `register{s}` is `freeze_settlement` for s > 0; a kind `demand#2` sets the index where no byte of the key says it.
+//! A quantity `= KEY` is a block: the rows that KEY runs through, in their order, until the data ends. A quantity `{}`
+//! says that the format column holds a [`crate::layout`].
 
 use std::collections::HashMap;
 
@@ -110,6 +112,8 @@ pub struct Row {
     pub phase: PhaseOf,
     /// Tariff of fields that count none; none when the key says it.
     pub tariff: Option<u8>,
+    /// Index of rows whose key has no byte for it.
+    pub index: u8,
     /// Kind of fields that name none.
     pub kind: Kind,
     /// What the data are.
@@ -208,6 +212,8 @@ impl Pattern {
             let byte = (key >> v.shift) as u8;
             match v.letter {
                 't' => bound.tariff = Some(byte),
+                'l' => bound.tariff = Some(byte & 0x0F),
+                'i' => bound.index = Some(byte & 0x0F),
                 'p' | 'q' => bound.phase = Some(byte),
                 's' => {
                     bound.index = Some(byte);
@@ -244,6 +250,9 @@ impl Row {
             let text = match (v.letter, byte) {
                 ('p' | 'q', 0) => "_total".to_owned(),
                 ('p' | 'q', 1..=3) => format!("_{}", ["a", "b", "c"][usize::from(byte) - 1]),
+                ('l', n) if n & 0x0F == 0 => String::new(),
+                ('l', n) => format!("_t{}", n & 0x0F),
+                ('i', n) => format!("_{}", n & 0x0F),
                 ('t' | 's', 0) => String::new(),
                 ('t', n) => format!("_t{n}"),
                 ('s', n) => format!("_settlement{n}"),
@@ -346,12 +355,14 @@ impl Catalogue {
         };
         let tariff_of = match *tariff {
             "-" | "total" | "" => Some(0),
-            "{t}" => None,
+            "{t}" | "{l}" => None,
             number => Some(
                 number.parse().ok().filter(|n| *n <= 63).ok_or_else(|| format!("{number:?} is no tariff"))?,
             ),
         };
         let is_block = quantity.starts_with('=');
+        let (kind, index) = kind.split_once('#').unwrap_or((kind, "0"));
+        let index = index.parse().map_err(|_| format!("{index:?} is no index"))?;
         let kind_name = kind.strip_suffix("{s}").unwrap_or(kind);
         let kind = match Kind::by_name(kind_name) {
             Some(kind) => kind,
@@ -391,6 +402,7 @@ impl Catalogue {
             name: (*name).to_owned(),
             phase,
             tariff: tariff_of,
+            index,
             kind,
             body,
             access: (*access).to_owned(),

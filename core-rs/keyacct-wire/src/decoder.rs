@@ -4,6 +4,7 @@ use crate::dlt645;
 use crate::dlt698_45;
 use crate::frame::Frame;
 use crate::gdw1376_1;
+use crate::modbus;
 use crate::protocol::Protocol;
 use crate::registers::Registers;
 use crate::visit::Visitor;
@@ -14,13 +15,26 @@ use crate::walk::Lookup;
 pub struct Decoder<'r> {
     lookups: Vec<Lookup<'r>>,
     assembler: dlt698_45::Assembler,
+    modbus: modbus::Conversation<'r>,
 }
 
 impl<'r> Decoder<'r> {
     /// A decoder over catalogues.
     pub fn new(registers: &'r Registers) -> Self {
-        let lookups = Protocol::ALL.iter().map(|p| Lookup::new(registers.of(*p))).collect();
-        Decoder { lookups, assembler: dlt698_45::Assembler::default() }
+        Decoder {
+            lookups: Protocol::ALL.iter().map(|p| Lookup::new(registers.of(*p))).collect(),
+            assembler: dlt698_45::Assembler::default(),
+            modbus: modbus::Conversation::new(registers.model()),
+        }
+    }
+
+    /// Takes notice of what the master sends, where later answers can only be read with it (Modbus).
+    pub fn note_request(&mut self, protocol: Protocol, frame: &[u8]) {
+        match protocol {
+            Protocol::ModbusRtu => self.modbus.note(&modbus::RtuView::view(frame)),
+            Protocol::ModbusTcp => self.modbus.note(&modbus::TcpView::view(frame)),
+            _ => {}
+        }
     }
 
     /// Tells the visitor everything about one whole, valid frame (without preamble).
@@ -33,7 +47,9 @@ impl<'r> Decoder<'r> {
             }
             Protocol::Dlt645_2007 => dlt645::decode(&dlt645::FrameView::view(frame), lookup, visitor),
             Protocol::Dlt698_45 => dlt698_45::decode(frame, &mut self.assembler, lookup, visitor),
-            Protocol::Dlt645_1997 | Protocol::ModbusRtu | Protocol::ModbusTcp => {} // no framing yields them before they are built (protocol.rs)
+            Protocol::Dlt645_1997 => dlt645::decode_1997(&dlt645::FrameView::view(frame), lookup, visitor),
+            Protocol::ModbusRtu => self.modbus.decode(&modbus::RtuView::view(frame), visitor),
+            Protocol::ModbusTcp => self.modbus.decode(&modbus::TcpView::view(frame), visitor),
         }
     }
 }

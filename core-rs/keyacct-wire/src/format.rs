@@ -7,6 +7,7 @@
 //! | `ASCII8` / `TEXT8` | characters, last one first / in order; 00H, FFH and blanks around are padding |
 //! | `BCD6` / `HEX4` / `RAW4` | digits / bytes in reading order (lowest first on the wire) / bytes as sent |
 //! | `BIN2`, `INT2` | unsigned, signed integer, low byte first; `BIN2.1` has one decimal |
+//! | `F32`, `U16.1`, `I32.3-CDAB` | a number in 16-bit registers: [`crate::register`] |
 //! | `BITS2(1:name,8-9:name.A)` | bit string, low byte first, with the named bits |
 //! | `NBIN2` | `BIN2` in which all F and all E mean "no data" |
 //! | `MASK8` | bytes as sent, whatever they are: all F is a value here |
@@ -18,6 +19,8 @@
 
 use crate::annex_a;
 use keyacct_model::{Decimal, Phase, Quality, Quantity, Stamp, Value};
+
+use crate::register::RegisterFormat;
 
 /// How many bytes a field has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +130,8 @@ pub enum Format {
         /// The bits that have a name.
         bits: Vec<Bit>,
     },
+    /// A number in 16-bit registers (Modbus).
+    Register(RegisterFormat),
 }
 
 /// Digits of every byte, or 255 where a nibble is no digit.
@@ -276,6 +281,7 @@ impl Format {
             | Format::Binary { bytes, .. }
             | Format::Bits { bytes, .. } => Some(usize::from(*bytes)),
             Format::Time(parts) => Some(parts.len()),
+            Format::Register(format) => Some(usize::from(format.bytes)),
             Format::Ip4 | Format::PointFunction | Format::Thousands { .. } => Some(4),
             Format::Power10 => Some(2),
             Format::Phone(bytes) => Some(usize::from(*bytes)),
@@ -290,7 +296,11 @@ impl Format {
     pub const fn is_number(&self) -> bool {
         matches!(
             self,
-            Format::Bcd { .. } | Format::Binary { .. } | Format::Power10 | Format::Thousands { .. }
+            Format::Bcd { .. }
+                | Format::Binary { .. }
+                | Format::Power10
+                | Format::Register(_)
+                | Format::Thousands { .. }
         )
     }
 
@@ -308,6 +318,7 @@ impl Format {
             Format::Power10 => annex_a::read_power10(bytes),
             Format::Thousands { scale } => annex_a::read_thousands(bytes, *scale),
             Format::Binary { nullable: true, .. } if is_no_data(bytes) => (Value::Null, Quality::NO_DATA),
+            Format::Register(format) => format.read(bytes),
             _ if is_no_data(bytes) && !matches!(self, Format::Binary { .. } | Format::Bits { .. }) => {
                 (Value::Null, Quality::NO_DATA)
             }
@@ -343,6 +354,7 @@ impl Format {
     fn write_or_leave(&self, value: &Value, out: &mut Vec<u8>) -> Option<()> {
         let fixed = self.size();
         match (self, value) {
+            (Format::Register(format), value) => format.write(value, out)?,
             (_, Value::Null) => out.extend(std::iter::repeat_n(0xFF, fixed?)),
             (Format::Bcd { bytes, scale, signed }, Value::Number(number)) => {
                 let number = rescale(*number, *scale)?;

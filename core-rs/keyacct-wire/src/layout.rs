@@ -19,6 +19,7 @@ use keyacct_model::{Kind, Phase, Quantity};
 
 use crate::annex_a;
 use crate::format::{Bit, Format, Part, Size};
+use crate::register::RegisterFormat;
 
 /// A field of a layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -398,7 +399,7 @@ pub fn parse_format(text: &str) -> Result<Format, String> {
         let bits = names.split(',').filter(|n| !n.is_empty()).map(|name| parse_bit(name, bytes));
         return Ok(Format::Bits { bytes, bits: bits.collect::<Result<_, _>>()? });
     }
-    Err(unknown())
+    RegisterFormat::parse(text).map(Format::Register).ok_or_else(unknown)
 }
 
 fn parse_bit(text: &str, bytes: u8) -> Result<Bit, String> {

@@ -65,10 +65,11 @@ impl Protocol {
     /// The link frame it travels in; none while the protocol is not built.
     pub const fn framing(self) -> Option<Framing> {
         match self {
-            Protocol::Dlt645_2007 => Some(Framing::Dlt645),
             Protocol::Dlt698_45 => Some(Framing::Dlt698_45),
             Protocol::Gdw1376_1 => Some(Framing::Gdw1376_1),
-            _ => None,
+            Protocol::Dlt645_2007 | Protocol::Dlt645_1997 => Some(Framing::Dlt645),
+            Protocol::ModbusTcp => Some(Framing::ModbusTcp),
+            Protocol::ModbusRtu => Some(Framing::ModbusRtu),
         }
     }
 }
@@ -121,6 +122,11 @@ framings! {
     Dlt698_45 => dlt698_45::FrameView,
     /// Q/GDW 1376.1 and 130.
     Gdw1376_1 => gdw1376_1::FrameView,
+    /// Modbus with a CRC; also what serial servers send over TCP. No start byte, so it stands behind those that have one,
+    /// and before TCP, whose header can be met in an RTU request for two registers.
+    ModbusRtu => modbus::RtuView,
+    /// Modbus with an MBAP header.
+    ModbusTcp => modbus::TcpView,
 }
 
 /// What the caller says about the protocol of the bytes.

@@ -154,7 +154,7 @@ impl<'v, V: Visitor> Walk<'v, V> {
             visitor,
             phase,
             tariff: row.tariff.or(bound.tariff).unwrap_or(0),
-            index: bound.index.unwrap_or(0),
+            index: bound.index.unwrap_or(row.index),
             kind,
             count: 0,
             stamp: None,

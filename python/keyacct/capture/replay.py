@@ -59,6 +59,7 @@ def replay(
     assume_time: str | None = None,
     registers: Sequence[str | os.PathLike[str]] | None = None,
     strict: bool = False,
+    model: str | None = None,
 ) -> Replay:
     """Readings of a text log; each direction is a stream of its own, what the master sent makes no reading.
 
@@ -66,6 +67,7 @@ def replay(
     going back by more than half a day is midnight), else `assume_time` (`START` or `START+STEP`, for example
     `2026-07-01T00:00+15min`) for the frames without any time in their order, marked with the quality bit
     `time_assumed`; else null.
+    model: what the Modbus devices of the capture are; without it their registers make no readings.
     Raises InputError for a file that is no capture, PartialError with `strict` when a frame is broken.
     """
     import pyarrow as pa
@@ -73,7 +75,7 @@ def replay(
     name = str(path)
     assumed = parse_assumed_time(assume_time) if assume_time is not None else None
     day = (date - _EPOCH.date()).days if date is not None else None
-    catalogue = open_registers(registers or ())
+    catalogue = open_registers(registers or (), model=model)
     stream, counts = _core.replay(catalogue, name, protocol, day=day, assumed=assumed)
     tally = _tally(counts)
     if strict and tally.invalid:

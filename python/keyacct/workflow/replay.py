@@ -51,6 +51,7 @@ class ReplayOptions:
     assume_time: str | None = None
     registers: tuple[str, ...] = ()
     strict: bool = False
+    model: str | None = None
 
     def arguments(self) -> dict[str, Any]:
         """As keyword arguments."""

@@ -165,6 +165,7 @@ impl<'r> Run<'r> {
     ) {
         self.out.tally.frames[protocol as usize] += 1;
         if sent {
+            self.decoder.note_request(protocol, bytes);
             return; // what the master sends makes no reading, also where the frame does not tell its direction
         }
         let assumed = self.clock.assumed.map(|(start, step)| start + step * self.assumed);

@@ -29,7 +29,7 @@ pub fn decode<V: Visitor>(frame: &FrameView<'_>, lookup: &mut Lookup<'_>, visito
     if !wanted {
         return;
     }
-    envelope(frame, visitor);
+    envelope(frame, control::function_name, visitor);
     let mut buffer = [0; 255];
     let data = frame.unmask(&mut buffer);
     let mut data = Cursor::new(data, FrameView::DATA);
@@ -76,7 +76,7 @@ pub fn decode<V: Visitor>(frame: &FrameView<'_>, lookup: &mut Lookup<'_>, visito
 }
 
 /// The fields around the data; the same for every frame.
-fn envelope<V: Visitor>(frame: &FrameView<'_>, visitor: &mut V) {
+pub(super) fn envelope<V: Visitor>(frame: &FrameView<'_>, name: fn(u8) -> Name, visitor: &mut V) {
     let bytes = frame.bytes();
     let end = bytes.len();
     let control = frame.control();
@@ -87,7 +87,7 @@ fn envelope<V: Visitor>(frame: &FrameView<'_>, visitor: &mut V) {
         (Name::new("Address", "地址域"), Name::new(text.clone(), text))
     });
     visitor.field(7..8, || (Name::new("Start", "帧起始符"), Name::new("", "")));
-    visitor.field(8..9, || (Name::new("Control", "控制码"), control_meaning(control)));
+    visitor.field(8..9, || (Name::new("Control", "控制码"), control_meaning(control, name)));
     visitor.field(9..10, || {
         let count = bytes[9].to_string();
         (Name::new("Length of the data", "数据域长度"), Name::new(count.clone(), count))
@@ -96,8 +96,8 @@ fn envelope<V: Visitor>(frame: &FrameView<'_>, visitor: &mut V) {
     visitor.field(end - 1..end, || (Name::new("End", "结束符"), Name::new("", "")));
 }
 
-fn control_meaning(control: Control) -> Name {
-    let function = control::function_name(control.function());
+fn control_meaning(control: Control, name: fn(u8) -> Name) -> Name {
+    let function = name(control.function());
     let (mut en, mut zh) = match control.direction() {
         Direction::Down => (format!("request: {}", function.en), format!("主站请求: {}", function.zh)),
         Direction::Up if control.is_abnormal() => {
@@ -150,7 +150,7 @@ fn number<V: Visitor>(from: usize, byte: u8, key: &'static str, name: Name, visi
 }
 
 /// Bytes that nothing explains stay uncovered; a visitor that shows fields marks them.
-fn rest<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
+pub(super) fn rest<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
     if data.left() > 0 {
         let bytes = data.rest();
         visitor.header("payload", || Json::Text(format::hex(bytes.iter())));
@@ -215,7 +215,12 @@ fn read_request<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
     rest(data, visitor);
 }
 
-fn text_value<V: Visitor>(at: Range<usize>, quantity: Quantity, value: Option<Value>, visitor: &mut V) {
+pub(super) fn text_value<V: Visitor>(
+    at: Range<usize>,
+    quantity: Quantity,
+    value: Option<Value>,
+    visitor: &mut V,
+) {
     let quality = if value.is_some() { Quality::GOOD } else { Quality::INVALID_DIGIT };
     visitor.value(
         at,
@@ -241,7 +246,7 @@ fn time_value<V: Visitor>(data: &mut Cursor<'_>, quantity: Quantity, parts: &[Pa
     }
 }
 
-fn address<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
+pub(super) fn address<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
     let from = data.position();
     if let Some(bytes) = data.take(6) {
         let text = format::hex(bytes.iter().rev());
@@ -250,7 +255,7 @@ fn address<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
     rest(data, visitor);
 }
 
-fn broadcast_time<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
+pub(super) fn broadcast_time<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
     time_value(data, Quantity::BroadcastTime, &BROADCAST_TIME, visitor);
     rest(data, visitor);
 }
@@ -276,7 +281,7 @@ fn baud_word<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
 }
 
 /// PA P0 P1 P2. The password itself is shown in the bytes only, never as a value.
-fn password<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V, key: &'static str, name: Name) {
+pub(super) fn password<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V, key: &'static str, name: Name) {
     let from = data.position();
     if let Some([level, ..]) = data.array::<4>() {
         let shown = format::bcd(level).unwrap_or(level);

@@ -56,10 +56,16 @@ pub fn read_request(address: &str, di: u32) -> Option<Vec<u8>> {
 /// a value of its own behind the one it belongs to. None when the identifier is unknown or a value does not fit.
 pub fn read_answer(catalogue: &Catalogue, address: &str, di: u32, values: &[Value]) -> Option<Vec<u8>> {
     let mut data = di.to_le_bytes().to_vec();
+    write_row(catalogue, u64::from(di), values, &mut data)?;
+    Some(FrameView::emit(address_bytes(address)?, Control(0x91), &data))
+}
+
+/// The values of one identifier in the order of its fields; none when it is unknown or a value does not fit.
+pub(super) fn write_row(catalogue: &Catalogue, key: u64, values: &[Value], data: &mut Vec<u8>) -> Option<()> {
     let mut values = values.iter();
-    let (_, row) = catalogue.find(u64::from(di))?;
+    let (_, row) = catalogue.find(key)?;
     match &row.body {
-        Body::Layout(layout) => write_items(layout.usual(), &mut values, &mut data)?,
+        Body::Layout(layout) => write_items(layout.usual(), &mut values, data)?,
         Body::Block(segments) => {
             for segment in segments {
                 let Body::Layout(layout) = &catalogue.rows().get(segment.row)?.body else { return None };
@@ -67,15 +73,12 @@ pub fn read_answer(catalogue: &Catalogue, address: &str, di: u32, values: &[Valu
                     if values.len() == 0 {
                         break;
                     }
-                    write_items(layout.usual(), &mut values, &mut data)?;
+                    write_items(layout.usual(), &mut values, data)?;
                 }
             }
         }
     }
-    if values.len() > 0 || data.len() > 255 {
-        return None;
-    }
-    Some(FrameView::emit(address_bytes(address)?, Control(0x91), &data))
+    (values.len() == 0 && data.len() <= 255).then_some(())
 }
 
 fn write_items(items: &[Item], values: &mut std::slice::Iter<'_, Value>, data: &mut Vec<u8>) -> Option<()> {

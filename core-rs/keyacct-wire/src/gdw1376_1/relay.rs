@@ -89,6 +89,7 @@ pub fn tell<V: Visitor>(
     let mut carried = Carried { outer: visitor, shift };
     match protocol {
         Protocol::Dlt645_2007 => dlt645::decode(&frame, &mut lookups[protocol as usize], &mut carried),
+        Protocol::Dlt645_1997 => dlt645::decode_1997(&frame, &mut lookups[protocol as usize], &mut carried),
         _ => carried.outer.field(shift..shift + length, || {
             (Name::new("Frame", "报文"), Name::new(frame.address().as_str(), frame.address().as_str()))
         }),

@@ -1,0 +1,142 @@
+"""Modbus against pymodbus, both ways, and register maps of devices."""
+
+import struct
+
+import pytest
+from pymodbus.framer import FramerRTU, FramerSocket
+from pymodbus.pdu import DecodePDU
+from pymodbus.pdu.register_message import (
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersResponse,
+    WriteMultipleRegistersRequest,
+)
+
+from keyacct import _core, wire
+from keyacct.errors import InputError, UsageError
+
+
+def peer(is_server, tcp):
+    return (FramerSocket if tcp else FramerRTU)(DecodePDU(is_server))
+
+
+def described(frame, tcp):
+    import json
+
+    (text,) = wire.describe([frame.hex()], "modbus-tcp" if tcp else "modbus-rtu")
+    return json.loads(text)
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_pymodbus_reads_our_request(tcp):
+    frame = _core.modbus_read(247, 3, 35100, 125, 7 if tcp else None)
+    used, pdu = peer(True, tcp).handleFrame(frame, 0, 0)
+    assert used == len(frame)
+    assert (pdu.function_code, pdu.dev_id, pdu.address, pdu.count) == (3, 247, 35100, 125)
+    assert pdu.transaction_id == (7 if tcp else 0)
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_pymodbus_reads_our_answer_and_our_write(tcp):
+    transaction = 9 if tcp else None
+    _, pdu = peer(False, tcp).handleFrame(_core.modbus_answer(1, 4, [17254, 13108], transaction), 1, transaction or 0)
+    assert pdu.registers == [17254, 13108]
+    _, pdu = peer(True, tcp).handleFrame(_core.modbus_write(1, 5, [1, 2, 3], transaction), 0, 0)
+    assert (pdu.address, pdu.registers) == (5, [1, 2, 3])
+    _, pdu = peer(False, tcp).handleFrame(_core.modbus_exception(1, 3, 2, transaction), 1, transaction or 0)
+    assert (pdu.isError(), pdu.exception_code) == (True, 2)
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_we_read_what_pymodbus_builds(tcp):
+    request = ReadHoldingRegistersRequest(address=300, count=10, dev_id=17, transaction_id=5)
+    seen = described(peer(False, tcp).buildFrame(request), tcp)
+    assert (seen["unit"], seen["function"], seen["address"], seen["count"]) == (17, 3, 300, 10)
+    assert seen["direction"] == "request"
+    answer = ReadInputRegistersResponse(registers=[1, 65535, 3], dev_id=17, transaction_id=5)
+    seen = described(peer(True, tcp).buildFrame(answer), tcp)
+    assert (seen["direction"], seen["registers"], seen["byte_count"]) == ("response", [1, 65535, 3], 6)
+    write = WriteMultipleRegistersRequest(address=1, registers=[7, 8], dev_id=17, transaction_id=5)
+    seen = described(peer(False, tcp).buildFrame(write), tcp)
+    assert (seen["function"], seen["address"], seen["registers"]) == (16, 1, [7, 8])
+    if tcp:
+        assert seen["transaction"] == 5
+
+
+def test_an_exception_is_told_as_sent():
+    seen = described(_core.modbus_exception(1, 3, 2), False)
+    assert (seen["function"], seen["exception"], seen["valid"]) == (0x83, 2, True)
+    assert seen["error"] == {"byte": "02", "meaning": "illegal data address"}
+
+
+def test_a_byte_count_or_length_that_does_not_fit_is_invalid():
+    good = _core.modbus_answer(1, 4, [1, 2], 3)
+    assert described(good, True)["valid"]
+    for place, value in ((5, 6), (5, 8), (8, 6), (8, 2)):  # MBAP length, byte count
+        bad = bytearray(good)
+        bad[place] = value
+        assert not described(bytes(bad), True)["valid"]
+
+
+def floats(*numbers):
+    packed = b"".join(struct.pack(">f", number) for number in numbers)
+    return list(struct.unpack(f">{len(packed) // 2}H", packed))
+
+
+def readings(model, function, address, registers):
+    request = _core.modbus_read(3, function, address, len(registers))
+    table = wire.decode_reply(request, _core.modbus_answer(3, function, registers), model)
+    return {(r["device"], r["quantity"], r["phase"]): (round(r["value"], 4), r["unit"]) for r in table.to_pylist()}
+
+
+def test_the_models_scale_to_the_published_units():
+    assert readings("sdm630", 4, 0x34, floats(1500.0)) == {("3", "active_power", "total"): (1.5, "kW")}
+    # DTSU666 sends 0.1 V, 0.1 W
+    assert readings("dtsu666", 3, 0x2006, floats(2305.0, 2310.0, 0.0)) == {
+        ("3", "voltage", "A"): (230.5, "V"), ("3", "voltage", "B"): (231.0, "V"), ("3", "voltage", "C"): (0.0, "V"),
+    }  # fmt: skip
+    assert readings("dtsu666", 3, 0x2012, floats(15000.0)) == {("3", "active_power", "total"): (1.5, "kW")}
+    assert readings("iem3000", 3, 0x0C83, [0, 0, 1, 0]) == {("3", "active_import", "total"): (65.536, "kWh")}
+    assert readings("janitza-b", 3, 0x4A7C, floats(2048.0)) == {("3", "active_import", "total"): (2.048, "kWh")}
+    assert readings("adw300", 3, 20, [2301, 2302, 2303])["3", "voltage", "B"] == (230.2, "V")
+
+
+def test_a_reply_that_is_not_the_one_to_the_request_gives_nothing():
+    request = _core.modbus_read(1, 4, 0, 2)
+    good = _core.modbus_answer(1, 4, floats(230.0))
+    assert wire.decode_reply(request, good, "sdm630").num_rows == 1
+    for other in (
+        _core.modbus_answer(2, 4, floats(230.0)),
+        _core.modbus_answer(1, 3, floats(230.0)),
+        _core.modbus_answer(1, 4, floats(230.0, 1.0)),
+        _core.modbus_exception(1, 4, 2),
+    ):
+        assert wire.decode_reply(request, other, "sdm630").num_rows == 0
+
+
+def test_a_users_own_model_and_an_unknown_one(tmp_path):
+    file = tmp_path / "mine.tsv"
+    columns = ["key", "name", "quantity", "phase", "tariff", "kind", "format", "unit", "access", "source"]
+    row = ["030010", "voltage_a", "voltage", "A", "-", "snapshot", "F32-CDAB", "V", "r", "sheet"]
+    file.write_text("# model: mine\n" + "\t".join(columns) + "\n" + "\t".join(row) + "\n")
+    request = _core.modbus_read(1, 3, 16, 2)
+    reply = _core.modbus_answer(1, 3, floats(230.5)[::-1])
+    (found,) = wire.decode_reply(request, reply, "mine", registers=[str(file)]).to_pylist()
+    assert found["value"] == 230.5
+    with pytest.raises(UsageError, match="no_such") as caught:
+        wire.open_registers(model="no_such")
+    assert "sdm630" in caught.value.hint
+    file.write_text(file.read_text().replace("F32-CDAB", "XX.X0"))
+    with pytest.raises(InputError, match="line 3"):
+        wire.open_registers([file])
+
+
+def test_a_replayed_log_pairs_sent_and_received(tmp_path):
+    from keyacct.capture.replay import replay
+
+    log = tmp_path / "line.log"
+    sent, received = _core.modbus_read(1, 4, 0, 2), _core.modbus_answer(1, 4, [17254, 13108])
+    log.write_text(f"2026-06-01 00:00:00 TX {sent.hex(' ')}\n2026-06-01 00:00:01 RX {received.hex(' ')}\n")
+    (row,) = replay(log, protocol="modbus-rtu", model="sdm630").readings.to_pylist()
+    assert (row["device"], row["quantity"], row["phase"]) == ("1", "voltage", "A")
+    assert abs(row["value"] - 230.2) < 0.001  # the maker's manual
+    assert replay(log, protocol="modbus-rtu").readings.num_rows == 0
