@@ -1,5 +1,7 @@
 //! Containers from outside: what goes in as packets comes out as the bytes the two sides sent.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod packets;
 
 use std::io::{Cursor, Write};

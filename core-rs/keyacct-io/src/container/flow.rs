@@ -117,6 +117,10 @@ impl Flow {
             let direction = self.direction(&piece);
             self.halves[direction.index()].isn = Some(piece.header.seq);
         }
+        if let Some(ack) = piece.header.ack.filter(|_| !piece.header.rst) {
+            let answered = &mut self.halves[self.direction(&piece).other().index()].first_ack;
+            *answered = Some(answered.map_or(ack, |low| earlier(low, ack)));
+        }
         if let Some(held) = self.opening.as_mut().filter(|_| piece.carries() && !piece.header.rst) {
             held.push(piece);
         }
@@ -169,8 +173,11 @@ impl Flow {
             let firsts = held.iter().filter(|p| p.from == sender).map(Piece::first);
             let start = match half.isn {
                 Some(isn) => Some(isn.wrapping_add(1)),
+                // The other side's first acknowledgement tells as well: what it waits for may be still to come.
                 None => {
-                    firsts.reduce(|low, seq| if seq.wrapping_sub(low).cast_signed() < 0 { seq } else { low })
+                    let first = firsts.reduce(earlier);
+                    let near = |ack: &u32| first.is_none_or(|seq| seq.wrapping_sub(*ack) <= WINDOW);
+                    half.first_ack.filter(near).or(first)
                 }
             };
             if let Some(start) = start {
@@ -323,4 +330,9 @@ impl Flow {
             }));
         }
     }
+}
+
+/// The earlier of two sequence numbers.
+fn earlier(a: u32, b: u32) -> u32 {
+    if b.wrapping_sub(a).cast_signed() < 0 { b } else { a }
 }

@@ -27,11 +27,16 @@ impl Segment {
         self.bytes.len() + OVERHEAD_BYTES
     }
 
+    /// The captured bytes from `from` to `to`, counted on the wire.
+    fn slice(&self, from: u64, to: u64) -> &[u8] {
+        let held = |n: u64| index(n).min(self.bytes.len());
+        &self.bytes[held(from)..held(to)]
+    }
+
     /// The part from `from` to `to`, counted on the wire.
     fn part(&self, from: u64, to: u64) -> Self {
-        let held = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(self.bytes.len());
         Self {
-            bytes: self.bytes[held(from)..held(to)].to_vec(),
+            bytes: self.slice(from, to).to_vec(),
             length: to - from,
             time_us: self.time_us,
             offset: self.offset + from,
@@ -73,6 +78,8 @@ impl Bench<'_> {
 pub(super) struct Half {
     /// Initial sequence number, where the SYN was seen.
     pub(super) isn: Option<u32>,
+    /// Earliest acknowledgement of the other side, while the conversation opens.
+    pub(super) first_ack: Option<u32>,
     /// Position of the next byte to deliver; none before the first segment.
     next: Option<u64>,
     /// Segments behind a hole, by position; they do not overlap.
@@ -195,9 +202,9 @@ impl Half {
             }
             let (low, high) = (from.max(start), to.min(end));
             tally.retransmitted_bytes += high - low;
-            let (a, b) = (old.part(low - from, high - from), segment.part(low - start, high - start));
-            let both = a.bytes.len().min(b.bytes.len());
-            differs |= a.bytes[..both] != b.bytes[..both];
+            let (a, b) = (old.slice(low - from, high - from), segment.slice(low - start, high - start));
+            let both = a.len().min(b.len());
+            differs |= a[..both] != b[..both];
             at = to;
         }
         if at < end {
