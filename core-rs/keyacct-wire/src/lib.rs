@@ -3,6 +3,7 @@
 //! The way of a byte: [`Deframer`] finds frames, [`decoder::Decoder`] walks a frame's data by the rows of a
 //! [`catalogue::Catalogue`], a [`visit::Visitor`] takes what is met.
 
+pub mod assemble;
 pub mod catalogue;
 pub mod checksum;
 pub mod cursor;
@@ -16,6 +17,7 @@ pub mod frame;
 pub mod hex;
 pub mod json;
 pub mod layout;
+pub mod program;
 pub mod protocol;
 pub mod registers;
 pub mod visit;

@@ -9,8 +9,12 @@ mod control;
 mod decode;
 mod encode;
 mod frame;
+mod freeze_block;
+mod load_record;
+mod split;
 
 pub use control::{Control, function_name};
-pub use decode::decode;
+pub use decode::{decode, decode_joined};
 pub use encode::{Message, address_bytes, read_answer, read_request};
 pub use frame::FrameView;
+pub use split::part_of;
