@@ -68,7 +68,9 @@ def describe(
 ) -> list[str]:
     """JSON objects of one line of hex text, one a frame."""
 
-def decode(registers: Registers, buffer: object, protocol: str = "auto") -> tuple[ArrowStream, dict[str, Any]]:
+def decode(
+    registers: Registers, buffer: object, protocol: str = "auto", *, threads: int | None = None
+) -> tuple[ArrowStream, dict[str, Any]]:
     """Readings of a whole byte stream, and the tally."""
 
 def modbus_read(unit: int, function: int, address: int, count: int, transaction: int | None = None) -> bytes:
@@ -90,6 +92,7 @@ def replay(
     path: str,
     protocol: str = "auto",
     *,
+    name: str | None = None,
     day: int | None = None,
     assumed: tuple[int, int] | None = None,
 ) -> tuple[ArrowStream, dict[str, Any]]:

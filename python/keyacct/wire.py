@@ -67,11 +67,19 @@ def describe(
         yield from _core.describe(known, line, number, protocol, fields=fields, chinese=chinese)
 
 
-def decode(buffer: Buffer, protocol: str = "auto", *, registers: _core.Registers | None = None) -> pa.Table:
+def decode(
+    buffer: Buffer,
+    protocol: str = "auto",
+    *,
+    registers: _core.Registers | None = None,
+    threads: int | None = None,
+) -> pa.Table:
     """Readings of a whole byte stream, one row a value in the order of the frames.
 
     buffer: any buffer of bytes (bytes, memoryview, mmap, a uint8 array); it is read without the GIL and must
     not be written to meanwhile. Requests make no readings; noise and broken frames are passed over.
+    threads: at most so many, all cores if None; they change nothing in the result.
+    Answers split over follow frames are joined first; their offset is that of the last frame.
     Columns: line (null here), offset (of the frame's first byte), device, protocol, kind, quantity, phase,
     tariff, index (which of the last n), time (naive local civil time), value, unit, text (for what is no
     number), quality (bits of `keyacct_model::Quality`).
@@ -80,7 +88,7 @@ def decode(buffer: Buffer, protocol: str = "auto", *, registers: _core.Registers
     import pyarrow as pa
 
     known = registers if registers is not None else _core.Registers()
-    stream, _ = _core.decode(known, buffer, protocol)
+    stream, _ = _core.decode(known, buffer, protocol, threads=threads)
     return pa.table(stream)
 
 

@@ -94,8 +94,6 @@ def test_strict_stops_at_a_broken_frame(tmp_path):
     ("content", "code"),
     [
         (b"", "input.empty"),
-        (b"\x68\x00\x11", "input.format"),
-        (b"\x01\x02\x03", "input.format"),
         (b"no hex here at all\n", "input.format"),
         (b"RX " + VOLTAGE.encode() + b"\n" + b"x" * 100_000 + b"\n\0\n", "input.format"),
         (None, "input.unreadable"),

@@ -1,6 +1,7 @@
 //! Arrow, Parquet and capture files around the pure crates; knows no Python.
 
 pub mod capture;
+mod columns;
 pub mod container;
 mod field_energy;
 mod field_load;

@@ -1,36 +1,29 @@
-//! Readings as Arrow record batches.
+//! Readings of frames, collected into Arrow record batches.
 //!
-//! A value costs one push of a small struct; columns are made from full runs of those, one column after another, so
-//! neither a heap allocation nor a dozen scattered writes fall on the way of a number.
+//! Two ways lead into the columns: [`collect`] takes what a decoder tells, value by value; [`Readings::run`] takes the
+//! answers that have a flat program, whole frames at a time. Both give the same rows (`tests/readings.rs`).
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::types::{ArrowDictionaryKeyType, Int8Type, Int16Type, Int32Type};
-use arrow_array::{
-    Array, ArrayRef, DictionaryArray, Float64Array, Int64Array, PrimitiveArray, RecordBatch, StringArray,
-    TimestampMillisecondArray, UInt8Array, UInt16Array,
-};
-use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
-use keyacct_model::decimal::POW10;
-use keyacct_model::{Kind, Phase, Quality, Quantity, Reading, Unit, Value};
+use keyacct_model::{Kind, Quality, Reading, Value};
+use keyacct_wire::assemble::Joined;
 use keyacct_wire::decoder::Decoder;
+use keyacct_wire::program::Program;
 use keyacct_wire::visit::{Head, Visitor};
 use keyacct_wire::{Address, Direction, Protocol};
 
-const NO_TIME: i64 = i64::MIN;
-const NO_NUMBER: u8 = u8::MAX;
-const RUN: usize = 4096;
-const BATCH: usize = 1 << 17;
+use crate::columns::{Columns, NO_TIME, Row, Words};
 
-/// The columns of a table of readings.
-pub fn schema() -> SchemaRef {
+/// The columns of a table of readings; with `receipt` also when a frame was received.
+pub fn schema(receipt: bool) -> SchemaRef {
     let words = |key| DataType::Dictionary(Box::new(key), Box::new(DataType::Utf8));
-    let time = DataType::Timestamp(TimeUnit::Millisecond, None);
-    Arc::new(Schema::new(vec![
+    let time = |zone: Option<&str>| DataType::Timestamp(TimeUnit::Millisecond, zone.map(Into::into));
+    let mut fields = vec![
         Field::new("line", DataType::Int64, true),
         Field::new("offset", DataType::Int64, false),
         Field::new("device", words(DataType::Int32), false),
@@ -40,30 +33,16 @@ pub fn schema() -> SchemaRef {
         Field::new("phase", words(DataType::Int8), true),
         Field::new("tariff", DataType::UInt8, false),
         Field::new("index", DataType::UInt8, false),
-        Field::new("time", time, true),
+        Field::new("time", time(None), true),
         Field::new("value", DataType::Float64, true),
         Field::new("unit", words(DataType::Int8), true),
         Field::new("text", DataType::Utf8, true),
         Field::new("quality", DataType::UInt16, false),
-    ]))
-}
-
-#[derive(Clone, Copy)]
-struct Row {
-    offset: i64,
-    time: i64,
-    digits: i64,
-    line: u32,
-    device: i32,
-    quantity: u16,
-    quality: u16,
-    protocol: u8,
-    kind: u8,
-    phase: u8,
-    unit: u8,
-    tariff: u8,
-    index: u8,
-    scale: u8,
+    ];
+    if receipt {
+        fields.push(Field::new("recv_at", time(Some("UTC")), true));
+    }
+    Arc::new(Schema::new(fields))
 }
 
 /// Multiplies eight bytes at a time: addresses are short, come by the million and from no adversary.
@@ -84,34 +63,72 @@ impl Hasher for Quick {
     }
 }
 
+/// Devices by their six address bytes: what [`Address`] would find, without making one.
 #[derive(Default)]
-struct Columns {
-    line: Vec<i64>,
-    offset: Vec<i64>,
-    device: Vec<i32>,
-    protocol: Vec<i8>,
-    kind: Vec<i8>,
-    quantity: Vec<i16>,
-    phase: Vec<i8>,
-    tariff: Vec<u8>,
-    index: Vec<u8>,
-    time: Vec<i64>,
-    value: Vec<f64>,
-    number: Vec<bool>,
-    unit: Vec<i8>,
-    quality: Vec<u16>,
-    text: Vec<(u32, String)>,
+struct RawDevices {
+    slots: Vec<(u64, i32)>,
+    used: usize,
+    last: Option<(u64, i32)>,
+}
+
+const EMPTY: u64 = u64::MAX;
+
+impl RawDevices {
+    #[inline]
+    fn find(&mut self, raw: u64) -> Option<i32> {
+        if let Some((known, number)) = self.last
+            && known == raw
+        {
+            return Some(number);
+        }
+        let mut at = self.slot(raw)?;
+        loop {
+            match self.slots[at] {
+                (found, number) if found == raw => {
+                    self.last = Some((raw, number));
+                    return Some(number);
+                }
+                (EMPTY, _) => return None,
+                _ => at = (at + 1) & (self.slots.len() - 1),
+            }
+        }
+    }
+
+    #[inline]
+    fn slot(&self, raw: u64) -> Option<usize> {
+        let mask = self.slots.len().checked_sub(1)?;
+        Some((raw.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize & mask)
+    }
+
+    fn insert(&mut self, raw: u64, number: i32) {
+        if (self.used + 1) * 2 > self.slots.len() {
+            let more = (self.slots.len() * 2).max(64);
+            let old = std::mem::replace(&mut self.slots, vec![(EMPTY, 0); more]);
+            for (raw, number) in old.into_iter().filter(|(raw, _)| *raw != EMPTY) {
+                self.place(raw, number);
+            }
+        }
+        self.place(raw, number);
+        self.used += 1;
+    }
+
+    fn place(&mut self, raw: u64, number: i32) {
+        let Some(mut at) = self.slot(raw) else { return };
+        while self.slots[at].0 != EMPTY {
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        self.slots[at] = (raw, number);
+    }
 }
 
 /// Collects readings.
 #[derive(Default)]
 pub struct Readings {
-    rows: Vec<Row>,
-    columns: Columns,
+    columns: Option<Box<Columns>>,
     done: Vec<Columns>,
     devices: HashMap<Address, i32, BuildHasherDefault<Quick>>,
+    raw: RawDevices,
     names: Vec<String>,
-    texts: Vec<(u32, String)>,
     count: u64,
 }
 
@@ -141,147 +158,80 @@ impl Readings {
         number
     }
 
+    /// The number of the device with these six address bytes, lowest first.
     #[inline]
-    fn push(&mut self, row: Row) {
-        self.rows.push(row);
-        self.count += 1;
-        if self.rows.len() == RUN {
-            self.flush();
+    fn raw_device(&mut self, address: [u8; 6]) -> i32 {
+        let [a, b, c, d, e, f] = address;
+        let raw = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+        if let Some(known) = self.raw.find(raw) {
+            return known;
         }
+        let number = self.device(&Address::from_reversed(&address));
+        self.raw.insert(raw, number);
+        number
     }
 
-    /// Rows to columns, one column after the other.
-    fn flush(&mut self) {
-        let (rows, to) = (&self.rows, &mut self.columns);
-        if to.offset.is_empty() && !self.done.is_empty() {
-            to.reserve(BATCH);
+    #[inline]
+    fn columns(&mut self, rows: usize) -> &mut Columns {
+        if self.columns.as_ref().is_some_and(|c| c.room() < rows)
+            && let Some(full) = self.columns.take()
+        {
+            self.done.push(*full);
         }
-        let base = to.offset.len() as u32;
-        to.line.extend(rows.iter().map(|r| i64::from(r.line)));
-        to.offset.extend(rows.iter().map(|r| r.offset));
-        to.device.extend(rows.iter().map(|r| r.device));
-        to.protocol.extend(rows.iter().map(|r| r.protocol as i8));
-        to.kind.extend(rows.iter().map(|r| r.kind as i8));
-        to.quantity.extend(rows.iter().map(|r| r.quantity as i16));
-        to.phase.extend(rows.iter().map(|r| r.phase as i8));
-        to.tariff.extend(rows.iter().map(|r| r.tariff));
-        to.index.extend(rows.iter().map(|r| r.index));
-        to.time.extend(rows.iter().map(|r| r.time));
-        to.number.extend(rows.iter().map(|r| r.scale != NO_NUMBER));
-        to.value.extend(rows.iter().map(|r| r.digits as f64 / POW10[usize::from(r.scale % 19)]));
-        to.unit.extend(rows.iter().map(|r| r.unit as i8));
-        to.quality.extend(rows.iter().map(|r| r.quality));
-        to.text.extend(self.texts.drain(..).map(|(row, text)| (base + row, text)));
-        self.rows.clear();
-        if self.columns.offset.len() >= BATCH {
-            self.done.push(std::mem::take(&mut self.columns));
-        }
+        self.columns.get_or_insert_with(|| Box::new(Columns::new()))
     }
 
-    /// All of them as record batches; every batch has the same dictionaries.
+    /// Adds the values of one answer that has a program; gives how many. `data`: the bytes behind the identifier as
+    /// sent, to the end of the frame with its two bytes of trailer. The values have no time.
+    #[inline]
+    pub fn run(
+        &mut self,
+        program: &Program,
+        protocol: Protocol,
+        address: [u8; 6],
+        offset: u64,
+        data: &[u8],
+    ) -> u64 {
+        let device = self.raw_device(address);
+        let bytes = data.len().saturating_sub(2);
+        let count = match program.width {
+            2 => bytes / 2,
+            3 => bytes / 3,
+            _ => bytes / 4,
+        }
+        .min(program.values);
+        self.columns(count).run(program, count, data, (offset as i64, device, protocol as i8));
+        self.count += count as u64;
+        count as u64
+    }
+
+    /// Adds the readings of a later part of the same source.
+    pub fn append(&mut self, later: Readings) {
+        let names: Vec<i32> =
+            later.names.iter().map(|name| self.device(&Address::from(name.as_str()))).collect();
+        self.done.extend(self.columns.take().map(|columns| *columns));
+        let further = later.done.into_iter().chain(later.columns.map(|columns| *columns));
+        self.done.extend(further.map(|mut columns| {
+            columns.rename(&names);
+            columns
+        }));
+        self.count += later.count;
+    }
+
+    /// The columns and all of the readings as record batches; every batch has the same dictionaries.
     ///
     /// # Errors
     /// Only if a column could not be built, which would be a defect.
-    pub fn finish(mut self) -> Result<Vec<RecordBatch>, ArrowError> {
-        self.flush();
-        self.done.push(std::mem::take(&mut self.columns));
-        let words = Words {
-            device: Arc::new(StringArray::from(std::mem::take(&mut self.names))),
-            protocol: strings(Protocol::ALL.iter().map(|w| w.as_str())),
-            kind: strings(Kind::ALL.iter().map(|w| w.as_str())),
-            quantity: strings(Quantity::ALL.iter().map(|w| w.as_str())),
-            phase: strings(Phase::ALL.iter().map(|w| w.as_str())),
-            unit: strings(Unit::ALL.iter().map(|w| w.as_str())),
-        };
-        let schema = schema();
-        let used = std::mem::take(&mut self.done).into_iter().filter(|c| !c.offset.is_empty());
-        used.map(|columns| columns.into_batch(&schema, &words)).collect()
-    }
-}
-
-struct Words {
-    device: ArrayRef,
-    protocol: ArrayRef,
-    kind: ArrayRef,
-    quantity: ArrayRef,
-    phase: ArrayRef,
-    unit: ArrayRef,
-}
-
-fn strings<'w>(words: impl Iterator<Item = &'w str>) -> ArrayRef {
-    Arc::new(StringArray::from_iter_values(words))
-}
-
-/// The null buffer of a column; none where every value is valid, which most columns are.
-fn nulls<T>(values: &[T], valid: impl Fn(&T) -> bool) -> Option<NullBuffer> {
-    if values.iter().all(&valid) {
-        return None;
-    }
-    Some(NullBuffer::new(BooleanBuffer::collect_bool(values.len(), |n| valid(&values[n]))))
-}
-
-/// Dictionary column; `none` is the index that means null.
-fn dictionary<K: ArrowDictionaryKeyType>(
-    indices: Vec<K::Native>,
-    none: Option<K::Native>,
-    words: &ArrayRef,
-) -> Result<ArrayRef, ArrowError> {
-    let nulls = none.and_then(|none| nulls(&indices, |i| *i != none));
-    let keys = PrimitiveArray::<K>::new(ScalarBuffer::from(indices), nulls);
-    Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(words))?))
-}
-
-impl Columns {
-    /// Room for a whole batch, once it is known that there are many.
-    fn reserve(&mut self, rows: usize) {
-        for wide in [&mut self.line, &mut self.offset, &mut self.time] {
-            wide.reserve(rows);
-        }
-        for narrow in [&mut self.protocol, &mut self.kind, &mut self.phase, &mut self.unit] {
-            narrow.reserve(rows);
-        }
-        self.device.reserve(rows);
-        self.quantity.reserve(rows);
-        self.tariff.reserve(rows);
-        self.index.reserve(rows);
-        self.value.reserve(rows);
-        self.number.reserve(rows);
-        self.quality.reserve(rows);
-    }
-
-    fn into_batch(self, schema: &SchemaRef, words: &Words) -> Result<RecordBatch, ArrowError> {
-        let rows = self.offset.len();
-        let lines = nulls(&self.line, |l| *l != 0);
-        let times = nulls(&self.time, |t| *t != NO_TIME);
-        let numbers = nulls(&self.number, |is_number| *is_number);
-        let text = if self.text.is_empty() {
-            StringArray::new_null(rows)
-        } else {
-            let mut all: Vec<Option<&str>> = vec![None; rows];
-            for (row, text) in &self.text {
-                all[*row as usize] = Some(text);
-            }
-            StringArray::from(all)
-        };
-        RecordBatch::try_new(
-            Arc::clone(schema),
-            vec![
-                Arc::new(Int64Array::new(self.line.into(), lines)),
-                Arc::new(Int64Array::new(self.offset.into(), None)),
-                dictionary::<Int32Type>(self.device, None, &words.device)?,
-                dictionary::<Int8Type>(self.protocol, None, &words.protocol)?,
-                dictionary::<Int8Type>(self.kind, None, &words.kind)?,
-                dictionary::<Int16Type>(self.quantity, None, &words.quantity)?,
-                dictionary::<Int8Type>(self.phase, Some(Phase::None as i8), &words.phase)?,
-                Arc::new(UInt8Array::from(self.tariff)),
-                Arc::new(UInt8Array::from(self.index)),
-                Arc::new(TimestampMillisecondArray::new(self.time.into(), times)),
-                Arc::new(Float64Array::new(self.value.into(), numbers)),
-                dictionary::<Int8Type>(self.unit, Some(Unit::None as i8), &words.unit)?,
-                Arc::new(text) as Arc<dyn Array>,
-                Arc::new(UInt16Array::from(self.quality)),
-            ],
-        )
+    pub fn finish(mut self) -> Result<(SchemaRef, Vec<RecordBatch>), ArrowError> {
+        self.done.extend(self.columns.take().map(|columns| *columns));
+        self.done.retain(|columns| columns.rows() > 0);
+        let receipt = self.done.iter().any(Columns::has_receipt);
+        let schema = schema(receipt);
+        let rows = self.done.iter().map(Columns::rows).max().unwrap_or(0);
+        let words = Words::new(self.names, rows)?;
+        let batches = self.done.into_iter().map(|columns| columns.into_batch(&schema, &words, receipt));
+        let batches = batches.collect::<Result<_, _>>()?;
+        Ok((schema, batches))
     }
 }
 
@@ -294,6 +244,9 @@ pub struct Origin {
     pub line: u64,
     /// Civil milliseconds, and the quality bit that says where they come from.
     pub time: Option<(i64, Quality)>,
+    /// When the frame was received, milliseconds since 1970-01-01 UTC. A value without a time of its own or of the line
+    /// has none then, and the bit `time_of_receipt`.
+    pub received: Option<i64>,
 }
 
 /// What one frame gave.
@@ -330,6 +283,20 @@ pub fn collect(
     let mut collect =
         Collect { table, origin, head: None, point: None, protocol: 0, device: 0, gave: Yield::default() };
     decoder.decode(protocol, frame, &mut collect);
+    collect.gave
+}
+
+/// Decodes a split answer that has been put together, and adds its readings.
+pub fn collect_joined(
+    decoder: &mut Decoder<'_>,
+    joined: &Joined,
+    whole: bool,
+    origin: Origin,
+    table: &mut Readings,
+) -> Yield {
+    let mut collect =
+        Collect { table, origin, head: None, point: None, protocol: 0, device: 0, gave: Yield::default() };
+    decoder.decode_joined(joined, whole, &mut collect);
     collect.gave
 }
 
@@ -376,9 +343,12 @@ impl Visitor for Collect<'_> {
                 ms
             })
         });
-        let (digits, scale) = match &reading.value {
-            Value::Number(number) => (number.digits, number.scale),
-            _ => (0, NO_NUMBER),
+        if time.is_none() && self.origin.received.is_some() {
+            quality |= Quality::TIME_OF_RECEIPT;
+        }
+        let value = match &reading.value {
+            Value::Number(number) => Some(number.to_f64()),
+            _ => None,
         };
         let text = match &reading.value {
             Value::Text(text) => Some(text.clone()),
@@ -386,17 +356,15 @@ impl Visitor for Collect<'_> {
             // A time of occurrence without its year is no instant, but must not be lost.
             _ => reading.time.filter(|_| own.is_none()).map(|stamp| stamp.to_string()),
         };
-        if let Some(text) = text {
-            self.table.texts.push((self.table.rows.len() as u32, text));
-        }
         self.gave.readings += 1;
         self.gave.events += u64::from(reading.kind == Kind::Event);
-        self.gave.undated += u64::from(time.is_none());
-        self.table.push(Row {
+        self.gave.undated += u64::from(time.is_none() && self.origin.received.is_none());
+        let row = Row {
             offset: self.origin.offset as i64,
             time: time.unwrap_or(NO_TIME),
-            digits,
-            line: self.origin.line.min(u64::from(u32::MAX)) as u32,
+            received: self.origin.received.unwrap_or(NO_TIME),
+            value,
+            line: self.origin.line as i64,
             device: self.device,
             quantity: reading.quantity as u16,
             quality: quality.0,
@@ -406,8 +374,9 @@ impl Visitor for Collect<'_> {
             unit: reading.unit as u8,
             tariff: reading.tariff.0,
             index: reading.index,
-            scale,
-        });
+        };
+        self.table.columns(1).push(&row, text);
+        self.table.count += 1;
     }
 
     fn unknown(&mut self, _at: Range<usize>, _key: impl FnOnce() -> String) {

@@ -161,6 +161,7 @@ quantities! {
     BroadcastTime "broadcast_time" None "Broadcast time" "广播校时";
     RecordCount "record_count" None "Number of records" "记录数";
     RecordStart "record_start" None "Records from this time on" "起始时间";
+    RecordTime "record_time" None "Time of the record" "记录时间";
     ItemIdentifier "item_identifier" None "Data identifier" "数据标识";
     Error "error" None "Error" "错误信息字";
     Raw "raw" None "Bytes without known layout" "未知数据";

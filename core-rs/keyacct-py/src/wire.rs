@@ -1,7 +1,7 @@
 //! Frames: Python's doors to `keyacct-wire` and to the capture reader of `keyacct-io`.
 
 use keyacct_io::capture::{Capture, Clock, Outcome, Tally, replay as replay_capture, stream};
-use keyacct_io::readings;
+use keyacct_io::container;
 use keyacct_model::{Error, ErrorCode, Kind};
 use keyacct_wire::catalogue::Body;
 use keyacct_wire::describe::{Wish, describe_line};
@@ -122,10 +122,10 @@ fn describe(
 
 fn outcome<'py>(py: Python<'py>, outcome: Outcome) -> PyResult<(ArrowStream, Bound<'py, PyDict>)> {
     let Outcome { readings: table, tally } = outcome;
-    let batches = py
+    let (schema, batches) = py
         .detach(|| table.finish())
         .map_err(|e| to_py(py, Error::new(ErrorCode::Internal, format!("readings to Arrow: {e}"))))?;
-    Ok((ArrowStream::from_batches(readings::schema(), batches), tally_dict(py, &tally)?))
+    Ok((ArrowStream::from_batches(schema, batches), tally_dict(py, &tally)?))
 }
 
 fn tally_dict<'py>(py: Python<'py>, tally: &Tally) -> PyResult<Bound<'py, PyDict>> {
@@ -150,18 +150,55 @@ fn tally_dict<'py>(py: Python<'py>, tally: &Tally) -> PyResult<Bound<'py, PyDict
     dict.set_item("events", tally.events)?;
     dict.set_item("unknown_identifiers", tally.unknown)?;
     dict.set_item("undated", tally.undated)?;
+    dict.set_item("incomplete_answers", tally.incomplete)?;
+    dict.set_item("stale_parts", tally.stale)?;
+    dict.set_item("container", tally.container.as_ref().map(|t| container_dict(py, t)).transpose()?)?;
+    Ok(dict)
+}
+
+/// What the container counted; zeros are left out.
+fn container_dict<'py>(py: Python<'py>, tally: &container::Tally) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (name, count) in [
+        ("content_bytes", tally.content_bytes),
+        ("compressed_bytes", tally.compressed_bytes),
+        ("gzip_members", tally.gzip_members),
+        ("trailing_bytes", tally.trailing_bytes),
+        ("packets", tally.packets),
+        ("tcp_packets", tally.tcp_packets),
+        ("udp_packets", tally.udp_packets),
+        ("other_packets", tally.other_packets),
+        ("unknown_link_packets", tally.unknown_link_packets),
+        ("ip_fragments", tally.fragments),
+        ("broken_packets", tally.bad_link + tally.bad_ip + tally.bad_transport),
+        ("broken_blocks", tally.bad_blocks),
+        ("truncated_packets", tally.truncated_packets + tally.cut_headers),
+        ("truncated_bytes", tally.truncated_bytes),
+        ("streams", tally.streams),
+        ("evicted_streams", tally.evicted_streams),
+        ("retransmitted_bytes", tally.retransmitted_bytes),
+        ("differing_retransmissions", tally.overlaps_differing),
+        ("gaps", tally.gaps),
+        ("lost_bytes", tally.lost_bytes),
+        ("stray_bytes", tally.stray_bytes),
+    ] {
+        if count > 0 {
+            dict.set_item(name, count)?;
+        }
+    }
     Ok(dict)
 }
 
 /// Readings of a whole byte stream, and the tally. `buffer` is anything with the buffer protocol; it must not be
-/// written to while this runs.
+/// written to while this runs. `threads`: none for as many as there are cores.
 #[pyfunction]
-#[pyo3(signature = (registers, buffer, protocol="auto"))]
+#[pyo3(signature = (registers, buffer, protocol="auto", *, threads=None))]
 fn decode<'py>(
     py: Python<'py>,
     registers: &Registers,
     buffer: &Bound<'py, PyAny>,
     protocol: &str,
+    threads: Option<usize>,
 ) -> PyResult<(ArrowStream, Bound<'py, PyDict>)> {
     let expect = expect(py, protocol)?;
     let view = PyBuffer::<u8>::get(buffer).map_err(|_| {
@@ -173,25 +210,28 @@ fn decode<'py>(
         )
     })?;
     let bytes = crate::buffer::bytes(py, &view)?;
-    let done = py.detach(|| stream(&bytes, expect, &registers.inner));
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads.unwrap_or_else(cores);
+    let done = py.detach(|| stream(&bytes, expect, &registers.inner, threads));
     outcome(py, done)
 }
 
-/// Readings and tally of a capture file. `day`: days since 1970 that complete a time of day; `assumed`: civil
+/// Readings and tally of a capture file, which errors call `name`. `day`: days since 1970 that complete a time of day; `assumed`: civil
 /// milliseconds of the first frame without any time, and the step to the next.
 #[pyfunction]
-#[pyo3(signature = (registers, path, protocol="auto", *, day=None, assumed=None))]
+#[pyo3(signature = (registers, path, protocol="auto", *, name=None, day=None, assumed=None))]
 fn replay<'py>(
     py: Python<'py>,
     registers: &Registers,
     path: &str,
     protocol: &str,
+    name: Option<&str>,
     day: Option<i64>,
     assumed: Option<(i64, i64)>,
 ) -> PyResult<(ArrowStream, Bound<'py, PyDict>)> {
     let expect = expect(py, protocol)?;
     let done = py.detach(|| {
-        let mut capture = Capture::open(path)?;
+        let mut capture = Capture::open(path, name.unwrap_or(path))?;
         replay_capture(&mut capture, expect, &registers.inner, Clock { day, assumed })
     });
     outcome(py, done.map_err(|e| to_py(py, e))?)

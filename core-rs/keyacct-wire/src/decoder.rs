@@ -1,5 +1,6 @@
 //! One decoder for all protocols: finds the rows, keeps what must be remembered between frames.
 
+use crate::assemble::Joined;
 use crate::dlt645;
 use crate::dlt698_45;
 use crate::frame::Frame;
@@ -50,6 +51,17 @@ impl<'r> Decoder<'r> {
             Protocol::Dlt645_1997 => dlt645::decode_1997(&dlt645::FrameView::view(frame), lookup, visitor),
             Protocol::ModbusRtu => self.modbus.decode(&modbus::RtuView::view(frame), visitor),
             Protocol::ModbusTcp => self.modbus.decode(&modbus::TcpView::view(frame), visitor),
+        }
+    }
+
+    /// Tells the visitor what a split answer says that the [`crate::assemble::Assembler`] has put together. `whole`: no
+    /// part is missing. Ranges are offsets in the joined data, counted from where the first frame's data begin.
+    pub fn decode_joined<V: Visitor>(&mut self, joined: &Joined, whole: bool, visitor: &mut V) {
+        let protocol = joined.key.protocol;
+        let lookup = &mut self.lookups[protocol as usize];
+        if protocol == Protocol::Dlt645_2007 {
+            let frame = dlt645::FrameView::view(&joined.frame);
+            dlt645::decode_joined(&frame, &joined.data, whole, lookup, visitor);
         }
     }
 }

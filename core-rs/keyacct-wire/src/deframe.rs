@@ -55,12 +55,28 @@ pub struct Deframer {
     probes: u64,
 }
 
+/// Before which frame a scan ends early.
+#[derive(Clone, Copy)]
+enum Stop<'s> {
+    /// None.
+    Never,
+    /// The first one.
+    First,
+    /// One that begins at one of these offsets, ascending, and is not inside what a broken frame claimed.
+    At(&'s [u64]),
+}
+
 const PREAMBLE: u8 = 0xFE;
 const PIECE: usize = 1 << 16;
 
 impl Deframer {
     /// A deframer at the beginning of a stream.
     pub fn new(expect: Expect) -> Self {
+        Self::at(expect, 0)
+    }
+
+    /// A deframer that counts offsets from `offset`.
+    pub fn at(expect: Expect, offset: u64) -> Self {
         let framings = expect.framings();
         let first = framings.first().and_then(|f| f.start());
         let start = if framings.iter().all(|f| f.start() == first) { first } else { None };
@@ -69,7 +85,7 @@ impl Deframer {
             framings,
             start,
             held: Vec::new(),
-            offset: 0,
+            offset,
             noise: 0,
             preamble: 0,
             claimed: 0,
@@ -91,7 +107,7 @@ impl Deframer {
     pub fn push(&mut self, mut piece: &[u8], mut on: impl FnMut(Event<'_>)) {
         while !piece.is_empty() {
             if self.held.is_empty() {
-                let used = self.scan(piece, false, &mut on);
+                let (used, _) = self.scan(piece, false, Stop::Never, &mut on);
                 self.held.extend_from_slice(&piece[used..]);
                 return;
             }
@@ -99,7 +115,7 @@ impl Deframer {
             piece = later;
             let mut held = std::mem::take(&mut self.held);
             held.extend_from_slice(now);
-            let used = self.scan(&held, false, &mut on);
+            let (used, _) = self.scan(&held, false, Stop::Never, &mut on);
             held.drain(..used);
             self.held = held;
         }
@@ -109,14 +125,14 @@ impl Deframer {
     /// further stream, whose offsets continue.
     pub fn finish(&mut self, mut on: impl FnMut(Event<'_>)) {
         let held = std::mem::take(&mut self.held);
-        self.scan(&held, true, &mut on);
+        self.scan(&held, true, Stop::Never, &mut on);
         self.flush(&mut on);
     }
 
     /// Everything of a stream that lies in memory as a whole, without copying it.
     pub fn whole(&mut self, bytes: &[u8], mut on: impl FnMut(Event<'_>)) {
         if self.held.is_empty() {
-            self.scan(bytes, true, &mut on);
+            self.scan(bytes, true, Stop::Never, &mut on);
             self.flush(&mut on);
         } else {
             self.push(bytes, &mut on);
@@ -154,9 +170,34 @@ impl Deframer {
         bytes.len()
     }
 
-    fn scan(&mut self, bytes: &[u8], last: bool, on: &mut impl FnMut(Event<'_>)) -> usize {
+    /// As [`Deframer::whole`], but ends before a frame that begins at one of `stops` (ascending): a deframer that begins
+    /// there goes on exactly as this one would. Gives the offset of that frame; none at the end of the bytes.
+    pub fn until(&mut self, bytes: &[u8], stops: &[u64], mut on: impl FnMut(Event<'_>)) -> Option<u64> {
+        let (_, stopped) = self.scan(bytes, true, Stop::At(stops), &mut on);
+        let preamble = if stopped { self.preamble } else { 0 };
+        self.noise -= preamble; // it belongs to the frame that is not told here
+        self.flush_noise(self.offset - preamble, &mut on);
+        self.preamble = 0;
+        stopped.then_some(self.offset)
+    }
+
+    /// Offset of the first frame in `bytes`, which end the stream.
+    pub fn first_frame(expect: Expect, bytes: &[u8]) -> Option<usize> {
+        let mut deframer = Self::new(expect);
+        let (at, stopped) = deframer.scan(bytes, true, Stop::First, &mut |_| {});
+        stopped.then_some(at)
+    }
+
+    #[inline]
+    fn scan(
+        &mut self,
+        bytes: &[u8],
+        last: bool,
+        stop: Stop<'_>,
+        on: &mut impl FnMut(Event<'_>),
+    ) -> (usize, bool) {
         if let Expect::Bare(protocol) = self.expect {
-            return self.bare(protocol, bytes, last, on);
+            return (self.bare(protocol, bytes, last, on), false);
         }
         let mut at = 0;
         while at < bytes.len() {
@@ -171,6 +212,16 @@ impl Deframer {
             }
             match self.step(&bytes[at..], last) {
                 Step::Frame(protocol, length) => {
+                    let here = match stop {
+                        Stop::Never => false,
+                        Stop::First => true,
+                        Stop::At(stops) => {
+                            self.claimed <= self.offset && stops.binary_search(&self.offset).is_ok()
+                        }
+                    };
+                    if here {
+                        return (at, true);
+                    }
                     let preamble = self.preamble;
                     self.noise -= preamble;
                     self.flush_noise(self.offset - preamble, on);
@@ -193,7 +244,7 @@ impl Deframer {
                 Step::Wait => break,
             }
         }
-        at
+        (at, false)
     }
 
     fn step(&mut self, at_start: &[u8], last: bool) -> Step {

@@ -4,6 +4,7 @@
 //! [`catalogue::Catalogue`], a [`visit::Visitor`] takes what is met.
 
 pub mod annex_a;
+pub mod assemble;
 pub mod catalogue;
 pub mod checksum;
 pub mod cursor;
@@ -20,6 +21,7 @@ pub mod hex;
 pub mod json;
 pub mod layout;
 pub mod modbus;
+pub mod program;
 pub mod protocol;
 pub mod register;
 pub mod registers;

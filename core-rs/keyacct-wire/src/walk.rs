@@ -59,7 +59,20 @@ struct Walk<'v, V: Visitor> {
 
 /// Tells every value of the data of one identifier. Data that end early end the walk after the last whole value; bytes
 /// behind the last one stay in the cursor.
+#[inline]
 pub fn walk<V: Visitor>(catalogue: &Catalogue, row: &Row, key: u64, data: &mut Cursor<'_>, visitor: &mut V) {
+    walk_at(catalogue, row, key, None, data, visitor);
+}
+
+/// As [`walk`], for data that a block has given their time.
+pub fn walk_at<V: Visitor>(
+    catalogue: &Catalogue,
+    row: &Row,
+    key: u64,
+    stamp: Option<Stamp>,
+    data: &mut Cursor<'_>,
+    visitor: &mut V,
+) {
     match &row.body {
         Body::Layout(layout) => {
             let Some(items) = layout.choose(data.left()) else {
@@ -67,11 +80,11 @@ pub fn walk<V: Visitor>(catalogue: &Catalogue, row: &Row, key: u64, data: &mut C
                 visitor.unknown(from..from + data.left(), || row.name_of(key));
                 return;
             };
-            walk_row(row, row.pattern.bind(key), items, data, visitor);
+            walk_row(row, row.pattern.bind(key), stamp, items, data, visitor);
         }
         Body::Block(segments) => {
             for segment in segments {
-                if !walk_segment(catalogue, segment, key, data, visitor) {
+                if !walk_segment(catalogue, segment, key, stamp, data, visitor) {
                     return;
                 }
             }
@@ -83,6 +96,7 @@ fn walk_segment<V: Visitor>(
     catalogue: &Catalogue,
     segment: &Segment,
     key: u64,
+    stamp: Option<Stamp>,
     data: &mut Cursor<'_>,
     visitor: &mut V,
 ) -> bool {
@@ -94,21 +108,49 @@ fn walk_segment<V: Visitor>(
             return false;
         }
         let member = segment.base | key & segment.bound | u64::from(value) << segment.shift;
-        if !walk_row(row, row.pattern.bind(member), items, data, visitor) {
+        if !walk_row(row, row.pattern.bind(member), stamp, items, data, visitor) {
             return false;
         }
     }
     true
 }
 
+/// What a row and the variable bytes of a key say about values that name nothing themselves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Labels {
+    pub(crate) phase: Phase,
+    pub(crate) tariff: u8,
+    pub(crate) index: u8,
+    pub(crate) kind: Kind,
+}
+
+impl Labels {
+    pub(crate) fn of(row: &Row, bound: Bound) -> Labels {
+        let phase = match row.phase {
+            PhaseOf::Fixed(phase) => phase,
+            PhaseOf::Key => Phase::from_number(bound.phase.unwrap_or(0)),
+        };
+        let settled = bound.settled && row.kind == Kind::Register;
+        Labels {
+            phase,
+            tariff: row.tariff.or(bound.tariff).unwrap_or(0),
+            index: bound.index.unwrap_or(row.index),
+            kind: if settled { Kind::FreezeSettlement } else { row.kind },
+        }
+    }
+}
+
 fn walk_row<V: Visitor>(
     row: &Row,
     bound: Bound,
+    stamp: Option<Stamp>,
     items: &[Item],
     data: &mut Cursor<'_>,
     visitor: &mut V,
 ) -> bool {
-    Walk::of_row(row, bound, visitor).items(items, data)
+    let mut walk = Walk::of_row(row, bound, visitor);
+    walk.stamp = stamp;
+    walk.items(items, data)
 }
 
 /// Walks one alternative of a row's layout whose values carry a time that stands before them; whether all of it was
@@ -126,8 +168,19 @@ pub fn walk_stamped<V: Visitor>(
     walk.items(items, data)
 }
 
-/// Walks a layout that belongs to no row, such as the fixed data of a command.
+/// Walks a layout that belongs to no row, such as the fixed data of a command. Gives whether it was whole.
 pub fn walk_items<V: Visitor>(items: &[Item], kind: Kind, data: &mut Cursor<'_>, visitor: &mut V) -> bool {
+    walk_items_at(items, kind, None, data, visitor)
+}
+
+/// As [`walk_items`], for values whose time is known already.
+pub fn walk_items_at<V: Visitor>(
+    items: &[Item],
+    kind: Kind,
+    stamp: Option<Stamp>,
+    data: &mut Cursor<'_>,
+    visitor: &mut V,
+) -> bool {
     let mut walk = Walk {
         visitor,
         phase: Phase::None,
@@ -135,7 +188,7 @@ pub fn walk_items<V: Visitor>(items: &[Item], kind: Kind, data: &mut Cursor<'_>,
         index: 0,
         kind,
         count: 0,
-        stamp: None,
+        stamp,
         apart: None,
         slots: [0; 26],
     };
@@ -144,23 +197,8 @@ pub fn walk_items<V: Visitor>(items: &[Item], kind: Kind, data: &mut Cursor<'_>,
 
 impl<'v, V: Visitor> Walk<'v, V> {
     fn of_row(row: &Row, bound: Bound, visitor: &'v mut V) -> Walk<'v, V> {
-        let phase = match row.phase {
-            PhaseOf::Fixed(phase) => phase,
-            PhaseOf::Key => Phase::from_number(bound.phase.unwrap_or(0)),
-        };
-        let kind =
-            if bound.settled && row.kind == Kind::Register { Kind::FreezeSettlement } else { row.kind };
-        Walk {
-            visitor,
-            phase,
-            tariff: row.tariff.or(bound.tariff).unwrap_or(0),
-            index: bound.index.unwrap_or(row.index),
-            kind,
-            count: 0,
-            stamp: None,
-            apart: None,
-            slots: [0; 26],
-        }
+        let Labels { phase, tariff, index, kind } = Labels::of(row, bound);
+        Walk { visitor, phase, tariff, index, kind, count: 0, stamp: None, apart: None, slots: [0; 26] }
     }
 
     fn items(&mut self, items: &[Item], data: &mut Cursor<'_>) -> bool {

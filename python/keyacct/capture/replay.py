@@ -5,13 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keyacct import _core
-from keyacct.errors import PartialError, UsageError, from_os_error
+from keyacct.errors import InputError, PartialError, UsageError, from_os_error
 from keyacct.wire import open_registers
 
 if TYPE_CHECKING:
@@ -21,6 +25,13 @@ if TYPE_CHECKING:
 
 _UNITS_MS = {"ms": 1, "s": 1000, "min": 60_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _EPOCH = dt.datetime(1970, 1, 1)
+_TIME_OF_RECEIPT = 1 << 6  # keyacct_model::Quality::TIME_OF_RECEIPT
+_HINTS = {
+    "input.empty": "check that the capture was written; nothing was read",
+    "input.unreadable": "check the path and permissions; name the capture file itself",
+    "input.not_found": "check the path",
+}
+DEFAULT_ZONE = "Asia/Shanghai"
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,9 @@ class Tally:
 
     frames by protocol, invalid by the code of the cause; noise_bytes belong to no frame; undated readings
     have no time and are refused by the store. first_invalid: (line, what is wrong) of the first broken frame.
+    incomplete_answers are split answers whose follow frames did not come, stale_parts follow frames that fit
+    none. container: what raw bytes, gzip and packets around them counted (lost_bytes, retransmitted_bytes,
+    other_packets, broken_packets, …; zeros left out); None for a text log.
     """
 
     bytes: int
@@ -40,11 +54,18 @@ class Tally:
     unknown_identifiers: int
     undated: int
     first_invalid: tuple[int, str] | None = None
+    incomplete_answers: int = 0
+    stale_parts: int = 0
+    container: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)
 class Replay:
-    """Readings of a capture (columns of `keyacct.wire.decode`), their tally, the digest of the file."""
+    """Readings of a capture, their tally, the digest of the file.
+
+    readings: the columns of `keyacct.wire.decode`; those of packets also have recv_at, when the packet was
+    captured (UTC).
+    """
 
     readings: pa.Table
     tally: Tally
@@ -60,11 +81,14 @@ def replay(
     registers: Sequence[str | os.PathLike[str]] | None = None,
     strict: bool = False,
     model: str | None = None,
+    zone: str = DEFAULT_ZONE,
 ) -> Replay:
-    """Readings of a text log; each direction is a stream of its own, what the master sent makes no reading.
+    """Readings of a capture: a text log, raw bytes, pcap or pcapng, gzip around any of them; `-` is stdin.
 
+    Each direction of each conversation is a stream of its own; what the master sent makes no reading.
     The time of a reading is the frame's own stamp, else that of its line (`date` completes a time of day;
-    going back by more than half a day is midnight), else `assume_time` (`START` or `START+STEP`, for example
+    going back by more than half a day is midnight), else that of its packet in `zone`, marked with the quality
+    bit `time_of_receipt`, else `assume_time` (`START` or `START+STEP`, for example
     `2026-07-01T00:00+15min`) for the frames without any time in their order, marked with the quality bit
     `time_assumed`; else null.
     model: what the Modbus devices of the capture are; without it their registers make no readings.
@@ -76,8 +100,14 @@ def replay(
     assumed = parse_assumed_time(assume_time) if assume_time is not None else None
     day = (date - _EPOCH.date()).days if date is not None else None
     catalogue = open_registers(registers or (), model=model)
-    stream, counts = _core.replay(catalogue, name, protocol, day=day, assumed=assumed)
-    tally = _tally(counts)
+    with _on_disk(name) as file:
+        try:
+            stream, counts = _core.replay(catalogue, file, protocol, name=name, day=day, assumed=assumed)
+        except InputError as error:
+            error.hint = error.hint or _HINTS.get(error.code, "check that the file is a whole capture")
+            raise
+        digest = _digest(file, name)
+    tally = Tally(**counts)
     if strict and tally.invalid:
         line, what = tally.first_invalid or (0, "")
         count = sum(tally.invalid.values())
@@ -87,16 +117,40 @@ def replay(
             hint="without --strict they are counted and passed over",
             where={"file": name, "line": line} if line else {"file": name},
         )
-    return Replay(pa.table(stream), tally, _digest(name))
+    return Replay(_with_receipt(pa.table(stream), zone), tally, digest)
 
 
-def _tally(counts: Mapping[str, Any]) -> Tally:
-    return Tally(**counts)
+def _with_receipt(readings: pa.Table, zone: str) -> pa.Table:
+    """Readings whose `time` is the civil time of receipt in `zone` where nothing else is known."""
+    if "recv_at" not in readings.column_names:
+        return readings
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    local = pc.local_timestamp(readings["recv_at"].cast(pa.timestamp("ms", tz=zone)))
+    received = pc.not_equal(pc.bit_wise_and(readings["quality"], pa.scalar(_TIME_OF_RECEIPT, pa.uint16())), 0)
+    time = pc.if_else(received, local, readings["time"])
+    return readings.set_column(readings.column_names.index("time"), "time", time)
 
 
-def _digest(name: str) -> str:
+@contextmanager
+def _on_disk(name: str) -> Iterator[str]:
+    """The path of a capture; what comes on stdin is kept in a temporary file, so that it can be digested too."""
+    if name != "-":
+        yield name
+        return
+    with tempfile.NamedTemporaryFile(prefix="keyacct-") as file:
+        try:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+            file.flush()
+        except OSError as error:
+            raise from_os_error(error, writing=True, file=file.name) from None
+        yield file.name
+
+
+def _digest(file: str, name: str) -> str:
     try:
-        with Path(name).open("rb") as stream:
+        with Path(file).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise from_os_error(error, writing=False, file=name) from None

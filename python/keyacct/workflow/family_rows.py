@@ -107,7 +107,7 @@ def _prepared(workspace: Workspace, readings: pa.Table) -> pa.Table:
             "quantity": _numbered(readings, text("quantity", "unknown")),
             "phase": text("phase", "total"),
             "tariff": readings["tariff"].cast(pa.uint8()).fill_null(0),
-            "ts": instants["time"],
+            "ts": _instants(readings, instants),
             "recv_at": instants["recv_at"],
             "value": readings["value"].cast(pa.float64()),
             "text": text("text"),
@@ -116,6 +116,13 @@ def _prepared(workspace: Workspace, readings: pa.Table) -> pa.Table:
             "seq": pa.array(range(readings.num_rows), pa.int64()),
         }
     )
+
+
+def _instants(readings: pa.Table, instants: dict[str, pa.Array]) -> pa.Array:
+    """When each reading holds: its own time, else that of receipt, which needs no zone."""
+    bits = readings["quality"].cast(pa.uint16()).fill_null(0).combine_chunks()
+    received = pc.not_equal(pc.bit_wise_and(bits, pa.scalar(quality.TIME_OF_RECEIPT, pa.uint16())), 0)
+    return pc.if_else(received, pc.coalesce(instants["recv_at"], instants["time"]), instants["time"])
 
 
 def _numbered(readings: pa.Table, quantity: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -8,5 +8,5 @@ mod source;
 mod text;
 
 pub use replay::{Clock, Outcome, Tally, replay, stream};
-pub use source::{Capture, Chunk, Side, Source, Written};
+pub use source::{Capture, Chunk, Packets, Side, Source, Step, Written};
 pub use text::TextLog;

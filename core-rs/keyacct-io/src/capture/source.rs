@@ -1,11 +1,11 @@
 //! What every kind of capture gives, and which kind a file is.
 
-use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::path::Path;
 
-use keyacct_model::{Error, ErrorCode, Result, Stamp};
+use keyacct_model::{Result, Stamp};
 
 use super::text::TextLog;
+use crate::container::{self, Container, Content, Kind, Limits, Transport};
 
 /// Which way bytes went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,100 +14,130 @@ pub enum Side {
     Sent,
     /// From the device to the master.
     Received,
-    /// The capture does not say.
+    /// The capture does not say; what a frame says about its direction decides.
     Unknown,
 }
 
 /// A time as a capture states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// The stamp; a date may be missing.
-    pub stamp: Stamp,
+pub enum Written {
+    /// A civil time of a log line; a date may be missing.
+    Line(Stamp),
+    /// When a packet was captured, milliseconds since 1970-01-01 UTC.
+    Received(i64),
 }
 
 /// Bytes in the order of the line, with what the capture says about them.
 #[derive(Clone, Copy, Debug)]
 pub struct Chunk<'c> {
+    /// The conversation; 0 where there is only one.
+    pub stream: u64,
+    /// Which byte stream of the conversation: a direction.
+    pub lane: u8,
     /// Which way they went.
     pub side: Side,
     /// When, if the capture says so.
     pub written: Option<Written>,
     /// Line of a text log from 1; 0 where there are no lines.
     pub line: u64,
-    /// Byte offset in the file of the line or of the first byte.
-    pub offset: u64,
+    /// Byte offset in the file of the line or packet; none where the offset in the stream is that in the file.
+    pub offset: Option<u64>,
+    /// Whether bytes are missing before these: what was begun cannot go on.
+    pub gap: bool,
     /// The bytes.
     pub bytes: &'c [u8],
 }
 
+/// One step through a capture.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'c> {
+    /// The next bytes.
+    Bytes(Chunk<'c>),
+    /// No more of this conversation will come.
+    End(u64),
+}
+
 /// Gives the chunks of a capture one after another, in bounded memory.
 pub trait Source {
-    /// The next chunk; none at the end.
+    /// The next step; none at the end.
     ///
     /// # Errors
     /// `input.*`: the file cannot be read, or is not of the form of this source.
-    fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>>;
+    fn next_step(&mut self) -> Result<Option<Step<'_>>>;
+
+    /// What the container counted so far; none where there is no container.
+    fn counts(&self) -> Option<container::Tally> {
+        None
+    }
 }
 
-/// A capture file of any kind.
+/// A capture of any kind, gzip around it taken off.
 pub enum Capture {
     /// Lines of hex with times and directions.
-    Text(TextLog<BufReader<File>>),
+    Text(TextLog<Content>),
+    /// Raw bytes, or packets whose connections are put together.
+    Packets(Box<Packets>),
+}
+
+/// Chunks of a container.
+pub struct Packets {
+    container: Container,
+    bytes: Vec<u8>,
 }
 
 impl Capture {
-    /// Opens a file and finds out of which kind it is.
+    /// Opens a file and finds out of which kind it is. `name` is what errors call it.
     ///
     /// # Errors
     /// `input.not_found`, `input.unreadable`, `input.empty`, or `input.format` when it is no capture.
-    pub fn open(path: &str) -> Result<Capture> {
-        let unreadable = |e: std::io::Error| io_error(&e, path);
-        let mut file = File::open(path).map_err(unreadable)?;
-        if file.metadata().map_err(unreadable)?.is_dir() {
-            return Err(Error::new(ErrorCode::InputUnreadable, "this is a folder, a file is needed")
-                .in_file(path)
-                .hint("name the capture file itself"));
-        }
-        let mut head = vec![0; 1 << 16];
-        let mut filled = 0;
-        while filled < head.len() {
-            match file.read(&mut head[filled..]).map_err(unreadable)? {
-                0 => break,
-                n => filled += n,
-            }
-        }
-        head.truncate(filled);
-        if head.is_empty() {
-            return Err(Error::new(ErrorCode::InputEmpty, "the file is empty")
-                .in_file(path)
-                .hint("check that the capture was written; nothing was read"));
-        }
-        TextLog::<BufReader<File>>::check_head(&head).map_err(|e| e.in_file(path))?;
-        file.rewind().map_err(unreadable)?;
-        Ok(Capture::Text(TextLog::new(BufReader::with_capacity(1 << 16, file), path)))
+    pub fn open(path: &str, name: &str) -> Result<Capture> {
+        let container = container::open(Path::new(path), Limits::default()).map_err(|e| e.in_file(name))?;
+        Ok(match container.kind() {
+            Kind::Text => Capture::Text(TextLog::new(container.into_content(), name)),
+            _ => Capture::Packets(Box::new(Packets { container, bytes: Vec::new() })),
+        })
     }
 }
 
 impl Source for Capture {
-    fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>> {
+    fn next_step(&mut self) -> Result<Option<Step<'_>>> {
         match self {
-            Capture::Text(log) => log.next_chunk(),
+            Capture::Text(log) => log.next_step(),
+            Capture::Packets(packets) => packets.next_step(),
+        }
+    }
+
+    fn counts(&self) -> Option<container::Tally> {
+        match self {
+            Capture::Text(_) => None,
+            Capture::Packets(packets) => packets.counts(),
         }
     }
 }
 
-/// The error of a file that cannot be read.
-pub(super) fn io_error(error: &std::io::Error, path: &str) -> Error {
-    use std::io::ErrorKind;
-    let made = match error.kind() {
-        ErrorKind::NotFound => {
-            Error::new(ErrorCode::InputNotFound, "no such file or folder").hint("check the path")
+impl Source for Packets {
+    fn next_step(&mut self) -> Result<Option<Step<'_>>> {
+        match self.container.next().transpose()? {
+            None => Ok(None),
+            Some(container::Event::End(stream)) => Ok(Some(Step::End(stream.index))),
+            Some(container::Event::Bytes(chunk)) => {
+                self.bytes = chunk.bytes;
+                let is_file = chunk.stream.transport == Transport::File;
+                Ok(Some(Step::Bytes(Chunk {
+                    stream: chunk.stream.index,
+                    lane: chunk.direction.index() as u8,
+                    side: Side::Unknown,
+                    written: chunk.time_us.map(|us| Written::Received(us.div_euclid(1000))),
+                    line: 0,
+                    offset: (!is_file).then_some(chunk.file_offset),
+                    gap: chunk.gap_before.is_some(),
+                    bytes: &self.bytes,
+                })))
+            }
         }
-        ErrorKind::IsADirectory => {
-            Error::new(ErrorCode::InputUnreadable, "this is a folder, a file is needed").hint("name a file")
-        }
-        _ => Error::new(ErrorCode::InputUnreadable, format!("cannot read: {error}"))
-            .hint("check the path and permissions"),
-    };
-    made.in_file(path)
+    }
+
+    fn counts(&self) -> Option<container::Tally> {
+        Some(self.container.tally())
+    }
 }

@@ -9,7 +9,8 @@ use std::io::BufRead;
 
 use keyacct_model::{Error, ErrorCode, Result, Stamp};
 
-use super::source::{Chunk, Side, Source, Written, io_error};
+use super::source::{Chunk, Side, Source, Step, Written};
+use crate::container::error_of;
 
 const LONGEST_LINE: usize = 16 << 20;
 
@@ -37,36 +38,14 @@ impl<R: BufRead> TextLog<R> {
             with_bytes: 0,
         }
     }
-
-    /// Refuses what cannot be a text log by its first bytes.
-    ///
-    /// # Errors
-    /// `input.format` with what was found instead.
-    pub fn check_head(head: &[u8]) -> Result<()> {
-        let wrong = |what: String, offset: usize| {
-            Err(Error::new(ErrorCode::InputFormat, what)
-                .at(|p| p.offset = Some(offset as u64))
-                .hint("a text log holds lines of hex, with or without time and direction"))
-        };
-        if let Some(at) = head.iter().position(|b| *b == 0) {
-            return wrong("this is no text log: it holds NUL bytes".into(), at);
-        }
-        let odd = |b: &u8| *b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B);
-        if let Some(at) = head.iter().position(odd) {
-            return wrong(
-                format!("this is no text log: byte {:02X}H is no character of a text", head[at]),
-                at,
-            );
-        }
-        Ok(())
-    }
 }
 
 impl<R: BufRead> Source for TextLog<R> {
-    fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>> {
+    fn next_step(&mut self) -> Result<Option<Step<'_>>> {
         loop {
             self.raw.clear();
-            let count = read_line(&mut self.reader, &mut self.raw).map_err(|e| io_error(&e, &self.name))?;
+            let count =
+                read_line(&mut self.reader, &mut self.raw).map_err(|e| error_of(e).in_file(&self.name))?;
             if count == 0 {
                 if self.with_bytes == 0 {
                     return Err(Error::new(ErrorCode::InputFormat, "there is no hex in this file")
@@ -97,7 +76,21 @@ impl<R: BufRead> Source for TextLog<R> {
                 continue;
             }
             self.with_bytes += 1;
-            return Ok(Some(Chunk { side, written, line: self.line, offset, bytes: &self.bytes }));
+            let lane = match side {
+                Side::Sent => 0,
+                Side::Received => 1,
+                Side::Unknown => 2,
+            };
+            return Ok(Some(Step::Bytes(Chunk {
+                stream: 0,
+                lane,
+                side,
+                written,
+                line: self.line,
+                offset: Some(offset),
+                gap: false,
+                bytes: &self.bytes,
+            })));
         }
     }
 }
@@ -165,7 +158,7 @@ fn leading_time(text: &[u8]) -> (Option<Written>, &[u8]) {
     }
     words.skip(|b| matches!(b, b']' | b')' | b' ' | b'\t' | b':' | b','));
     let valid = stamp.is_valid() && stamp.hour.is_some();
-    (valid.then_some(Written { stamp }), if valid { &text[words.at..] } else { text })
+    (valid.then_some(Written::Line(stamp)), if valid { &text[words.at..] } else { text })
 }
 
 struct Words<'t> {
@@ -347,7 +340,11 @@ mod tests {
     fn line(text: &str) -> (String, Side, Vec<u8>) {
         let mut bytes = Vec::new();
         let (written, side) = parse_line(text.as_bytes(), &mut bytes);
-        (written.map_or(String::new(), |w| w.stamp.to_string()), side, bytes)
+        let written = match written {
+            Some(Written::Line(stamp)) => stamp.to_string(),
+            _ => String::new(),
+        };
+        (written, side, bytes)
     }
 
     #[test]

@@ -6,6 +6,9 @@ use keyacct_model::{Kind, Phase, Quality, Quantity, Reading, Tariff, Unit, Value
 
 use super::control::{self, Control};
 use super::frame::FrameView;
+use super::freeze_block::{freeze_block, is_freeze_block};
+use super::load_record::{is_load_record, load_records};
+use crate::catalogue::Body;
 use crate::cursor::Cursor;
 use crate::format::{self, Part, read_time};
 use crate::frame::{Direction, Frame};
@@ -72,6 +75,41 @@ pub fn decode<V: Visitor>(frame: &FrameView<'_>, lookup: &mut Lookup<'_>, visito
             rest(&mut data, visitor);
         }
         _ => rest(&mut data, visitor),
+    }
+}
+
+/// Tells the visitor the joined data of a split answer, whose first frame `frame` is. `whole`: no part is missing; else
+/// only identifiers whose data are read from the front are decoded, up to the last whole value.
+pub fn decode_joined<V: Visitor>(
+    frame: &FrameView<'_>,
+    data: &[u8],
+    whole: bool,
+    lookup: &mut Lookup<'_>,
+    visitor: &mut V,
+) {
+    let head = Head {
+        protocol: crate::Protocol::Dlt645_2007,
+        direction: Some(frame.control().direction()),
+        address: frame.address(),
+    };
+    if !visitor.head(&head) {
+        return;
+    }
+    let mut first = [0; 255];
+    let Some(di) = Cursor::new(frame.unmask(&mut first), FrameView::DATA).array().map(u32::from_le_bytes)
+    else {
+        return;
+    };
+    let mut data = Cursor::new(data, FrameView::DATA + 4);
+    let by_length = match lookup.find(u64::from(di)).map(|row| &row.body) {
+        Some(Body::Layout(layout)) => layout.0.len() > 1,
+        Some(Body::Block(_)) => false,
+        None => !is_load_record(di),
+    };
+    if whole || !by_length {
+        values(di, &mut data, lookup, visitor);
+    } else if data.left() > 0 {
+        visitor.unknown(data.position()..data.position() + data.left(), || format!("{di:08X}"));
     }
 }
 
@@ -189,6 +227,16 @@ fn values<V: Visitor>(di: u32, data: &mut Cursor<'_>, lookup: &mut Lookup<'_>, v
                 Name::new(name.clone(), name)
             });
             walk(catalogue, row, key, data, visitor);
+            visitor.leave();
+        }
+        None if is_load_record(di) => {
+            visitor.enter(from..from + data.left(), || Name::new("Load records", "负荷记录"));
+            load_records(di, data, visitor);
+            visitor.leave();
+        }
+        None if is_freeze_block(di) => {
+            visitor.enter(from..from + data.left(), || Name::new("Freeze block", "冻结数据块"));
+            freeze_block(di, lookup.catalogue(), data, visitor);
             visitor.leave();
         }
         None if data.left() > 0 => visitor.unknown(from..from + data.left(), || format!("{di:08X}")),

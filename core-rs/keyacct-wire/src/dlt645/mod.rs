@@ -12,10 +12,14 @@ mod decode_1997;
 mod encode;
 mod encode_1997;
 mod frame;
+mod freeze_block;
+mod load_record;
+mod split;
 
 pub use control::{Control, function_name};
-pub use decode::decode;
+pub use decode::{decode, decode_joined};
 pub use decode_1997::decode_1997;
 pub use encode::{Message, address_bytes, read_answer, read_request};
 pub use encode_1997::{read_answer_1997, read_request_1997, write_request_1997};
 pub use frame::FrameView;
+pub use split::part_of;
