@@ -22,6 +22,7 @@ ClickUsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 COMMANDS: dict[str, tuple[str, Text]] = {
     "decode": ("decode", Text("Frames of meters and terminals, byte by byte", "逐字节解析表计与终端报文")),
+    "shed": ("shed", Text("Orderly power use: plan, and check a plan", "有序用电: 编制方案与校核方案")),
 }
 """Command name → (module of `keyacct.cli`, one line of help). A new command is one line here and one module."""
 

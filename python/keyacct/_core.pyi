@@ -1,8 +1,8 @@
 """Contract of the Rust extension. `stubtest` compares it with the built module."""
 
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
-__all__ = ["OPTIMISED", "ArrowStream", "__version__", "error_codes"]
+__all__ = ["OPTIMISED", "ArrowStream", "__version__", "error_codes", "shed_plan"]
 
 __version__: str
 OPTIMISED: bool
@@ -19,3 +19,15 @@ class ArrowStream:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 def error_codes() -> list[tuple[str, int]]: ...
+
+# keyacct-plan
+def shed_plan(
+    terms: dict[str, object],
+    customers: bytes,
+    baseline: bytes,
+    system: bytes,
+    areas: bytes | None = None,
+    fixed: bytes | None = None,
+    previous: bytes | None = None,
+) -> dict[str, Any]:
+    """Plans the tables of a problem folder; `terms` and the result are those of `keyacct.plan.planner`."""

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 mod arrow;
 mod error;
+mod plan;
 mod stats;
 mod wire;
 
@@ -13,6 +14,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("OPTIMISED", !cfg!(debug_assertions))?;
     module.add_class::<arrow::ArrowStream>()?;
     module.add_function(wrap_pyfunction!(error::error_codes, module)?)?;
+    plan::register(module)?;
     wire::register(module)?;
     stats::register(module)
 }
