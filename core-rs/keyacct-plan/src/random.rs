@@ -23,6 +23,12 @@ impl Random {
         ((u128::from(self.next()) * n as u128) >> 64) as usize
     }
 
+    /// A whole number below `n` (n > 0), small ones more often.
+    pub(crate) fn near(&mut self, n: usize) -> usize {
+        let u = 1.0 - self.unit();
+        ((u * u * n as f64) as usize).min(n - 1)
+    }
+
     /// A number in (0, 1].
     pub(crate) fn unit(&mut self) -> f64 {
         ((self.next() >> 11) as f64 + 1.0) / (1u64 << 53) as f64

@@ -12,6 +12,9 @@ use crate::state::{Choice, Penalty, State};
 /// Soft unmet price against the true one at the end of the search: above 1, so that demand is met where it can be.
 const HARD: f64 = 3.0;
 
+/// Orders of a block that an exchange may touch.
+const REACH: usize = 60;
+
 /// How much work the search may do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
@@ -32,7 +35,8 @@ struct Candidate {
 impl Effort {
     /// Work that fits the number of customers.
     pub(crate) fn of(givers: usize) -> Effort {
-        Effort { chains: 2, steps: 400_000, candidates: 2_000 + givers }
+        let e = |k: &str, d: usize| std::env::var(k).ok().and_then(|x| x.parse().ok()).unwrap_or(d);
+        Effort { chains: e("CH", 2), steps: e("ST", 400_000), candidates: e("CA", 2_000 + givers) }
     }
 }
 
@@ -73,6 +77,35 @@ pub(crate) fn search<'a>(m: &'a Market<'a>, prices: &Prices, effort: Effort) -> 
         s.refresh();
         s
     });
+    if std::env::var("DBG2").is_ok() {
+        let s = &found[0];
+        let mut tot = 0.0;
+        for (&row, &v) in m.list.iter().zip(&prices.row) {
+            let left = match row { crate::price::Row::System(t) => s.left[t], crate::price::Row::Area(g, t) => s.group_left[g * m.rows.periods + t], _ => 0.0 };
+            tot += -left * v;
+            eprint!("{row:?} {v:.2} {left:.1} {:.0}; ", -left * v);
+        }
+        eprintln!("\nover-cover total {tot}");
+        let (mut worths, mut picked, mut answer) = (Vec::new(), Vec::new(), Answer::default());
+        let mut list = Vec::new();
+        for giver in 0..m.offers.givers.len() {
+            let g = &m.offers.givers[giver];
+            m.worths(prices, giver, &mut worths, &mut picked);
+            best(g, &worths, 0.0, &mut answer);
+            let pay = prices.of(g.group);
+            let mut own = if s.used[giver] > 0 { -g.touch } else { 0.0 };
+            for (r, &(a, b)) in m.p.blocks.iter().enumerate() {
+                let kw = s.kw_of(giver, r);
+                let Some(me) = s.measure(s.at(giver, r)) else { continue };
+                let e: f64 = kw.iter().sum::<f64>() * m.p.dt_h;
+                own += kw.iter().zip(&pay[a..b]).map(|(x, y)| x * y).sum::<f64>() - m.tariff.per_kwh[me as usize] * g.burden * e;
+            }
+            list.push((answer.gain - own, giver, answer.picks.clone(), (0..5).map(|r| s.measure(s.at(giver, r))).collect::<Vec<_>>(), answer.gain));
+        }
+        list.sort_by(|a, b| b.0.total_cmp(&a.0));
+        eprintln!("regret total {}", list.iter().map(|x| x.0).sum::<f64>());
+        for x in list.iter().take(12) { eprintln!("{x:?} blocks_left {}", m.offers.givers[x.1].blocks_left); }
+    }
     let score = |s: &State<'_>| s.objective() + (HARD - 1.0) * m.tariff.unmet * s.unmet_kwh();
     found.into_iter().reduce(|a, b| if score(&b) < score(&a) { b } else { a }).unwrap_or(start)
 }
@@ -111,16 +144,38 @@ fn answers<'a>(m: &'a Market<'a>, prices: &Prices, wanted: usize) -> (State<'a>,
                 } else {
                     -gain
                 };
-                list.push(Candidate { giver, block, offer, regret: regret.max(0.0) });
+                let regret = regret.max(0.0);
+                // One per measure: a limit's ceiling is set anew whenever it is tried.
+                match list.last_mut() {
+                    Some(c) if same_measure(m, c, giver, block, offer) => {
+                        if regret < c.regret {
+                            *c = Candidate { giver, block, offer, regret };
+                        }
+                    }
+                    _ => list.push(Candidate { giver, block, offer, regret }),
+                }
             }
         }
     }
-    if list.len() > wanted {
-        list.select_nth_unstable_by(wanted, |a, b| a.regret.total_cmp(&b.regret).then(a.offer.cmp(&b.offer)));
-        list.truncate(wanted);
+    let by_regret = |a: &Candidate, b: &Candidate| a.regret.total_cmp(&b.regret).then(a.offer.cmp(&b.offer));
+    list.sort_by(by_regret);
+    let rest = list.split_off(wanted.min(list.len()));
+    // What a candidate can push out must be able to come back.
+    let mut nearest = vec![f64::INFINITY; m.offers.givers.len()];
+    for c in &list {
+        nearest[c.giver] = nearest[c.giver].min(c.regret);
     }
-    list.sort_by_key(|c| c.offer);
+    list.extend(rest.into_iter().filter_map(|mut c| {
+        let held = s.measure(s.at(c.giver, c.block)) == Some(m.offers.list[c.offer].measure);
+        c.regret = nearest[c.giver];
+        (held && c.regret < f64::INFINITY).then_some(c)
+    }));
+    list.sort_by(by_regret);
     (s, list)
+}
+
+fn same_measure(m: &Market<'_>, c: &Candidate, giver: usize, block: usize, offer: usize) -> bool {
+    c.giver == giver && c.block == block && m.offers.list[c.offer].measure == m.offers.list[offer].measure
 }
 
 struct Pool<'a> {
@@ -146,9 +201,10 @@ impl<'a> Pool<'a> {
                 (0..m.rows.groups).map(|g| prices.of(g)[s..e].iter().sum::<f64>()).fold(0.0, f64::max)
             })
             .collect();
-        let mut regrets: Vec<f64> = list.iter().map(|c| c.regret).collect();
-        regrets.sort_by(f64::total_cmp);
-        let scale = regrets.get(regrets.len() / 2).copied().unwrap_or(1.0).max(1e-6);
+        let near = (3 * m.list.len()).min(list.len().saturating_sub(1));
+        let positive = list.iter().position(|c| c.regret > 1e-9).unwrap_or(0);
+        let scale = list.get((positive + near).min(list.len().saturating_sub(1))).map_or(1.0, |c| c.regret).max(1e-6);
+        if std::env::var("DBG").is_ok() { eprintln!("n {} scale {scale} max {}", list.len(), list[list.len()-1].regret); }
         Pool { m, list, by_block, block_price, scale }
     }
 
@@ -177,8 +233,9 @@ impl<'a> Pool<'a> {
         let mut random = Random::new(seed);
         for stage in 0..STAGES {
             let part = stage as f64 / (STAGES - 1) as f64;
-            let heat = self.scale * 0.5 * (0.004f64).powf(part);
-            s.penalty = self.penalty(0.6 * (10.0f64).powf(part));
+            let e = |k: &str, d: f64| std::env::var(k).ok().and_then(|x| x.parse().ok()).unwrap_or(d);
+            let heat = self.scale * e("H0", 0.5) * e("H1", 0.004f64).powf(part);
+            s.penalty = self.penalty(e("F0", 0.6) * e("F1", 10.0f64).powf(part));
             s.refresh();
             for _ in 0..steps / STAGES {
                 self.step(s, &mut random, heat);
@@ -189,21 +246,21 @@ impl<'a> Pool<'a> {
     /// One proposal: change one entry, or two of the same block, or set a ceiling anew.
     fn step(&self, s: &mut State<'a>, random: &mut Random, heat: f64) -> f64 {
         let accept = -heat * random.unit().ln();
-        let a = self.list[random.below(self.list.len())];
+        let a = self.list[random.near(self.list.len())];
         let mut undo = [(0, 0, Choice::Nothing); 6];
         let mut count = 0;
         let Some(mut delta) = self.toggle(s, a, random, &mut undo, &mut count) else { return 0.0 };
         let kind = random.below(8);
         if kind >= 2 && delta > accept {
             let peers = &self.by_block[a.block];
-            let b = self.list[peers[random.below(peers.len())]];
+            let b = self.list[peers[random.near(peers.len())]];
             if b.giver != a.giver
                 && let Some(more) = self.toggle(s, b, random, &mut undo, &mut count)
             {
                 delta += more;
             }
             if kind >= 6 && delta > accept && count < 5 {
-                let c = self.list[peers[random.below(peers.len())]];
+                let c = self.list[peers[random.near(peers.len())]];
                 if c.giver != a.giver
                     && c.giver != b.giver
                     && let Some(more) = self.toggle(s, c, random, &mut undo, &mut count)
@@ -233,7 +290,8 @@ impl<'a> Pool<'a> {
         let old = s.at(c.giver, c.block);
         let measure = self.m.offers.list[c.offer].measure;
         let held = s.measure(old) == Some(measure);
-        let choice = if measure == Measure::Limit && (!held || random.below(2) == 0) {
+        let way = random.below(4);
+        let choice = if measure == Measure::Limit && (!held || way < 2) {
             let mut trial = std::mem::take(&mut s.trial);
             let found = best_ceiling(s, c.giver, c.block, &mut trial);
             s.trial = trial;
@@ -241,7 +299,7 @@ impl<'a> Pool<'a> {
                 Choice::Nothing if !held => Choice::Offer(c.offer),
                 other => other,
             }
-        } else if held {
+        } else if held && (measure != Measure::Limit || way == 2) {
             Choice::Nothing
         } else {
             Choice::Offer(c.offer)
@@ -272,11 +330,123 @@ impl<'a> Pool<'a> {
         Some(delta + s.set(c.giver, c.block, choice))
     }
 
+    /// Systematic exchanges, block by block: a candidate comes in as the prices would have it and the dearest orders
+    /// give way; or an order goes and the cheapest candidates fill the hole. Kept when the plan gains. The gain.
+    fn exchange(&self, s: &mut State<'a>) -> f64 {
+        let mut gained = 0.0;
+        for block in 0..self.m.offers.blocks {
+            for inward in [true, false] {
+                let mut dear = self.dearest(s, block);
+                let targets: Vec<Candidate> = if inward {
+                    self.by_block[block].iter().map(|&k| self.list[k]).collect()
+                } else {
+                    dear.iter().map(|&(giver, _)| Candidate { giver, block, offer: usize::MAX, regret: 0.0 }).collect()
+                };
+                for c in targets {
+                    let old = s.at(c.giver, block);
+                    let choice = if inward { Choice::Offer(c.offer) } else { Choice::Nothing };
+                    if choice == old || !s.allowed(c.giver, block, choice) {
+                        continue;
+                    }
+                    let mut undo = vec![(c.giver, old)];
+                    let mut delta = s.set(c.giver, block, choice);
+                    if inward {
+                        for &(giver, _) in dear.iter().filter(|x| x.0 != c.giver).take(REACH) {
+                            delta += self.ease(s, giver, block, &mut undo);
+                        }
+                    } else {
+                        for &k in self.by_block[block].iter().take(2 * REACH) {
+                            if delta < 0.0 {
+                                break;
+                            }
+                            if self.list[k].giver != c.giver {
+                                delta += self.fill(s, self.list[k], &mut undo);
+                            }
+                        }
+                    }
+                    if delta < -1e-6 {
+                        gained -= delta;
+                        if inward {
+                            dear = self.dearest(s, block);
+                        }
+                    } else {
+                        for &(giver, before) in undo.iter().rev() {
+                            s.set(giver, block, before);
+                        }
+                    }
+                }
+            }
+        }
+        gained
+    }
+
+    /// The givers with an order in a block, dearest kWh first.
+    fn dearest(&self, s: &State<'a>, block: usize) -> Vec<(usize, f64)> {
+        let mut list: Vec<(usize, f64)> = (0..self.m.offers.givers.len())
+            .filter_map(|giver| {
+                let measure = s.measure(s.at(giver, block))?;
+                Some((giver, self.m.tariff.per_kwh[measure as usize] * self.m.offers.givers[giver].burden))
+            })
+            .collect();
+        list.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        list
+    }
+
+    /// Raises a ceiling or drops an order if the plan gains by it.
+    fn ease(&self, s: &mut State<'a>, giver: usize, block: usize, undo: &mut Vec<(usize, Choice)>) -> f64 {
+        let old = s.at(giver, block);
+        let choice = if s.measure(old) == Some(Measure::Limit) {
+            let mut trial = std::mem::take(&mut s.trial);
+            let found = best_ceiling(s, giver, block, &mut trial).unwrap_or(old);
+            s.trial = trial;
+            found
+        } else {
+            Choice::Nothing
+        };
+        self.keep_if_better(s, giver, block, old, choice, undo)
+    }
+
+    /// Takes a candidate, or lowers its ceiling, if the plan gains by it.
+    fn fill(&self, s: &mut State<'a>, c: Candidate, undo: &mut Vec<(usize, Choice)>) -> f64 {
+        let old = s.at(c.giver, c.block);
+        let choice = if self.m.offers.list[c.offer].measure == Measure::Limit {
+            let mut trial = std::mem::take(&mut s.trial);
+            let found = best_ceiling(s, c.giver, c.block, &mut trial).unwrap_or(old);
+            s.trial = trial;
+            found
+        } else {
+            Choice::Offer(c.offer)
+        };
+        self.keep_if_better(s, c.giver, c.block, old, choice, undo)
+    }
+
+    fn keep_if_better(
+        &self,
+        s: &mut State<'a>,
+        giver: usize,
+        block: usize,
+        old: Choice,
+        choice: Choice,
+        undo: &mut Vec<(usize, Choice)>,
+    ) -> f64 {
+        if choice == old || !s.allowed(giver, block, choice) {
+            return 0.0;
+        }
+        let delta = s.set(giver, block, choice);
+        if delta < -1e-9 {
+            undo.push((giver, old));
+            return delta;
+        }
+        s.set(giver, block, old);
+        0.0
+    }
+
     /// Steps that never make the plan worse, until none is found for a while; then every ceiling and every drop.
     fn descend(&self, s: &mut State<'a>, seed: u64) {
         let mut random = Random::new(seed);
         for _ in 0..6 {
             let mut gained = polish(s);
+            gained += self.exchange(s);
             if !self.list.is_empty() {
                 for _ in 0..self.list.len() * 12 {
                     gained -= self.step(s, &mut random, 0.0);
@@ -294,32 +464,41 @@ impl<'a> Pool<'a> {
 pub(crate) fn polish(s: &mut State<'_>) -> f64 {
     let mut gained = 0.0;
     let mut trial = Vec::new();
+    // Dearest first: what is given up must not be the cheap kW.
+    let m = s.m;
+    let mut order: Vec<(f64, usize, usize)> = Vec::new();
+    for (giver, g) in m.offers.givers.iter().enumerate() {
+        for block in 0..m.offers.blocks {
+            if let Some(measure) = s.measure(s.at(giver, block)) {
+                order.push((m.tariff.per_kwh[measure as usize] * g.burden, giver, block));
+            }
+        }
+    }
+    order.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
     for _ in 0..8 {
         let mut round = 0.0;
-        for giver in 0..s.m.offers.givers.len() {
-            for block in 0..s.m.offers.blocks {
-                let old = s.at(giver, block);
-                if old == Choice::Nothing {
-                    continue;
-                }
-                if s.measure(old) == Some(Measure::Limit)
-                    && let Some(choice) = best_ceiling(s, giver, block, &mut trial)
-                    && choice != old
-                {
-                    let delta = s.set(giver, block, choice);
-                    if delta > 0.0 {
-                        s.set(giver, block, old);
-                    } else {
-                        round -= delta;
-                    }
-                    continue;
-                }
-                let delta = s.set(giver, block, Choice::Nothing);
-                if delta >= 0.0 {
+        for &(_, giver, block) in &order {
+            let old = s.at(giver, block);
+            if old == Choice::Nothing {
+                continue;
+            }
+            if s.measure(old) == Some(Measure::Limit)
+                && let Some(choice) = best_ceiling(s, giver, block, &mut trial)
+                && choice != old
+            {
+                let delta = s.set(giver, block, choice);
+                if delta > 0.0 {
                     s.set(giver, block, old);
                 } else {
                     round -= delta;
                 }
+                continue;
+            }
+            let delta = s.set(giver, block, Choice::Nothing);
+            if delta >= 0.0 {
+                s.set(giver, block, old);
+            } else {
+                round -= delta;
             }
         }
         gained += round;
