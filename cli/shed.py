@@ -69,10 +69,13 @@ BREACHES = [
 
 @command(app, "plan")
 def plan(
+    *,
     problem: ProblemOption,
     out: Annotated[
         str,
-        typer.Option("--out", metavar="FILE", help=str(Text("Plan file to write, - is stdout.", "方案文件, - 为标准输出。"))),
+        typer.Option(
+            "--out", metavar="FILE", help=str(Text("Plan file to write, - is stdout.", "方案文件, - 为标准输出。"))
+        ),
     ],
     method: Annotated[
         MethodChoice, typer.Option("--method", help=str(Text("Which plan is written.", "采用何种方法的方案。")))
@@ -97,7 +100,9 @@ def plan(
         typer.Option(
             "--explain",
             metavar="FILE",
-            help=str(Text("Write why each customer was chosen or spared (.json or .csv).", "写出逐户理由 (.json 或 .csv)。")),
+            help=str(
+                Text("Write why each customer was chosen or spared (.json or .csv).", "写出逐户理由 (.json 或 .csv)。")
+            ),
         ),
     ] = None,
     reserve: Annotated[
@@ -121,7 +126,9 @@ def plan(
         typer.Option(
             "--from",
             metavar="TIME",
-            help=str(Text("Plan again: blocks begun before this period or time stay.", "事中重排: 此前开始的时段块不变。")),
+            help=str(
+                Text("Plan again: blocks begun before this period or time stay.", "事中重排: 此前开始的时段块不变。")
+            ),
         ),
     ] = None,
     change_cost: Annotated[
@@ -156,7 +163,9 @@ def plan(
     for warning in planned.warnings[:20]:
         render.say(f"{Text('warning', '警告')}: {render.safe(warning)}")
     if len(planned.warnings) > 20:
-        render.say(Text(f"… and {len(planned.warnings) - 20} more warnings", f"… 另有 {len(planned.warnings) - 20} 条警告"))
+        render.say(
+            Text(f"… and {len(planned.warnings) - 20} more warnings", f"… 另有 {len(planned.warnings) - 20} 条警告")
+        )
     target = None if dry_run or out == "-" else Path(out)
     planner.publish(folder, planned, target, wishes)
     if out == "-":
@@ -178,7 +187,8 @@ def plan(
 def check(
     problem: ProblemOption,
     plan: Annotated[
-        str, typer.Option("--plan", metavar="FILE", help=str(Text("Plan file, - is stdin.", "方案文件, - 为标准输入。")))
+        str,
+        typer.Option("--plan", metavar="FILE", help=str(Text("Plan file, - is stdin.", "方案文件, - 为标准输入。"))),
     ],
     format: FormatOption = Format.table,
 ) -> int | None:
@@ -194,9 +204,7 @@ def check(
         verdict = judge(problem, Path(plan))
     if verdict.breaches:
         render.write_rows([b.as_row() for b in verdict.breaches], BREACHES, format)
-        render.say(
-            Text(f"refused: {len(verdict.breaches)} breach(es)", f"不通过: 违反 {len(verdict.breaches)} 处")
-        )
+        render.say(Text(f"refused: {len(verdict.breaches)} breach(es)", f"不通过: 违反 {len(verdict.breaches)} 处"))
         return exit_codes.GATE
     row = {key: round(value, 3) for key, value in verdict.figures.items()}
     columns = [c for c in SUMMARY if c.key in row]
@@ -248,7 +256,7 @@ def _talk(planned: Planned) -> None:
             render.say(f"  {where} p{period}: {kw:.3f} kW")
 
 
-def _write(name: str, document: Any, rows: list[dict[str, Any]]) -> None:
+def _write(name: str, document: object, rows: list[dict[str, Any]]) -> None:
     """A side file as JSON or CSV, by its name's ending, written whole or not at all; - is stdout (JSON)."""
     if name != "-" and name.lower().endswith(".csv"):
         buffer = io.StringIO()

@@ -5,7 +5,12 @@ use crate::problem::{Measure, to_grid};
 use crate::state::{Choice, State};
 
 /// The best ceiling for a giver in a block, or nothing. `None` when no limit is open to him there.
-pub(crate) fn best_ceiling(s: &State<'_>, giver: usize, block: usize, trial: &mut Vec<f64>) -> Option<Choice> {
+pub(crate) fn best_ceiling(
+    s: &State<'_>,
+    giver: usize,
+    block: usize,
+    trial: &mut Vec<f64>,
+) -> Option<Choice> {
     let m = s.m;
     let g = &m.offers.givers[giver];
     let any = m.offers.of(giver, block).find(|&k| m.offers.list[k].measure == Measure::Limit)?;

@@ -109,7 +109,8 @@ fn enumerate(giver: &Giver, list: &[Worth], fairness: f64, answer: &mut Answer) 
             }
         }
     }
-    let mut walk = Walk { giver, list, fairness, picks: [0; ENUMERATED], best: 0.0, best_picks: [0; ENUMERATED] };
+    let mut walk =
+        Walk { giver, list, fairness, picks: [0; ENUMERATED], best: 0.0, best_picks: [0; ENUMERATED] };
     walk.go(0, 0, 0.0, 0.0, 0.0);
     answer.gain = walk.best;
     if walk.best > 0.0 {

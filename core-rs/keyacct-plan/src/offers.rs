@@ -259,8 +259,7 @@ impl Rows {
             };
             rows.need[f.period] -= f.kw;
             rows.group_need[g * t_n + f.period] -= f.kw;
-            rows.constant +=
-                tariff.per_kwh[measure as usize] * tariff.burden(p, f.customer) * f.kw * p.dt_h;
+            rows.constant += tariff.per_kwh[measure as usize] * tariff.burden(p, f.customer) * f.kw * p.dt_h;
             if measure == Measure::Shift {
                 rows.owed_kwh[f.customer] += f.kw * p.dt_h * c.rho;
             }
@@ -274,8 +273,7 @@ impl Rows {
             }
         }
         rows.returns(p, &fixed_back);
-        let inside: Vec<bool> =
-            (0..t_n).map(|t| p.blocks.iter().any(|&(s, e)| s <= t && t < e)).collect();
+        let inside: Vec<bool> = (0..t_n).map(|t| p.blocks.iter().any(|&(s, e)| s <= t && t < e)).collect();
         for t in (0..t_n).filter(|&t| !inside[t]) {
             rows.outside_kwh += rows.need[t].max(0.0) * p.dt_h;
             rows.need[t] = 0.0;

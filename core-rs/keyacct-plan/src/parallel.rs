@@ -47,6 +47,9 @@ mod tests {
         for threads in 1..5 {
             assert_eq!(super::map(7, threads, |k| k * k), [0, 1, 4, 9, 16, 25, 36]);
         }
-        assert_eq!((0..3).flat_map(|k| super::range(10, 3, k)).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
+        assert_eq!(
+            (0..3).flat_map(|k| super::range(10, 3, k)).collect::<Vec<_>>(),
+            (0..10).collect::<Vec<_>>()
+        );
     }
 }

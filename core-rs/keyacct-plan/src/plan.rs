@@ -130,8 +130,8 @@ impl Plan {
                 system[t] += supply[g * p.periods + t];
             }
         }
-        for t in 0..p.periods {
-            let missing = p.need[t] - system[t];
+        for (t, given) in system.iter().enumerate() {
+            let missing = p.need[t] - given;
             if missing > 1e-6 {
                 self.shortfall.push((None, t, missing));
             }
@@ -230,5 +230,9 @@ impl Plan {
 }
 
 fn quoted(id: &str) -> String {
-    if id.contains([',', '"', '\n', '\r']) { format!("\"{}\"", id.replace('"', "\"\"")) } else { id.to_owned() }
+    if id.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", id.replace('"', "\"\""))
+    } else {
+        id.to_owned()
+    }
 }

@@ -8,7 +8,7 @@ use crate::customer::{Answer, Worth, best};
 use crate::offers::{Offers, Rows, Tariff};
 use crate::parallel;
 use crate::problem::{Measure, Problem};
-use crate::smooth::{Response, response};
+use crate::smooth::{Response, Scene, Softness, response};
 
 /// A row that couples customers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,24 +48,35 @@ pub(crate) struct Market<'a> {
 }
 
 impl<'a> Market<'a> {
-    pub(crate) fn new(p: &'a Problem, rows: &'a Rows, offers: &'a Offers, tariff: &'a Tariff, threads: usize) -> Self {
+    pub(crate) fn new(
+        p: &'a Problem,
+        rows: &'a Rows,
+        offers: &'a Offers,
+        tariff: &'a Tariff,
+        threads: usize,
+    ) -> Self {
         let mut list = Vec::new();
         list.extend((0..p.periods).filter(|&t| rows.need[t] > 0.0).map(Row::System));
         for g in 1..rows.groups {
-            let own = |t: &usize| rows.group_row[g * p.periods + t] && rows.group_need[g * p.periods + t] > 0.0;
+            let own =
+                |t: &usize| rows.group_row[g * p.periods + t] && rows.group_need[g * p.periods + t] > 0.0;
             list.extend((0..p.periods).filter(own).map(|t| Row::Area(g, t)));
         }
         // A return row can bind only if all shifts together could overfill it.
         let mut wanted = vec![0.0; rows.groups];
         for (k, giver) in offers.givers.iter().enumerate() {
-            let shifts: f64 =
-                (0..offers.blocks).flat_map(|r| offers.list[offers.of(k, r)].iter()).map(|o| o.back_kwh).sum();
+            let shifts: f64 = (0..offers.blocks)
+                .flat_map(|r| offers.list[offers.of(k, r)].iter())
+                .map(|o| o.back_kwh)
+                .sum();
             wanted[giver.group] += shifts.min(giver.back_cap_kwh);
         }
         if wanted.iter().sum::<f64>() > rows.room_kwh {
             list.push(Row::Back(None));
         }
-        list.extend((1..rows.groups).filter(|&g| wanted[g] > rows.group_room_kwh[g]).map(|g| Row::Back(Some(g))));
+        list.extend(
+            (1..rows.groups).filter(|&g| wanted[g] > rows.group_room_kwh[g]).map(|g| Row::Back(Some(g))),
+        );
         Market { p, rows, offers, tariff, list, threads }
     }
 
@@ -111,7 +122,13 @@ impl<'a> Market<'a> {
     }
 
     /// What the blocks are worth to a giver at some prices; `picked[block]` is his best other offer.
-    pub(crate) fn worths(&self, prices: &Prices, giver: usize, out: &mut Vec<Worth>, picked: &mut Vec<[usize; 2]>) {
+    pub(crate) fn worths(
+        &self,
+        prices: &Prices,
+        giver: usize,
+        out: &mut Vec<Worth>,
+        picked: &mut Vec<[usize; 2]>,
+    ) {
         let g = &self.offers.givers[giver];
         let pay = prices.of(g.group);
         out.clear();
@@ -144,7 +161,14 @@ impl<'a> Market<'a> {
     }
 
     /// What an offer earns at some prices, over its cost.
-    pub(crate) fn gain(&self, prices: &Prices, pay: &[f64], group: usize, offer: usize, span: (usize, usize)) -> f64 {
+    pub(crate) fn gain(
+        &self,
+        prices: &Prices,
+        pay: &[f64],
+        group: usize,
+        offer: usize,
+        span: (usize, usize),
+    ) -> f64 {
         let o = &self.offers.list[offer];
         let kw = &self.offers.kw[o.at..o.at + (span.1 - span.0)];
         let worth: f64 = kw.iter().zip(&pay[span.0..span.1]).map(|(a, b)| a * b).sum();
@@ -168,9 +192,8 @@ impl<'a> Market<'a> {
     }
 
     fn smooth(&self, prices: &Prices, tau: f64, with_slope: bool) -> (f64, Response) {
-        let r = response(
-            self.p, self.rows, self.offers, prices, tau, self.tariff.fairness, with_slope, self.threads,
-        );
+        let scene = Scene { p: self.p, rows: self.rows, offers: self.offers, fairness: self.tariff.fairness };
+        let r = response(scene, prices, Softness { tau, with_slope }, self.threads);
         (self.constant() + self.asked(prices) - r.value, r)
     }
 
@@ -196,7 +219,9 @@ impl<'a> Market<'a> {
         let n = self.list.len();
         let mut h = vec![0.0; n * n];
         let place: Vec<Option<(usize, usize)>> = (0..self.p.periods)
-            .map(|t| self.p.blocks.iter().position(|&(s, e)| s <= t && t < e).map(|b| (b, t - self.p.blocks[b].0)))
+            .map(|t| {
+                self.p.blocks.iter().position(|&(s, e)| s <= t && t < e).map(|b| (b, t - self.p.blocks[b].0))
+            })
             .collect();
         let blocks = self.p.blocks.len();
         let slope = |g: usize, t: usize, q: usize| -> f64 {
@@ -235,11 +260,17 @@ impl<'a> Market<'a> {
         let mean_kw = self.offers.kw.iter().sum::<f64>() / self.offers.kw.len().max(1) as f64;
         let span = self.offers.kw.len() as f64 / count;
         let guess = 0.3 * mean_cost / (mean_kw * span).max(1e-9);
-        let start = self.list.iter().map(|&r| if matches!(r, Row::Back(_)) { 0.0 } else { guess.min(self.cap(r)) });
+        let start =
+            self.list.iter().map(|&r| if matches!(r, Row::Back(_)) { 0.0 } else { guess.min(self.cap(r)) });
         let mut prices = self.prices(start.collect());
         let mut top = (prices.clone(), self.bound(&prices));
         if n == 0 || self.offers.givers.is_empty() {
-            let full = self.prices(self.list.iter().map(|&r| if matches!(r, Row::Back(_)) { 0.0 } else { self.cap(r) }).collect());
+            let full = self.prices(
+                self.list
+                    .iter()
+                    .map(|&r| if matches!(r, Row::Back(_)) { 0.0 } else { self.cap(r) })
+                    .collect(),
+            );
             let value = self.bound(&full);
             return if value > top.1 { (full, value) } else { top };
         }
@@ -270,7 +301,9 @@ impl<'a> Market<'a> {
             let up = self.excess(&r);
             let caps: Vec<f64> = self.list.iter().map(|&row| self.cap(row)).collect();
             let free: Vec<usize> = (0..n)
-                .filter(|&i| !(prices.row[i] <= 0.0 && up[i] <= 0.0 || prices.row[i] >= caps[i] && up[i] >= 0.0))
+                .filter(|&i| {
+                    !(prices.row[i] <= 0.0 && up[i] <= 0.0 || prices.row[i] >= caps[i] && up[i] >= 0.0)
+                })
                 .collect();
             let size = free.len();
             if size == 0 {

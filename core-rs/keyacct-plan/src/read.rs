@@ -144,8 +144,22 @@ fn read_customers(bytes: &[u8], p: &mut Problem) -> Result<Index> {
     let id = t.column("id")?;
     let area = t.column("area")?;
     let columns: Vec<Column> = [
-        "cls", "weight", "safety_kw", "shift_kw", "avoid_kw", "limit_floor_kw", "trip_ok", "notice_shift",
-        "notice_avoid", "notice_limit", "notice_trip", "rho", "rebound_kw", "max_blocks", "hist_h", "rest",
+        "cls",
+        "weight",
+        "safety_kw",
+        "shift_kw",
+        "avoid_kw",
+        "limit_floor_kw",
+        "trip_ok",
+        "notice_shift",
+        "notice_avoid",
+        "notice_limit",
+        "notice_trip",
+        "rho",
+        "rebound_kw",
+        "max_blocks",
+        "hist_h",
+        "rest",
     ]
     .iter()
     .map(|name| t.column(name))
@@ -206,8 +220,7 @@ fn read_customers(bytes: &[u8], p: &mut Problem) -> Result<Index> {
 fn read_baseline(bytes: &[u8], index: &Index, p: &mut Problem) -> Result<()> {
     let t = Table::parse("baseline.csv", bytes)?;
     let id = t.column("id")?;
-    let columns: Vec<Column> =
-        (0..p.periods).map(|k| t.column(&format!("p{k}"))).collect::<Result<_>>()?;
+    let columns: Vec<Column> = (0..p.periods).map(|k| t.column(&format!("p{k}"))).collect::<Result<_>>()?;
     p.load = vec![0.0; p.customers.len() * p.periods];
     let mut seen = vec![false; p.customers.len()];
     for row in 0..t.rows() {
@@ -342,8 +355,7 @@ fn split_previous(file: &str, bytes: &[u8], from: i64, index: &Index, p: &mut Pr
     p.fixed.sort_by_key(|r| (r.customer, r.period, r.measure));
     for ((customer, block, measure), rows) in open {
         let ceilings = rows.iter().map(|&(t, kw)| p.load[customer * p.periods + t] - kw);
-        let (low, high) =
-            ceilings.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
+        let (low, high) = ceilings.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
         p.previous.push(Previous { customer, block, measure, ceiling_kw: (low + high) / 2.0 });
     }
     Ok(())
@@ -360,7 +372,10 @@ fn check_fixed(p: &Problem) -> Result<()> {
         let Some(measure) = row.measure else {
             if !p.windows.iter().any(|&(s, e)| s <= row.period && row.period < e) {
                 return bad(
-                    format!("customer '{id}' period {}: load comes back outside the return windows", row.period),
+                    format!(
+                        "customer '{id}' period {}: load comes back outside the return windows",
+                        row.period
+                    ),
                     "take the row out, or add a return window to meta.json",
                 );
             }
@@ -400,8 +415,7 @@ fn warn(p: &mut Problem) {
         if c.class == 0 {
             continue;
         }
-        let closed =
-            event.iter().filter(|&&t| c.safety_kw > p.load[k * p.periods + t] + 0.01).count();
+        let closed = event.iter().filter(|&&t| c.safety_kw > p.load[k * p.periods + t] + 0.01).count();
         if closed > 0 {
             out.push(format!(
                 "customer '{}': the safety load of {} kW is above the expected load in {closed} of {} event \

@@ -14,7 +14,11 @@ pub(crate) struct Returning {
 /// First evenly over each customer's periods; where that overfills a period, anew and in proportion to the room that
 /// is left, the tightest customers first, moving earlier ones aside where that helps. Customers that still do not fit
 /// are named in the error.
-pub(crate) fn spread(p: &Problem, rows: &Rows, wanted: &[(usize, f64)]) -> Result<Vec<Returning>, Vec<usize>> {
+pub(crate) fn spread(
+    p: &Problem,
+    rows: &Rows,
+    wanted: &[(usize, f64)],
+) -> Result<Vec<Returning>, Vec<usize>> {
     let n = rows.open_periods.len();
     let mut slots = Slots {
         room: rows.open_periods.iter().map(|&t| rows.room[t]).collect(),
@@ -30,9 +34,11 @@ pub(crate) fn spread(p: &Problem, rows: &Rows, wanted: &[(usize, f64)]) -> Resul
             p.fixed.iter().filter(|f| f.customer == k && f.measure.is_none()).map(|f| f.period).collect();
         let b = p.customers[k].rebound_kw;
         let group = &slots.group_room[rows.group_of[k]];
-        let cap = rows.open_periods.iter().zip(group).map(|(t, &room)| {
-            if held.contains(t) || room <= 0.0 { 0.0 } else { b }
-        });
+        let cap = rows
+            .open_periods
+            .iter()
+            .zip(group)
+            .map(|(t, &room)| if held.contains(t) || room <= 0.0 { 0.0 } else { b });
         slots.cap.push(cap.collect());
     }
     let even: Vec<Vec<f64>> = wanted

@@ -12,6 +12,13 @@ use crate::state::{Choice, Penalty, State};
 /// Soft unmet price against the true one at the end of the search: above 1, so that demand is met where it can be.
 const HARD: f64 = 3.0;
 
+/// Temperature at the beginning, against the regret of a choice that is nearly open, and its fall until the end.
+const HEAT: (f64, f64) = (0.2, 0.004);
+
+/// Soft unmet price: factor on the row's price at the beginning and its growth, and the share of the block's price that
+/// every row gets. Chains differ, as no one setting is the best for all problems.
+const FIRMNESS: [((f64, f64), f64); 3] = [((0.8, 20.0), 0.05), ((0.8, 40.0), 0.02), ((0.5, 40.0), 0.05)];
+
 /// Orders of a block that an exchange may touch.
 const REACH: usize = 60;
 
@@ -21,6 +28,8 @@ pub(crate) struct Effort {
     pub chains: usize,
     pub steps: usize,
     pub candidates: usize,
+    /// Choices kept for every area and block at least.
+    pub quota: usize,
 }
 
 /// A choice that the prices leave nearly open.
@@ -35,8 +44,14 @@ struct Candidate {
 impl Effort {
     /// Work that fits the number of customers.
     pub(crate) fn of(givers: usize) -> Effort {
-        let e = |k: &str, d: usize| std::env::var(k).ok().and_then(|x| x.parse().ok()).unwrap_or(d);
-        Effort { chains: e("CH", 2), steps: e("ST", 400_000), candidates: e("CA", 2_000 + givers) }
+        let small = givers < 300;
+        let candidates = 2_000 + givers;
+        Effort {
+            chains: if small { 6 } else { 2 },
+            steps: (300 * candidates).clamp(400_000, 4_000_000),
+            candidates,
+            quota: if givers > 3_000 { 400 } else { 150 },
+        }
     }
 }
 
@@ -55,7 +70,12 @@ pub(crate) fn without_shift(s: &mut State<'_>, customers: &[usize]) {
             }
         }
         for block in 0..m.offers.blocks {
-            list.extend(m.offers.of(giver, block).map(|offer| Candidate { giver, block, offer, regret: 0.0 }));
+            list.extend(m.offers.of(giver, block).map(|offer| Candidate {
+                giver,
+                block,
+                offer,
+                regret: 0.0,
+            }));
         }
     }
     s.refresh();
@@ -66,7 +86,7 @@ pub(crate) fn without_shift(s: &mut State<'_>, customers: &[usize]) {
 
 /// The best plan found; deterministic in everything but the time it takes.
 pub(crate) fn search<'a>(m: &'a Market<'a>, prices: &Prices, effort: Effort) -> State<'a> {
-    let (start, candidates) = answers(m, prices, effort.candidates);
+    let (start, candidates) = answers(m, prices, effort);
     let pool = Pool::new(m, prices, candidates);
     let found = parallel::map(effort.chains, m.threads, |chain| {
         let mut s = start.clone();
@@ -77,41 +97,12 @@ pub(crate) fn search<'a>(m: &'a Market<'a>, prices: &Prices, effort: Effort) -> 
         s.refresh();
         s
     });
-    if std::env::var("DBG2").is_ok() {
-        let s = &found[0];
-        let mut tot = 0.0;
-        for (&row, &v) in m.list.iter().zip(&prices.row) {
-            let left = match row { crate::price::Row::System(t) => s.left[t], crate::price::Row::Area(g, t) => s.group_left[g * m.rows.periods + t], _ => 0.0 };
-            tot += -left * v;
-            eprint!("{row:?} {v:.2} {left:.1} {:.0}; ", -left * v);
-        }
-        eprintln!("\nover-cover total {tot}");
-        let (mut worths, mut picked, mut answer) = (Vec::new(), Vec::new(), Answer::default());
-        let mut list = Vec::new();
-        for giver in 0..m.offers.givers.len() {
-            let g = &m.offers.givers[giver];
-            m.worths(prices, giver, &mut worths, &mut picked);
-            best(g, &worths, 0.0, &mut answer);
-            let pay = prices.of(g.group);
-            let mut own = if s.used[giver] > 0 { -g.touch } else { 0.0 };
-            for (r, &(a, b)) in m.p.blocks.iter().enumerate() {
-                let kw = s.kw_of(giver, r);
-                let Some(me) = s.measure(s.at(giver, r)) else { continue };
-                let e: f64 = kw.iter().sum::<f64>() * m.p.dt_h;
-                own += kw.iter().zip(&pay[a..b]).map(|(x, y)| x * y).sum::<f64>() - m.tariff.per_kwh[me as usize] * g.burden * e;
-            }
-            list.push((answer.gain - own, giver, answer.picks.clone(), (0..5).map(|r| s.measure(s.at(giver, r))).collect::<Vec<_>>(), answer.gain));
-        }
-        list.sort_by(|a, b| b.0.total_cmp(&a.0));
-        eprintln!("regret total {}", list.iter().map(|x| x.0).sum::<f64>());
-        for x in list.iter().take(12) { eprintln!("{x:?} blocks_left {}", m.offers.givers[x.1].blocks_left); }
-    }
     let score = |s: &State<'_>| s.objective() + (HARD - 1.0) * m.tariff.unmet * s.unmet_kwh();
     found.into_iter().reduce(|a, b| if score(&b) < score(&a) { b } else { a }).unwrap_or(start)
 }
 
 /// Every giver's best answer to the prices, and the choices that are nearly as good.
-fn answers<'a>(m: &'a Market<'a>, prices: &Prices, wanted: usize) -> (State<'a>, Vec<Candidate>) {
+fn answers<'a>(m: &'a Market<'a>, prices: &Prices, effort: Effort) -> (State<'a>, Vec<Candidate>) {
     let mut s = State::new(m, Penalty::flat(m, 0.0));
     let (mut worths, mut picked, mut answer) = (Vec::new(), Vec::new(), Answer::default());
     let mut list = Vec::new();
@@ -159,7 +150,23 @@ fn answers<'a>(m: &'a Market<'a>, prices: &Prices, wanted: usize) -> (State<'a>,
     }
     let by_regret = |a: &Candidate, b: &Candidate| a.regret.total_cmp(&b.regret).then(a.offer.cmp(&b.offer));
     list.sort_by(by_regret);
-    let rest = list.split_off(wanted.min(list.len()));
+    // Near choices of every area and block: where prices are high, regrets are too.
+    let share = (effort.candidates as f64 / list.len().max(1) as f64).min(1.0);
+    let place = |c: &Candidate| m.offers.givers[c.giver].group * m.offers.blocks + c.block;
+    let mut quota = vec![0usize; m.rows.groups * m.offers.blocks];
+    list.iter().for_each(|c| quota[place(c)] += 1);
+    quota.iter_mut().for_each(|q| *q = ((*q as f64 * share) as usize).max(effort.quota));
+    let (mut near, mut rest) = (Vec::new(), Vec::new());
+    for c in list {
+        let left = &mut quota[place(&c)];
+        if *left > 0 {
+            *left -= 1;
+            near.push(c);
+        } else {
+            rest.push(c);
+        }
+    }
+    let mut list = near;
     // What a candidate can push out must be able to come back.
     let mut nearest = vec![f64::INFINITY; m.offers.givers.len()];
     for c in &list {
@@ -193,49 +200,51 @@ impl<'a> Pool<'a> {
         for (k, c) in list.iter().enumerate() {
             by_block[c.block].push(k);
         }
-        let block_price = m
-            .p
-            .blocks
-            .iter()
-            .map(|&(s, e)| {
-                (0..m.rows.groups).map(|g| prices.of(g)[s..e].iter().sum::<f64>()).fold(0.0, f64::max)
-            })
-            .collect();
+        let block_price =
+            m.p.blocks
+                .iter()
+                .map(|&(s, e)| {
+                    (0..m.rows.groups).map(|g| prices.of(g)[s..e].iter().sum::<f64>()).fold(0.0, f64::max)
+                })
+                .collect();
         let near = (3 * m.list.len()).min(list.len().saturating_sub(1));
         let positive = list.iter().position(|c| c.regret > 1e-9).unwrap_or(0);
-        let scale = list.get((positive + near).min(list.len().saturating_sub(1))).map_or(1.0, |c| c.regret).max(1e-6);
-        if std::env::var("DBG").is_ok() { eprintln!("n {} scale {scale} max {}", list.len(), list[list.len()-1].regret); }
+        let scale =
+            list.get((positive + near).min(list.len().saturating_sub(1))).map_or(1.0, |c| c.regret).max(1e-6);
         Pool { m, list, by_block, block_price, scale }
     }
 
-    /// Price of a missing kW at a stage of the cooling: `firm` x what a kW over the block is worth.
-    fn penalty(&self, firm: f64) -> Penalty {
+    /// Price of a missing kW at a stage of the cooling: `firm` x (the row's price + `share` of what a kW over the whole
+    /// block is worth, so that rows without a price are not forgotten).
+    fn penalty(&self, prices: &Prices, firm: f64, share: f64) -> Penalty {
         let m = self.m;
         let top = m.tariff.unmet * m.p.dt_h * HARD;
         let mut penalty = Penalty::flat(m, 0.0);
         for (&(s, e), &worth) in m.p.blocks.iter().zip(&self.block_price) {
-            let price = (firm * worth).clamp(top * 1e-3, top);
             for t in s..e {
-                penalty.system[t] = price;
+                let common = prices.of(0)[t];
+                penalty.system[t] = (firm * (common + share * worth)).clamp(top * 1e-3, top);
                 for g in (0..m.rows.groups).filter(|g| m.rows.group_row[g * m.rows.periods + t]) {
-                    penalty.group[g * m.rows.periods + t] = price;
+                    let own = prices.of(g)[t] - common;
+                    penalty.group[g * m.rows.periods + t] =
+                        (firm * (own + share * worth)).clamp(top * 1e-3, top);
                 }
             }
         }
         penalty
     }
 
-    fn anneal(&self, s: &mut State<'a>, _prices: &Prices, steps: usize, seed: u64) {
+    fn anneal(&self, s: &mut State<'a>, prices: &Prices, steps: usize, seed: u64) {
         if self.list.is_empty() {
             return;
         }
         const STAGES: usize = 40;
         let mut random = Random::new(seed);
+        let (firm, share) = FIRMNESS[seed as usize % FIRMNESS.len()];
         for stage in 0..STAGES {
             let part = stage as f64 / (STAGES - 1) as f64;
-            let e = |k: &str, d: f64| std::env::var(k).ok().and_then(|x| x.parse().ok()).unwrap_or(d);
-            let heat = self.scale * e("H0", 0.5) * e("H1", 0.004f64).powf(part);
-            s.penalty = self.penalty(e("F0", 0.6) * e("F1", 10.0f64).powf(part));
+            let heat = self.scale * HEAT.0 * HEAT.1.powf(part);
+            s.penalty = self.penalty(prices, firm.0 * firm.1.powf(part), share);
             s.refresh();
             for _ in 0..steps / STAGES {
                 self.step(s, &mut random, heat);
@@ -312,7 +321,8 @@ impl<'a> Pool<'a> {
         if old == Choice::Nothing && s.used[c.giver] >= g.blocks_left {
             // One of his other blocks has to go.
             let skip = random.below(s.used[c.giver]);
-            let other = (0..self.m.offers.blocks).filter(|&r| s.at(c.giver, r) != Choice::Nothing).nth(skip)?;
+            let other =
+                (0..self.m.offers.blocks).filter(|&r| s.at(c.giver, r) != Choice::Nothing).nth(skip)?;
             undo[*count] = (c.giver, other, s.at(c.giver, other));
             *count += 1;
             delta += s.set(c.giver, other, Choice::Nothing);
@@ -340,7 +350,9 @@ impl<'a> Pool<'a> {
                 let targets: Vec<Candidate> = if inward {
                     self.by_block[block].iter().map(|&k| self.list[k]).collect()
                 } else {
-                    dear.iter().map(|&(giver, _)| Candidate { giver, block, offer: usize::MAX, regret: 0.0 }).collect()
+                    dear.iter()
+                        .map(|&(giver, _)| Candidate { giver, block, offer: usize::MAX, regret: 0.0 })
+                        .collect()
                 };
                 for c in targets {
                     let old = s.at(c.giver, block);
@@ -444,6 +456,7 @@ impl<'a> Pool<'a> {
     /// Steps that never make the plan worse, until none is found for a while; then every ceiling and every drop.
     fn descend(&self, s: &mut State<'a>, seed: u64) {
         let mut random = Random::new(seed);
+        repair(s);
         for _ in 0..6 {
             let mut gained = polish(s);
             gained += self.exchange(s);
@@ -458,6 +471,54 @@ impl<'a> Pool<'a> {
         }
         polish(s);
     }
+}
+
+/// While demand is missing: of everything that the rules leave open, near or far, what helps most for its cost.
+fn repair(s: &mut State<'_>) {
+    let m = s.m;
+    let mut trial = Vec::new();
+    for (block, &(a, b)) in m.p.blocks.iter().enumerate() {
+        for _ in 0..200 {
+            let t_n = m.rows.periods;
+            let short = |left: &[f64]| left.iter().any(|v| *v > 1e-6);
+            let system = short(&s.left[a..b]);
+            let open: Vec<bool> = (0..m.rows.groups)
+                .map(|g| {
+                    let rows = g * t_n + a..g * t_n + b;
+                    system || m.rows.group_row[rows.start] && short(&s.group_left[rows])
+                })
+                .collect();
+            let mut top = (-1e-6, 0, Choice::Nothing);
+            if !open.contains(&true) {
+                break;
+            }
+            for giver in (0..m.offers.givers.len()).filter(|&k| open[m.offers.givers[k].group]) {
+                let old = s.at(giver, block);
+                let mut choices: Vec<Choice> = m
+                    .offers
+                    .of(giver, block)
+                    .filter(|&k| m.offers.list[k].measure != Measure::Limit)
+                    .map(Choice::Offer)
+                    .collect();
+                choices.extend(best_ceiling(s, giver, block, &mut trial));
+                for choice in choices {
+                    if choice == old || !s.allowed(giver, block, choice) {
+                        continue;
+                    }
+                    let delta = s.set(giver, block, choice);
+                    s.set(giver, block, old);
+                    if delta < top.0 {
+                        top = (delta, giver, choice);
+                    }
+                }
+            }
+            if top.2 == Choice::Nothing {
+                break;
+            }
+            s.set(top.1, block, top.2);
+        }
+    }
+    s.refresh();
 }
 
 /// Drops what is not needed and moves every ceiling to its best place, until nothing gains. The gain.

@@ -26,28 +26,39 @@ pub(crate) struct Response {
     pub slope: Vec<Vec<f64>>,
 }
 
-pub(crate) fn response(
-    p: &Problem,
-    rows: &Rows,
-    offers: &Offers,
-    prices: &Prices,
-    tau: f64,
-    fairness: f64,
-    with_slope: bool,
-    threads: usize,
-) -> Response {
+/// Where the customers meet: the problem, its rows and offers.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub p: &'a Problem,
+    pub rows: &'a Rows,
+    pub offers: &'a Offers,
+    pub fairness: f64,
+}
+
+/// How soft the maximum is, and whether the reaction to prices is wanted.
+#[derive(Clone, Copy)]
+pub(crate) struct Softness {
+    pub tau: f64,
+    pub with_slope: bool,
+}
+
+pub(crate) fn response(scene: Scene<'_>, prices: &Prices, soft: Softness, threads: usize) -> Response {
     let parts = parallel::map(PIECES, threads, |piece| {
-        let mut part = Response::empty(p, rows, with_slope);
+        let mut part = Response::empty(scene.p, scene.rows, soft.with_slope);
         let mut work = Work::default();
-        for giver in parallel::range(offers.givers.len(), PIECES, piece) {
-            part.add(p, offers, prices, giver, tau, fairness, with_slope, &mut work);
+        for giver in parallel::range(scene.offers.givers.len(), PIECES, piece) {
+            part.add(scene, prices, giver, soft, &mut work);
         }
         part
     });
-    let mut sum = Response::empty(p, rows, with_slope);
+    let mut sum = Response::empty(scene.p, scene.rows, soft.with_slope);
     for part in parts {
         sum.value += part.value;
-        let pairs = [(&mut sum.supply, &part.supply), (&mut sum.back_kwh, &part.back_kwh), (&mut sum.back_slope, &part.back_slope)];
+        let pairs = [
+            (&mut sum.supply, &part.supply),
+            (&mut sum.back_kwh, &part.back_kwh),
+            (&mut sum.back_slope, &part.back_slope),
+        ];
         for (into, from) in pairs {
             into.iter_mut().zip(from).for_each(|(a, b)| *a += b);
         }
@@ -99,17 +110,9 @@ impl Response {
         }
     }
 
-    fn add(
-        &mut self,
-        p: &Problem,
-        offers: &Offers,
-        prices: &Prices,
-        index: usize,
-        tau: f64,
-        fairness: f64,
-        with_slope: bool,
-        w: &mut Work,
-    ) {
+    fn add(&mut self, scene: Scene<'_>, prices: &Prices, index: usize, softness: Softness, w: &mut Work) {
+        let Scene { p, offers, fairness, .. } = scene;
+        let tau = softness.tau;
         let giver = &offers.givers[index];
         let pay = prices.of(giver.group);
         let back_price = prices.back[giver.group];
@@ -142,7 +145,16 @@ impl Response {
             }
             if shift.max(other) > -30.0 {
                 let hours = p.block_h(r);
-                w.soft.push(Soft { block: r, shift, other, back_kwh, hours, p_shift: 0.0, p_other: 0.0, gains_at });
+                w.soft.push(Soft {
+                    block: r,
+                    shift,
+                    other,
+                    back_kwh,
+                    hours,
+                    p_shift: 0.0,
+                    p_other: 0.0,
+                    gains_at,
+                });
             }
         }
         if w.soft.is_empty() || giver.blocks_left == 0 {
@@ -154,12 +166,14 @@ impl Response {
         }
         self.value += tau * soft_maximum(giver, w, tau, fairness);
         for k in 0..w.soft.len() {
-            self.account(p, offers, index, k, tau, with_slope, w);
+            self.account(scene, index, k, softness, w);
         }
     }
 
     /// Adds one block's expected kW, and their covariance / tau, to the sums.
-    fn account(&mut self, p: &Problem, offers: &Offers, index: usize, k: usize, tau: f64, with_slope: bool, w: &mut Work) {
+    fn account(&mut self, scene: Scene<'_>, index: usize, k: usize, softness: Softness, w: &mut Work) {
+        let Scene { p, offers, .. } = scene;
+        let Softness { tau, with_slope } = softness;
         let giver = &offers.givers[index];
         let soft = &w.soft[k];
         let used = soft.p_shift + soft.p_other;
@@ -170,15 +184,14 @@ impl Response {
         let n = e - s;
         w.mean.clear();
         w.mean.resize(n, 0.0);
-        let mut slope = if with_slope { self.slope.get_mut(giver.group * offers.blocks + soft.block) } else { None };
-        let mut at = soft.gains_at;
-        for o in &offers.list[offers.of(index, soft.block)] {
+        let mut slope =
+            if with_slope { self.slope.get_mut(giver.group * offers.blocks + soft.block) } else { None };
+        for (at, o) in (soft.gains_at..).zip(&offers.list[offers.of(index, soft.block)]) {
             let probability = if o.measure == Measure::Shift {
                 soft.p_shift
             } else {
                 soft.p_other * (w.gains[at] - soft.other).exp()
             };
-            at += 1;
             if probability < 1e-10 {
                 continue;
             }
@@ -202,7 +215,8 @@ impl Response {
         let base = giver.group * p.periods + s;
         self.supply[base..base + n].iter_mut().zip(&w.mean).for_each(|(a, b)| *a += b);
         self.back_kwh[giver.group] += soft.p_shift * soft.back_kwh;
-        self.back_slope[giver.group] += soft.p_shift * (1.0 - soft.p_shift) * soft.back_kwh * soft.back_kwh / tau;
+        self.back_slope[giver.group] +=
+            soft.p_shift * (1.0 - soft.p_shift) * soft.back_kwh * soft.back_kwh / tau;
     }
 }
 
@@ -222,7 +236,10 @@ fn soft_maximum(giver: &Giver, w: &mut Work, tau: f64, fairness: f64) -> f64 {
     for soft in &w.soft {
         let n = w.totals.len();
         let any = log_add(soft.shift, soft.other);
-        let digits = [(if base == 3 { soft.shift } else { any }, if base == 3 { soft.back_kwh } else { 0.0 }), (soft.other, 0.0)];
+        let digits = [
+            (if base == 3 { soft.shift } else { any }, if base == 3 { soft.back_kwh } else { 0.0 }),
+            (soft.other, 0.0),
+        ];
         for (gain, back) in digits.into_iter().take(base - 1) {
             for j in 0..n {
                 w.totals.push(w.totals[j] + gain);
@@ -272,7 +289,11 @@ fn soft_maximum(giver: &Giver, w: &mut Work, tau: f64, fairness: f64) -> f64 {
             soft.p_shift = slot[0] / sum;
             soft.p_other = slot[1] / sum;
         } else {
-            let part = if soft.shift > f64::NEG_INFINITY { (soft.shift - log_add(soft.shift, soft.other)).exp() } else { 0.0 };
+            let part = if soft.shift > f64::NEG_INFINITY {
+                (soft.shift - log_add(soft.shift, soft.other)).exp()
+            } else {
+                0.0
+            };
             soft.p_shift = slot[0] / sum * part;
             soft.p_other = slot[0] / sum * (1.0 - part);
         }

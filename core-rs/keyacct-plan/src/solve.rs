@@ -151,7 +151,8 @@ pub fn solve(p: &Problem, options: &Options) -> Solution {
         .filter(|(_, v)| **v > 1e-9)
         .map(|(&row, &price)| priced(&market, row, price))
         .collect();
-    let gap = if figures.objective > 0.0 { (figures.objective - bound).max(0.0) / figures.objective } else { 0.0 };
+    let gap =
+        if figures.objective > 0.0 { (figures.objective - bound).max(0.0) / figures.objective } else { 0.0 };
     let mut solution = Solution {
         certificate: Certificate { bound, gap, binding, levels },
         figures,

@@ -160,8 +160,7 @@ impl<'a> State<'a> {
             Choice::Ceiling(k, ceiling) => {
                 under(m.p, g.customer, block, ceiling, &mut fresh);
                 let energy = fresh.iter().sum::<f64>() * m.p.dt_h;
-                let change =
-                    if m.p.previous_at(g.customer, block).is_some() { 0.0 } else { m.tariff.change };
+                let change = if m.p.previous_at(g.customer, block).is_some() { 0.0 } else { m.tariff.change };
                 m.tariff.per_kwh[m.offers.list[k].measure as usize] * g.burden * energy + change
             }
         };

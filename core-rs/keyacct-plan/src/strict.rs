@@ -14,7 +14,11 @@ const TOLERANCE_KWH: f64 = 0.01;
 const STEP: f64 = 1000.0;
 
 /// The choices of the best plan in strict order; per level its name, its value and a proved lower bound.
-pub(crate) fn in_order(p: &Problem, rows: &Rows, threads: usize) -> (Vec<Choice>, Vec<(&'static str, f64, f64)>) {
+pub(crate) fn in_order(
+    p: &Problem,
+    rows: &Rows,
+    threads: usize,
+) -> (Vec<Choice>, Vec<(&'static str, f64, f64)>) {
     let mut top: Option<(Vec<f64>, Vec<Choice>)> = None;
     let mut bounds = Vec::new();
     for level in [Measure::Trip, Measure::Limit, Measure::Avoid, Measure::Shift] {

@@ -136,9 +136,7 @@ class _Folder:
             self.unmet = float(meta["unmet_cost_per_kwh"])
             self.growth = float(meta["history_factor"])
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                "input.value", f"{type(error).__name__}: {error}", where={"file": "meta.json"}
-            ) from None
+            raise InputError("input.value", f"{type(error).__name__}: {error}", where={"file": "meta.json"}) from None
         self._system(path)
         self.block_of = {t: r for r, (a, b) in enumerate(self.blocks) for t in range(a, b)}
         self.window = {t for a, b in self.windows for t in range(a, b)}
@@ -148,7 +146,7 @@ class _Folder:
         self.area_room: dict[tuple[str, int], float] = {}
         if (path / "areas.csv").exists():
             for line, row in _table(path / "areas.csv", ("area", "period", "required_kw")):
-                where = {"file": "areas.csv", "line": line}
+                where: dict[str, str | int] = {"file": "areas.csv", "line": line}
                 key = (row["area"], int(_number(row["period"], where, "period")))
                 self.area_need[key] = _number(row["required_kw"], where, "required_kw")
                 room = _number(row.get("headroom_kw") or "-1", where, "headroom_kw", -1.0)
@@ -159,7 +157,7 @@ class _Folder:
         need: dict[int, float] = {}
         room: dict[int, float] = {}
         for line, row in _table(path / "system.csv", ("period", "required_kw", "headroom_kw")):
-            where = {"file": "system.csv", "line": line}
+            where: dict[str, str | int] = {"file": "system.csv", "line": line}
             t = int(_number(row["period"], where, "period"))
             need[t] = _number(row["required_kw"], where, "required_kw")
             room[t] = _number(row["headroom_kw"], where, "headroom_kw", -1.0)
@@ -176,7 +174,7 @@ class _Folder:
             "notice_avoid", "notice_limit", "notice_trip", "rho", "rebound_kw", "max_blocks", "hist_h", "rest",
         )  # fmt: skip
         for line, row in _table(path / "customers.csv", ("id", "area", *columns)):
-            where = {"file": "customers.csv", "line": line}
+            where: dict[str, str | int] = {"file": "customers.csv", "line": line}
             v = [_number(row[c], where, c, -1.0 if c == "limit_floor_kw" else 0.0) for c in columns]
             ramp = row.get("ramp_kw")
             self.customers[row["id"]] = _Customer(
@@ -332,9 +330,7 @@ class _Judge:
         for t, kw in shed.items():
             is_fixed = any((name, t, m) in self.fixed for m in SHEDDING)
             if kw > max(c.load[t] - c.safety, 0.0) + TOLERANCE_KW and not is_fixed:
-                self.breach(
-                    "safety_load", f"{c.load[t] - kw:.3f} kW left, the safety load is {c.safety} kW", name, t
-                )
+                self.breach("safety_load", f"{c.load[t] - kw:.3f} kW left, the safety load is {c.safety} kW", name, t)
         if c.ramp >= 0 and limited:
             for t in range(p.periods + 1):
                 step = abs((limited.get(t, 0.0)) - limited.get(t - 1, 0.0))

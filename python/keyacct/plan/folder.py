@@ -65,7 +65,7 @@ class ProblemFolder:
 
 
 def read_folder(path: Path) -> ProblemFolder:
-    """Reads a problem folder. Raises InputError (exit 4) when a file is missing or `meta.json` is not as it should be."""
+    """Reads a problem folder. Raises InputError when a file is missing or `meta.json` is not as it should be."""
     if not path.is_dir():
         raise InputError("input.not_found", "no such folder", hint="name a problem folder", where={"file": str(path)})
     tables: dict[str, bytes] = {}

@@ -17,8 +17,8 @@ from keyacct.plan.priority import hold_to_priority_table
 Method = Literal["optimise", "list", "list_hardest_first"]
 
 CHANGE_COST = 10_000.0
-"""Cost of one changed order when planning again, in units of the objective [D]: five unmet kWh, and more than nearly any
-order itself, so that orders change where demand would be missed, and not to save a little."""
+"""Cost of one changed order when planning again, in units of the objective [D]: five unmet kWh, and more than
+nearly any order itself, so that orders change where demand would be missed, and not to save a little."""
 
 RESERVE_SHARE = 0.10
 """Share of a block's highest demand that the reserve list holds [D]."""
@@ -28,7 +28,8 @@ RESERVE_SHARE = 0.10
 class Wishes:
     """How to plan. strict: means in strict order instead of weights. fairness: price on the growth of the square of a
     customer's hours. previous, replan_from: the plan in force (file name and content), and the period from which its
-    orders may still change."""
+    orders may still change.
+    """
 
     method: Method = "optimise"
     strict: bool = False
@@ -108,8 +109,8 @@ def plan(folder: ProblemFolder, wishes: Wishes | None = None) -> Planned:
 def publish(folder: ProblemFolder, planned: Planned, out: Path | None, wishes: Wishes | None = None) -> checks.Verdict:
     """Writes the plan beside its place, checks the written file, and renames it into place. The checker's verdict.
 
-    out: None only checks (a dry run, or standard output). Raises InternalError and leaves the old file as it was when the
-    checker finds a breach; WriteError when the disk does not take the file.
+    out: None only checks (a dry run, or standard output). Raises InternalError and leaves the old file as it was when
+    the checker finds a breach; WriteError when the disk does not take the file.
     """
     wishes = wishes or Wishes()
     held = None

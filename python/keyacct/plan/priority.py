@@ -1,8 +1,8 @@
 """The government's priority table (限电序位表) of a problem folder, `priority.csv`: only an approved, currently valid
 version may be used, and nobody it protects may be planned.
 
-Columns: `account_no` (the customer), `approved_by`, `approval_no`, `valid_from`, `valid_to` (dates, inclusive); optional
-`version`, `seq`, `protected` (0/1). Further columns are ignored.
+Columns: `account_no` (the customer), `approved_by`, `approval_no`, `valid_from`, `valid_to` (dates, inclusive);
+optional `version`, `seq`, `protected` (0/1). Further columns are ignored.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def hold_to_priority_table(folder: ProblemFolder, today: dt.date) -> None:
         if (row.get("protected") or "0").strip() not in ("", "0", "false", "no") and classes[account] != "0":
             raise RefusedError(
                 "refused.not_approved",
-                f"account '{account}' is protected by the priority table, but of class {classes[account]} in customers.csv",
+                f"account '{account}' is protected by the table, but of class {classes[account]} in customers.csv",
                 hint="set cls to 0 in customers.csv",
                 where=where,
             )

@@ -75,7 +75,7 @@ def reason_rows(planned: Planned) -> list[dict[str, Any]]:
 
 
 def explanation(folder: ProblemFolder, planned: Planned) -> dict[str, Any]:
-    """The whole explanation: certificate, what one more MW costs per block, which limit would help most, the customers."""
+    """The whole explanation: certificate, cost of one more MW per block, the limits that matter, the customers."""
     terms = folder.terms
     blocks = []
     for number, (first, end) in enumerate(sorted(terms.blocks), 1):
