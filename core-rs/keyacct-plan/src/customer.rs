@@ -119,3 +119,62 @@ fn enumerate(giver: &Giver, list: &[Worth], fairness: f64, answer: &mut Answer) 
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// All 3^n answers, each judged on its own.
+    fn slow(giver: &Giver, worths: &[Worth], fairness: f64) -> f64 {
+        let mut best = 0.0f64;
+        for mut code in 0..3usize.pow(worths.len() as u32) {
+            let (mut gain, mut back, mut hours, mut used) = (0.0, 0.0, 0.0, 0);
+            for w in worths {
+                match code % 3 {
+                    0 => {}
+                    1 => {
+                        gain += w.shift;
+                        back += w.back_kwh;
+                        hours += w.hours;
+                        used += 1;
+                    }
+                    _ => {
+                        gain += w.other;
+                        hours += w.hours;
+                        used += 1;
+                    }
+                }
+                code /= 3;
+            }
+            if used > 0 && used <= giver.blocks_left && back <= giver.back_cap_kwh {
+                let after = giver.history_h + hours;
+                let fair = fairness * (after * after - giver.history_h * giver.history_h);
+                best = best.max(gain - giver.touch - fair);
+            }
+        }
+        best
+    }
+
+    proptest! {
+        #[test]
+        fn the_best_answer_is_the_best_of_all(
+            rows in prop::collection::vec((-50.0..100.0f64, -50.0..100.0f64, 0.0..30.0f64, 0.5..2.0f64), 0..6),
+            blocks_left in 0usize..4, cap in 0.0..60.0f64, touch in 0.0..30.0f64,
+            fairness in prop_oneof![Just(0.0), 0.1..3.0f64], history_h in 0.0..20.0f64,
+        ) {
+            let worths: Vec<Worth> = rows
+                .iter()
+                .enumerate()
+                .map(|(block, &(shift, other, back_kwh, hours))| Worth { block, shift, other, back_kwh, hours })
+                .collect();
+            let giver = Giver {
+                customer: 0, group: 0, blocks_left, touch, back_cap_kwh: cap, history_h, burden: 1.0,
+            };
+            let mut answer = Answer::default();
+            best(&giver, &worths, fairness, &mut answer);
+            prop_assert!((answer.gain - slow(&giver, &worths, fairness)).abs() < 1e-9);
+        }
+    }
+}

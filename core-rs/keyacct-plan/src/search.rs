@@ -19,6 +19,9 @@ const HEAT: (f64, f64) = (0.2, 0.004);
 /// every row gets. Chains differ, as no one setting is the best for all problems.
 const FIRMNESS: [((f64, f64), f64); 3] = [((0.8, 20.0), 0.05), ((0.8, 40.0), 0.02), ((0.5, 40.0), 0.05)];
 
+/// Enough steps for a small problem.
+const STEPS_PER_CHOICE: usize = 1_500;
+
 /// Orders of a block that an exchange may touch.
 const REACH: usize = 60;
 
@@ -239,6 +242,7 @@ impl<'a> Pool<'a> {
             return;
         }
         const STAGES: usize = 40;
+        let steps = steps.min(STEPS_PER_CHOICE * self.list.len());
         let mut random = Random::new(seed);
         let (firm, share) = FIRMNESS[seed as usize % FIRMNESS.len()];
         for stage in 0..STAGES {
