@@ -54,7 +54,7 @@ def make(seed: int, n: int, share: float = 0.08, *, extras: bool = False) -> Pro
     event = [t for a, b in BLOCKS for t in range(a, b)]
     need = [round(total[t] * share * r.uniform(0.9, 1.1), 3) if t in event else 0 for t in range(PERIODS)]
     room = round(0.04 * total[8], 3) if extras else -1
-    area = [t for t in range(*BLOCKS[0])]
+    area = list(range(*BLOCKS[0]))
     inside = [c["id"] for c in customers if c["area"] == "1"]
     areas = [["1", t, round(sum(loads[c][t] for c in inside) * share, 3)] for t in area] if inside else []
     meta = {

@@ -1,4 +1,4 @@
-"""The model as one mixed-integer programme for HiGHS, with ceilings at every load of the block: a slow, obvious optimum.
+"""The model as one mixed-integer programme for HiGHS, with ceilings at every load of the block: slow and obvious.
 
 The ceilings offered are a part of those allowed, so its optimum is never below that of the problem itself.
 """

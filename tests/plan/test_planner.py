@@ -113,7 +113,9 @@ def test_planning_again_keeps_what_has_begun_and_changes_little(tmp_path: Path) 
     verdict = publish(read_folder(more), replanned, tmp_path / "again.csv", wishes)
     assert verdict.accepted
     assert replanned.figures["unmet_kwh"] <= fresh.figures["unmet_kwh"] + 0.01
-    kept = {(r["customer"], r["period"], r["measure"], r["kw"]) for r in rows(first.content) if int(r["period"]) < begun}
+    kept = {
+        (r["customer"], r["period"], r["measure"], r["kw"]) for r in rows(first.content) if int(r["period"]) < begun
+    }
     now = {(r["customer"], r["period"], r["measure"], r["kw"]) for r in rows(replanned.content)}
     assert kept <= now
     spoilt = tmp_path / "spoilt.csv"

@@ -195,6 +195,7 @@ struct Pool<'a> {
     /// Sum of a block's cover prices: what a kW over the whole block is worth.
     block_price: Vec<f64>,
     scale: f64,
+    mean_cost: f64,
 }
 
 impl<'a> Pool<'a> {
@@ -214,7 +215,8 @@ impl<'a> Pool<'a> {
         let positive = list.iter().position(|c| c.regret > 1e-9).unwrap_or(0);
         let scale =
             list.get((positive + near).min(list.len().saturating_sub(1))).map_or(1.0, |c| c.regret).max(1e-6);
-        Pool { m, list, by_block, block_price, scale }
+        let mean_cost = m.offers.list.iter().map(|o| o.cost).sum::<f64>() / m.offers.list.len().max(1) as f64;
+        Pool { m, list, by_block, block_price, scale, mean_cost }
     }
 
     /// Price of a missing kW at a stage of the cooling: `firm` x (the row's price + `share` of what a kW over the whole
@@ -247,8 +249,14 @@ impl<'a> Pool<'a> {
         let (firm, share) = FIRMNESS[seed as usize % FIRMNESS.len()];
         for stage in 0..STAGES {
             let part = stage as f64 / (STAGES - 1) as f64;
-            let heat = self.scale * HEAT.0 * HEAT.1.powf(part);
-            s.penalty = self.penalty(prices, firm.0 * firm.1.powf(part), share);
+            let heat = if seed as usize > FIRMNESS.len() {
+                // Small problems have little to average over: here the true price and a hot start find more.
+                s.penalty = Penalty::flat(self.m, self.m.tariff.unmet * self.m.p.dt_h);
+                self.mean_cost * 3.0 * (1e-4f64).powf(part)
+            } else {
+                s.penalty = self.penalty(prices, firm.0 * firm.1.powf(part), share);
+                self.scale * HEAT.0 * HEAT.1.powf(part)
+            };
             s.refresh();
             for _ in 0..steps / STAGES {
                 self.step(s, &mut random, heat);
