@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, Text]] = {
     "report": ("report", Text("Reports of accounts as Excel, HTML, CSV", "客户报表 (Excel、HTML、CSV)")),
     "config": ("config", Text("Settings of the workspace", "工作区设置")),
     "doctor": ("doctor", Text("Check the workspace and this installation", "检查工作区与安装环境")),
+    "shed": ("shed", Text("Orderly power use: plan, and check a plan", "有序用电: 编制方案与校核方案")),
 }
 """Command name → (module of `keyacct.cli`, one line of help). A new command is one line here and one module."""
 

@@ -21,6 +21,7 @@ __all__ = [
     "month_stats",
     "protocols",
     "replay",
+    "shed_plan",
 ]
 
 __version__: str
@@ -127,3 +128,16 @@ def field_load(
 def field_energy(
     samples: object, parameters: object, tariffs: object, question: _Question, power: bool
 ) -> tuple[ArrowStream, ArrowStream]: ...
+
+# --- keyacct.plan -----------------------------------------------------------------------------------------------------
+
+def shed_plan(
+    terms: dict[str, object],
+    customers: bytes,
+    baseline: bytes,
+    system: bytes,
+    areas: bytes | None = None,
+    fixed: bytes | None = None,
+    previous: bytes | None = None,
+) -> dict[str, Any]:
+    """Plans the tables of a problem folder; `terms` and the result are those of `keyacct.plan.planner`."""

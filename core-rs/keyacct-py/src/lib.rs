@@ -6,6 +6,7 @@ mod arrow;
 mod buffer;
 mod error;
 mod modbus;
+mod plan;
 mod stats;
 mod wire;
 
@@ -15,6 +16,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("OPTIMISED", !cfg!(debug_assertions))?;
     module.add_class::<arrow::ArrowStream>()?;
     module.add_function(wrap_pyfunction!(error::error_codes, module)?)?;
+    plan::register(module)?;
     wire::register(module)?;
     modbus::register(module)?;
     stats::register(module)
