@@ -67,7 +67,16 @@ BREACHES = [
 ]
 
 
-@command(app, "plan")
+@command(
+    app,
+    "plan",
+    help=str(
+        Text(
+            "Plan an event: who gives how much in which time block, with a proved lower bound.",
+            "编制有序用电方案: 各户在各时段压减多少, 并给出可证明的下界。",
+        )
+    ),
+)
 def plan(
     *,
     problem: ProblemOption,
@@ -183,7 +192,16 @@ def plan(
     return exit_codes.PARTIAL if planned.figures["unmet_kwh"] >= 0.0005 else None
 
 
-@command(app, "check")
+@command(
+    app,
+    "check",
+    help=str(
+        Text(
+            "Check a plan by all rules; every breach names customer, period and rule.",
+            "按全部规则校核方案; 每处违反都指明客户、时段与规则。",
+        )
+    ),
+)
 def check(
     problem: ProblemOption,
     plan: Annotated[

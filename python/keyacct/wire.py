@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Any
 from keyacct import _core
 from keyacct.errors import from_os_error
 
+modbus_read = _core.modbus_read
+modbus_answer = _core.modbus_answer
+modbus_write = _core.modbus_write
+modbus_exception = _core.modbus_exception
+
 if TYPE_CHECKING:
     import os
     from typing import TypeAlias
