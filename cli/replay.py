@@ -103,11 +103,13 @@ def _to_store(captures: list[str], options: ReplayOptions, format: Format, *, dr
         Column("revisions", Text("revisions", "修订"), 0),
         Column("already_ingested", Text("known", "已入库")),
     )
-    write_rows([summary.as_row() for summary in done], columns, format)
+    if done:
+        write_rows([summary.as_row() for summary in done], columns, format)
     failed = False
+    only_error = None if done else summaries[0].error  # raised below, so not told here as well
     for summary in summaries:
         _say_tally(summary.file, summary.tally)
-        if summary.error is not None:
+        if summary.error is not None and summary.error is not only_error:
             say(f"{Text('error', '错误')}: {summary.error}")
         if summary.no_time and summary.error is None:
             say(summary.no_time)

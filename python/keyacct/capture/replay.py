@@ -108,6 +108,13 @@ def replay(
             raise
         digest = _digest(file, name)
     tally = Tally(**counts)
+    if not any(tally.frames.values()):
+        raise InputError(
+            "input.no_frame",
+            f"no frame in {tally.bytes} bytes",
+            hint="check that this is a capture of meters or terminals; name the protocol with --protocol",
+            where={"file": name},
+        )
     if strict and tally.invalid:
         line, what = tally.first_invalid or (0, "")
         count = sum(tally.invalid.values())

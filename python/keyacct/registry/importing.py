@@ -83,6 +83,11 @@ def import_registry(
     written.
     """
     entries, lines, faults = _parse(text, file, workspace)
+    if not replace and not faults and not any(entries.values()):
+        raise InputError(
+            "input.empty", "there is no entry in the document", hint="see `keyacct registry export` for the form",
+            where={"file": file},
+        )  # fmt: skip
     database = open_database(workspace)
     with database.read() if dry_run else database.write() as connection:
         before = read_rows(connection)
