@@ -1,11 +1,12 @@
 """Writes the reference pages that the program itself knows: `python docs/generate.py`, or `--check` to compare.
 
-Pages: the command line, the exit codes, the settings. A page is never edited by hand.
+Pages: the command line, the exit codes, the settings, the registers of every protocol. A page is never edited by hand.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import sys
@@ -84,7 +85,44 @@ def configuration() -> str:
     )
 
 
+TITLES = {
+    "dlt645-2007": "DL/T 645-2007",
+    "dlt645-1997": "DL/T 645-1997",
+    "gdw1376.1": "Q/GDW 1376.1 (and Q/GDW 130-2005)",
+    "dlt698.45": "DL/T 698.45",
+    "modbus": "Modbus device models",
+}
+
+
+def protocol(name: str) -> str:
+    """docs/protocols/NAME.md: every identifier that can be decoded, with where its layout comes from."""
+    from keyacct.wire import register_rows
+
+    def cell(value: object) -> str:
+        return str(value).replace("|", "\\|")
+
+    rows = [row for row in register_rows() if str(row["protocol"]).partition(":")[0] == name]
+    if not rows:
+        raise SystemExit(f"no register of {name}")
+    lines = ["| key | name | quantity | kind | format | access | source |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        model = str(row["protocol"]).partition(":")[2]
+        key = f"{model} `{row['key']}`" if model else f"`{row['key']}`"
+        texts = [cell(row[column]) for column in ("name", "quantity", "kind")]
+        layout = f"`{cell(row['format'])}`" if row["format"] else ""
+        lines.append(f"| {key} | {' | '.join(texts)} | {layout} | {cell(row['access'])} | {cell(row['source'])} |")
+    return (
+        f"# {TITLES[name]}: {len(rows)} rows of the catalogue\n\n"
+        "A row may stand for many identifiers: `{t}` is a tariff, `{s}` a settlement, `{p}` a phase, `= KEY` a block of the "
+        "rows that KEY runs through; the notation is described in `core-rs/keyacct-wire/src/catalogue.rs` and `layout.rs`. "
+        "What the sources leave unsure is marked in the last column. `keyacct registers` prints the same.\n\n"
+        + "\n".join(lines)
+        + "\n"
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    **{f"protocols/{name}.md": functools.partial(protocol, name) for name in TITLES},
     "cli.md": command_line,
     "exit-codes.md": exit_codes,
     "configuration.md": configuration,
@@ -102,6 +140,7 @@ def main() -> int:
             if not page.is_file() or page.read_text(encoding="utf-8") != text:
                 stale.append(name)
         else:
+            page.parent.mkdir(exist_ok=True)
             page.write_text(text, encoding="utf-8")
     if stale:
         print(f"out of date: {', '.join(stale)}; run `python3 noxfile.py -s docs`", file=sys.stderr)
