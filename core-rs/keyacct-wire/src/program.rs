@@ -80,7 +80,13 @@ impl Program {
                 (self.width, self.scale, self.signed, self.events) = form;
             }
             let same = (self.width, self.scale, self.signed, self.events) == form;
-            if !same || field.counted || field.indexed || field.stamps || field.occurrence.is_some() || self.values == MOST {
+            if !same
+                || field.counted
+                || field.indexed
+                || field.stamps
+                || field.occurrence.is_some()
+                || self.values == MOST
+            {
                 return None;
             }
             let unit: Unit = field.quantity.unit();
