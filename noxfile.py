@@ -115,7 +115,7 @@ def dist(session: nox.Session) -> None:
     shutil.rmtree(out, ignore_errors=True)
     session.run("python", "-m", "build", "--no-isolation", "--outdir", str(out))
     for package in sorted(out.iterdir()):
-        environment = Path(session.create_tmp()) / package.suffix.strip(".")
+        environment = Path(session.create_tmp()).resolve() / package.suffix.strip(".")
         venv.create(environment, with_pip=True, clear=True)
         python = str(environment / "bin" / "python")
         session.run(python, "-m", "pip", "install", "--quiet", str(package), external=True)
