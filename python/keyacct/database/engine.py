@@ -13,13 +13,17 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from keyacct.config import Workspace
+from keyacct.config import DatabaseAddress, Workspace
 from keyacct.errors import ConfigError, KeyacctError, WriteError
 
 REVISIONS = ("0001", "0002")
 """Every migration in order; the last is the present form."""
 
 BUSY_TIMEOUT_MS = 30_000
+
+
+class ConstraintError(sqlite3.IntegrityError):
+    """A rule of the database refused a row; whichever database it is, the caller explains it."""
 
 
 class Database:
@@ -59,7 +63,7 @@ class Database:
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One snapshot: every query inside sees the same state. Writes inside are a defect."""
-        with _errors(self.path), self._engine.connect() as connection:
+        with self._errors(), self._engine.connect() as connection:
             connection.exec_driver_sql("BEGIN")
             try:
                 yield connection
@@ -69,7 +73,7 @@ class Database:
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """One transaction that commits at the end of the block, or not at all. Keep network and file work out of it."""
-        with _errors(self.path), self._engine.connect() as connection:
+        with self._errors(), self._engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -89,22 +93,34 @@ class Database:
             ]
         return [line for line in found if line != "ok"]
 
+    def version(self, connection: sa.Connection) -> str | None:
+        """The migration that the database stands at; None for an empty one."""
+        found = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").first()
+        if found is None:
+            return None
+        row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
+        return str(row[0]) if row is not None else None
+
+    def defer_references(self, connection: sa.Connection) -> None:
+        """Check references at the end of the transaction, not at every statement."""
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+
+    def rows_were_copied(self, connection: sa.Connection) -> None:
+        """Called after rows were copied in with their numbers; SQLite takes the next number from the rows."""
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        with _errors(self.path):
+            yield
+
     def backup_to(self, target: Path) -> None:
         """A consistent copy of the database at `target`, taken while others may write."""
         with (
-            _errors(self.path),
+            self._errors(),
             contextlib.closing(self._connect()) as source,
             contextlib.closing(sqlite3.connect(target)) as copy,
         ):
             source.backup(copy)
-
-
-def _version(connection: sa.Connection) -> str | None:
-    found = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").first()
-    if found is None:
-        return None
-    row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
-    return str(row[0]) if row is not None else None
 
 
 def create_database(path: Path) -> Database:
@@ -125,11 +141,49 @@ def create_database(path: Path) -> Database:
     return database
 
 
+def create_server_database(address: DatabaseAddress) -> Database:
+    """Make the tables of a new workspace in an empty PostgreSQL database. Raises ConfigError, WriteError."""
+    from keyacct.database.postgres import PostgresDatabase, check_new
+
+    database = PostgresDatabase(address)
+    check_new(database)
+    _upgrade(database)
+    return database
+
+
 def open_database(workspace: Workspace) -> Database:
     """The workspace's database; an older form is brought up to date, a newer one is refused.
 
     Raises ConfigError (missing, newer), WriteError `write.store_damaged`.
     """
+    database = _named(workspace)
+    with database.read() as connection:
+        version = database.version(connection)
+    if version != REVISIONS[-1]:
+        if version is not None and version not in REVISIONS:
+            raise ConfigError(
+                "config.schema_newer",
+                f"the database has form {version}, this keyacct knows up to {REVISIONS[-1]}",
+                hint="use a newer keyacct",
+                where={"file": str(database.path)},
+            )
+        _upgrade(database)
+    return database
+
+
+def _named(workspace: Workspace) -> Database:
+    if (address := workspace.settings.database.url) is not None:
+        from keyacct.database.postgres import PostgresDatabase
+
+        database = PostgresDatabase(address)
+        with database.read() as connection:
+            if database.version(connection) is None:
+                raise ConfigError(
+                    "config.workspace_missing", "the database holds no workspace",
+                    hint="restore it from a backup, or make a new workspace with keyacct init --database-url",
+                    where={"file": str(address)},
+                )  # fmt: skip
+        return database
     path = workspace.database
     if not path.is_file():
         raise ConfigError(
@@ -138,25 +192,13 @@ def open_database(workspace: Workspace) -> Database:
             hint=f"restore register.db from a backup, or make a new workspace with `keyacct init {workspace.root}`",
             where={"file": str(path)},
         )
-    database = Database(path)
-    with database.read() as connection:
-        version = _version(connection)
-    if version != REVISIONS[-1]:
-        if version is not None and version not in REVISIONS:
-            raise ConfigError(
-                "config.schema_newer",
-                f"the database has form {version}, this keyacct knows up to {REVISIONS[-1]}",
-                hint="use a newer keyacct",
-                where={"file": str(path)},
-            )
-        _upgrade(database)
-    return database
+    return Database(path)
 
 
 def _upgrade(database: Database) -> None:
     for revision in REVISIONS:
         with database.write() as connection:
-            version = _version(connection)  # again, now that nobody else can be at it
+            version = database.version(connection)  # again, now that nobody else can be at it
             if version is not None and version >= revision:
                 continue
             from keyacct.database.migrate import upgrade
@@ -167,7 +209,7 @@ def _upgrade(database: Database) -> None:
 def schema_version(database: Database) -> str:
     """The form of the database, the number of its last migration."""
     with database.read() as connection:
-        return _version(connection) or "none"
+        return database.version(connection) or "none"
 
 
 @contextlib.contextmanager
