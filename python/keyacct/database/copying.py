@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from keyacct.database import registry_tables as _every_table  # noqa: F401 (joins its tables to the metadata)
 from keyacct.database import tables
-from keyacct.database.engine import Database
+from keyacct.database.sqlite import Database
 
 PAGE_ROWS = 2000
 

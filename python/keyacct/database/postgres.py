@@ -10,7 +10,7 @@ import contextlib
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from keyacct.config import DatabaseAddress
-from keyacct.database.engine import BUSY_TIMEOUT_MS, ConstraintError, Database
+from keyacct.database.sqlite import BUSY_TIMEOUT_MS, ConstraintError, Database
 from keyacct.errors import ConfigError, KeyacctError, WriteError
 
 CONNECT_TIMEOUT_S = 10
@@ -51,7 +51,8 @@ def ddl(statement: str) -> str:
 class PostgresDatabase(Database):
     """The open database of a workspace on a server. Connections are made per transaction, so it may be shared."""
 
-    def __init__(self, address: DatabaseAddress) -> None:
+    def __init__(self, address: DatabaseAddress, new_file: Callable[[Path], Database]) -> None:
+        """new_file: makes an empty `register.db`, for copies."""
         try:
             import pg8000.dbapi
         except ModuleNotFoundError:
@@ -60,6 +61,7 @@ class PostgresDatabase(Database):
                 hint="pip install 'keyacct[postgres]'",
             ) from None  # fmt: skip
         self.address = address
+        self._new_file = new_file
         self._driver = pg8000.dbapi
         self.path = Path(str(address))  # for messages only: without the password
         self._engine = sa.create_engine(
@@ -158,9 +160,8 @@ class PostgresDatabase(Database):
     def backup_to(self, target: Path) -> None:
         """A consistent copy as an SQLite `register.db` at `target`, taken while others may write."""
         from keyacct.database.copying import copy_rows
-        from keyacct.database.engine import create_database
 
-        copy = create_database(target)
+        copy = self._new_file(target)
         with self.read() as source, copy.write() as into:
             copy_rows(source, into, copy)
 
