@@ -309,4 +309,4 @@ def test_a_dry_run_writes_nothing(workspace: Workspace) -> None:
 def test_broken_toml_is_an_input_error(workspace: Workspace) -> None:
     with pytest.raises(InputError) as caught:
         import_registry(workspace, "[[account]\n", file="r.toml")
-    assert (caught.value.code, caught.value.where) == ("input.format", {"file": "r.toml"})
+    assert (caught.value.code, caught.value.where) == ("input.format", {"file": "r.toml", "line": 1})

@@ -137,7 +137,7 @@ def translate(error: Any, path: Path) -> BaseException:
     low = text.lower()
     result: KeyacctError
     if isinstance(error, sqlite3.IntegrityError):
-        return error
+        return error if isinstance(error, ConstraintError) else ConstraintError(text)
     if "disk is full" in low:
         result = WriteError(
             "write.disk_full",

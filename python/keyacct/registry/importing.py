@@ -1,341 +1,197 @@
-"""`registry import`: a TOML document into the registry, all of it or nothing, every fault named with its place."""
+"""`registry import`: documents into the registry, all of them or nothing, every fault named with its place."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import re
-import sys
-import tomllib
-import zoneinfo
-from collections.abc import Callable, Iterator, Mapping
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
 from keyacct.config import Workspace
 from keyacct.database import audit
-from keyacct.database.engine import open_database
-from keyacct.database.tables import BEGINNING_MS, END_MS
-from keyacct.errors import ConfigError, InputError
-from keyacct.registry.document import Rows, read_rows
-from keyacct.registry.entities import BY_NAME, ENTITIES, TERMS
-from keyacct.registry.entity import Entity
-from keyacct.registry.values import format_instant, parse_instant, parse_value, ratio_parts
+from keyacct.database.engine import ConstraintError, Database, open_database
+from keyacct.errors import ConfigError, InputError, UsageError, from_os_error
+from keyacct.registry import checking
+from keyacct.registry.difference import Changes, apply_changes, count_changes, list_changes
+from keyacct.registry.entry import EntryReader, RawEntry
+from keyacct.registry.fault import Fault, in_order, registry_invalid
+from keyacct.registry.read_csv import read_csv
+from keyacct.registry.read_toml import decode_text, read_toml
+from keyacct.registry.staging import Staging
 
-MAX_FAULTS_SHOWN = 50
-
-
-@dataclass
-class Changes:
-    """What an import changed: per entity the number of entries added, changed, removed and left as they were."""
-
-    added: dict[str, int] = field(default_factory=dict)
-    changed: dict[str, int] = field(default_factory=dict)
-    removed: dict[str, int] = field(default_factory=dict)
-    unchanged: dict[str, int] = field(default_factory=dict)
-
-    def rows(self) -> list[dict[str, str | int]]:
-        """One row per entity that the document or the registry holds."""
-        parts = {
-            "added": self.added,
-            "changed": self.changed,
-            "removed": self.removed,
-            "unchanged": self.unchanged,
-        }
-        return [
-            {"entity": entity.name, **{name: part.get(entity.name, 0) for name, part in parts.items()}}
-            for entity in ENTITIES
-            if any(part.get(entity.name) for part in parts.values())
-        ]
-
-    @property
-    def total(self) -> int:
-        """Entries that differ from before."""
-        return sum(sum(part.values()) for part in (self.added, self.changed, self.removed))
-
-
-_PlaceOf = Callable[[str, tuple[Any, ...]], tuple[int, str]]
+ENDINGS = (".toml", ".csv", ".xlsx")
+MAX_FILE_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
-class Fault:
-    """One bad entry: line of the file (0 when unknown), place as a person reads it, what is wrong."""
+class Document:
+    """One file to import: its name for messages, its bytes, and for CSV the kind of its entries."""
 
-    line: int
-    place: str
-    message: str
+    file: str
+    data: bytes
+    ending: str = ".toml"
+    kind: str = ""
 
-    def __str__(self) -> str:
-        return f"{f'line {self.line}, ' if self.line else ''}{self.place}: {self.message}"
+
+@dataclass
+class ImportReport:
+    """What an import came to. faults: everything that is wrong. left_out: entries left out by `partial`."""
+
+    changes: Changes = field(default_factory=Changes)
+    faults: list[Fault] = field(default_factory=list)
+    left_out: int = 0
+    written: bool = False
+    differences: list[dict[str, Any]] = field(default_factory=list)
+
+
+class _UndoError(Exception):
+    """Ends a transaction that was for looking only."""
+
+
+def _undo() -> NoReturn:
+    raise _UndoError
+
+
+def read_documents(paths: Sequence[str | Path], *, kind: str = "") -> Iterator[Document]:
+    """The files named, one after another; of a folder its files by name. Raises InputError, UsageError."""
+    for path in map(Path, paths):
+        found = [path]
+        if path.is_dir():
+            found = sorted(inner for inner in path.iterdir() if inner.suffix.lower() in ENDINGS)
+            if not found:
+                raise InputError(
+                    "input.empty", "there is no .toml, .csv or .xlsx file in the folder", where={"file": str(path)}
+                )
+        for file in found:
+            ending = file.suffix.lower()
+            try:
+                if file.stat().st_size > MAX_FILE_BYTES:
+                    raise InputError(
+                        "input.limit", f"the file is larger than {MAX_FILE_BYTES} bytes", hint="split it",
+                        where={"file": str(file)},
+                    )  # fmt: skip
+                yield Document(str(file), file.read_bytes(), ending if ending in ENDINGS else ".toml", kind)
+            except OSError as error:
+                raise from_os_error(error, writing=False, file=str(file)) from None
 
 
 def import_registry(
     workspace: Workspace, text: str, *, file: str = "-", replace: bool = False, dry_run: bool = False
 ) -> Changes:
-    """Take a TOML document into the registry, in one transaction.
+    """Take a TOML document into the registry, in one transaction; see `import_documents`.
 
-    Entries are recognised by their key (and valid_from): known ones are brought up to date, new ones added. With
-    `replace` the document is the whole registry and what it leaves out is removed. The same document again changes
-    nothing. The slots of a tariff table are given together: those of the document take the place of all it had.
-    Raises InputError (no TOML), ConfigError `config.registry_invalid` that lists every fault; then nothing is
-    written.
+    Raises InputError (no TOML), ConfigError `config.registry_invalid` that lists the faults; then nothing is written.
     """
-    entries, lines, faults = _parse(text, file, workspace)
-    if not replace and not faults and not any(entries.values()):
-        raise InputError(
-            "input.empty", "there is no entry in the document", hint="see `keyacct registry export` for the form",
-            where={"file": file},
-        )  # fmt: skip
+    report = import_documents(workspace, [Document(file, text.encode())], replace=replace, dry_run=dry_run)
+    if report.faults:
+        raise registry_invalid(report.faults)
+    return report.changes
+
+
+def import_documents(
+    workspace: Workspace, documents: Iterable[Document], *, replace: bool = False, partial: bool = False,
+    dry_run: bool = False, differences: bool = False,
+) -> ImportReport:  # fmt: skip
+    """Take documents into the registry, together and in one transaction; nothing is written while a fault is found.
+
+    Entries are recognised by their key (and valid_from): known ones are brought up to date, new ones added; the same
+    documents again change nothing. The slots of a tariff table are given together: those given take the place of all it
+    had. replace: the documents are the whole registry, what they leave out is removed. partial: entries with faults,
+    and those that refer to them, are left out and the rest is written. differences: list every change, field by field.
+    Raises InputError where a file is not of its form or all are empty.
+    """
+    if replace and partial:
+        raise UsageError(
+            "usage.invalid", "--replace with --partial would remove what has a fault", hint="mend it first"
+        )
     database = open_database(workspace)
-    with database.read() if dry_run else database.write() as connection:
-        before = read_rows(connection)
-        after: Rows = {name: {} if replace else dict(rows) for name, rows in before.items()}
-        for name, rows in entries.items():
-            if name == "tariff_slot":  # the slots of a table are given together
-                given = {row["tariff_table"] for row in rows.values()}
-                after[name] = {key: row for key, row in after[name].items() if row["tariff_table"] not in given}
-            after[name].update(rows)
-        faults += list(_check(after, lines, workspace.zone))
-        if faults:
-            raise _invalid(faults, file)
-        changes = _difference(before, after)
-        if changes.total and not dry_run:
-            database.defer_references(connection)
-            _apply(connection, before, after)
-            body = {
-                "file": file, "sha256": hashlib.sha256(text.encode()).hexdigest(), "replace": replace,
-                "added": changes.added, "changed": changes.changed, "removed": changes.removed,
-            }  # fmt: skip
-            audit.append(connection, "registry.import", body)
-    return changes
-
-
-def _invalid(faults: list[Fault], file: str) -> ConfigError:
-    faults = sorted(set(faults), key=lambda fault: (fault.line or sys.maxsize, fault.place, fault.message))
-    shown = [str(fault) for fault in faults[:MAX_FAULTS_SHOWN]]
-    if len(faults) > len(shown):
-        shown.append(f"… and {len(faults) - len(shown)} more")
-    number = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-    where: dict[str, str | int] = {"file": file}
-    if faults[0].line:
-        where["line"] = faults[0].line
-    message = f"{number}, nothing was imported:\n  " + "\n  ".join(shown) if len(faults) > 1 else str(faults[0])
-    return ConfigError("config.registry_invalid", message, hint="mend the entries named and import again", where=where)
-
-
-def _parse(
-    text: str, file: str, workspace: Workspace
-) -> tuple[Rows, dict[tuple[str, tuple[Any, ...]], tuple[int, str]], list[Fault]]:
+    report = ImportReport()
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        with database.write() as connection:
+            staging = Staging(connection, replace=replace)
+            names = _stage(staging, workspace, documents, report)
+            _judge(staging, workspace, report, partial=partial)
+            if differences and (not report.faults or partial):
+                report.differences = list(list_changes(staging, workspace.zone))
+            if report.faults and not partial:
+                _undo()
+            report.changes = count_changes(staging)
+            if dry_run or not report.changes.total:
+                _undo()
+            _write(database, connection, staging, report.changes, {"documents": names, "replace": replace})
+            staging.drop()
+            report.written = True
+    except _UndoError:
+        pass
+    except ConstraintError as error:
+        raise ConfigError(
+            "config.registry_invalid", f"the database refuses the change: {error}",
+            hint="entries that other records need (roster, cases) cannot be removed",
+        ) from None  # fmt: skip
+    report.faults = in_order(report.faults)
+    return report
+
+
+def _stage(
+    staging: Staging, workspace: Workspace, documents: Iterable[Document], report: ImportReport
+) -> list[dict[str, str]]:
+    reader = EntryReader(workspace)
+    names: list[dict[str, str]] = []
+    for document in documents:
+        for raw in _entries(document, reader.faults):
+            for entity, row, place in reader.rows(raw):
+                staging.add(entity, row, place)
+        names.append({"file": document.file, "sha256": hashlib.sha256(document.data).hexdigest()})
+    report.faults += reader.faults
+    report.left_out = len({fault.place for fault in reader.faults if fault.place.row or fault.place.entry})
+    if not staging.number and not reader.faults and not (staging.replace and names):
         raise InputError(
-            "input.format", f"not valid TOML: {error}", hint="mend this line", where={"file": file}
-        ) from None
-    headers: dict[str, list[int]] = {}
-    for number, written in enumerate(text.splitlines(), 1):
-        if match := re.match(r"\s*\[\[\s*\"?(\w+)\"?\s*\]\]", written):
-            headers.setdefault(match[1], []).append(number)
-    rows: Rows = {entity.name: {} for entity in ENTITIES}
-    lines: dict[tuple[str, tuple[Any, ...]], tuple[int, str]] = {}
-    faults: list[Fault] = []
-    for name, listed in document.items():
-        entity = BY_NAME.get(name)
-        if entity is None:
-            near = difflib.get_close_matches(name, BY_NAME, n=1)
-            advice = f", did you mean [[{near[0]}]]?" if near else f", known are {', '.join(BY_NAME)}"
-            faults.append(Fault(headers.get(name, [0])[0], f"[[{name}]]", f"unknown kind of entry{advice}"))
-            continue
-        if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
-            faults.append(Fault(0, name, f"write entries as [[{name}]]"))
-            continue
-        heads = headers.get(name, [])
-        for number, entry in enumerate(listed):
-            line = heads[number] if len(heads) == len(listed) else 0
-            place = f"[[{name}]] {number + 1}"
-            if name == "account" and (terms := {key: entry.pop(key) for key in TERMS if key in entry}):
-                held = _entry(BY_NAME["account_terms"], {"account_no": entry.get("account_no"), **terms}, line, place,
-                              workspace, faults)  # fmt: skip
-                if held is not None:
-                    rows["account_terms"][held["account_no"], held["valid_from"]] = held
-                    lines["account_terms", (held["account_no"], held["valid_from"])] = (line, place)
-            row = _entry(entity, entry, line, place, workspace, faults)
-            if row is None:
-                continue
-            key = tuple(row[column] for column in entity.full_key)
-            place += f" ({', '.join(str(row[column]) for column in entity.key)})"
-            if key in rows[name]:
-                faults.append(Fault(line, place, f"the same entry as in line {lines[name, key][0]}"))
-            rows[name][key] = row
-            lines[name, key] = (line, place)
-    return rows, lines, faults
+            "input.empty", "there is no entry in the document", hint="see `keyacct registry template` for the form",
+            where={"file": names[0]["file"] if names else "-"},
+        )  # fmt: skip
+    staging.finish()
+    return names
 
 
-def _entry(
-    entity: Entity, entry: Mapping[str, Any], line: int, place: str, workspace: Workspace, faults: list[Fault]
-) -> dict[str, Any] | None:
-    """The row of one entry, or None after noting what is wrong with it."""
-    before = len(faults)
-    known = [field.name for field in entity.fields] + (["valid_from", "valid_to"] if entity.dated else [])
-    for name in entry:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            advice = f", did you mean {near[0]}?" if near else f", known are {', '.join(known)}"
-            faults.append(Fault(line, place, f"unknown key {name}{advice}"))
-    for name, unit in (("pt", "v"), ("ct", "a")):  # "500/5" also tells the nameplate
-        if entity.name == "point_ratio" and (parts := ratio_parts(entry.get(name))):
-            entry = {f"{name}_primary_{unit}": parts[0], f"{name}_secondary_{unit}": parts[1], **entry}
-    row: dict[str, Any] = {}
-    for wanted in entity.fields:
-        if wanted.name not in entry:
-            if wanted.required:
-                faults.append(Fault(line, place, f"{wanted.name} is missing"))
-            default = wanted.default
-            if entity.name == "meter" and wanted.name == "interval_min":
-                default = workspace.settings.samples.interval_min
-            row[wanted.name] = default
-            continue
-        try:
-            row[wanted.name] = parse_value(wanted, entry[wanted.name], workspace.zone)
-        except ValueError as error:
-            faults.append(Fault(line, place, f"{wanted.name}: {error}"))
-    if entity.dated:
-        for name, default in (("valid_from", BEGINNING_MS), ("valid_to", END_MS)):
-            try:
-                row[name] = parse_instant(entry[name], workspace.zone) if name in entry else default
-            except ValueError as error:
-                faults.append(Fault(line, place, f"{name}: {error}"))
-    if len(faults) > before:
-        return None
-    if entity.dated and row["valid_from"] >= row["valid_to"]:
-        faults.append(Fault(line, place, "valid_to is not after valid_from"))
-        return None
-    if entity.check is not None and (message := entity.check(row)) is not None:
-        faults.append(Fault(line, place, message))
-        return None
-    return row
+def _entries(document: Document, faults: list[Fault]) -> Iterator[RawEntry]:
+    readers: dict[str, Callable[[], Iterator[RawEntry]]] = {
+        ".toml": lambda: read_toml(decode_text(document.data, document.file), document.file, faults),
+        ".csv": lambda: read_csv(io.BytesIO(document.data), document.file, faults, document.kind),
+        ".xlsx": lambda: _workbook(document, faults),
+    }
+    return readers[document.ending]()
 
 
-def _check(
-    rows: Rows, lines: Mapping[tuple[str, tuple[Any, ...]], tuple[int, str]], zone: zoneinfo.ZoneInfo
-) -> Iterator[Fault]:
-    """Faults of the registry as a whole: names that lead nowhere, overlapping validity, tariffs with holes."""
+def _workbook(document: Document, faults: list[Fault]) -> Iterator[RawEntry]:
+    from keyacct.registry.read_xlsx import read_xlsx
 
-    def at(name: str, key: tuple[Any, ...]) -> tuple[int, str]:
-        return lines.get((name, key), (0, f"{name} {', '.join(str(part) for part in key)} (in the registry)"))
-
-    for entity in ENTITIES:
-        own = rows[entity.name]
-        for wanted in entity.fields:
-            if not wanted.refers:
-                continue
-            target = rows[wanted.refers]
-            for key, row in own.items():
-                if row[wanted.name] is not None and (row[wanted.name],) not in target:
-                    near = difflib.get_close_matches(row[wanted.name], [k[0] for k in target], n=1)
-                    advice = f", did you mean {near[0]}?" if near else ""
-                    yield Fault(*at(entity.name, key), f"there is no {wanted.refers} {row[wanted.name]}{advice}")
-        for columns in entity.single:
-            groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-            for row in own.values():
-                groups.setdefault(tuple(row[column] for column in columns), []).append(row)
-            for group in groups.values():
-                group.sort(key=lambda row: row["valid_from"])
-                for first, second in pairwise(group):
-                    if second["valid_from"] < first["valid_to"]:
-                        keys = [tuple(row[name] for name in entity.full_key) for row in (second, first)]
-                        # Name the entry of the file, where only one of the two is in it.
-                        key = next((key for key in keys if (entity.name, key) in lines), keys[0])
-                        yield Fault(*at(entity.name, key), _overlap(first, second, columns, zone))
-        yield from _check_tree(entity, own, at)
-    yield from _check_tariffs(rows, at)
-    for key in rows["exchange_reading"]:
-        if key[:2] not in rows["meter_exchange"]:
-            yield Fault(*at("exchange_reading", key), "there is no meter_exchange of this point at this time")
+    return read_xlsx(document.data, document.file, faults)
 
 
-def _check_tree(entity: Entity, rows: Mapping[tuple[Any, ...], Mapping[str, Any]], at: _PlaceOf) -> Iterator[Fault]:
-    """Entries that name each other in a circle, or a source that stands in for one which is not there."""
-    if entity.tree is None:
-        return
-    name, scope = entity.tree
-    own = entity.key[-1]
-    above = {(*(row[s] for s in scope), row[own]): row[name] for row in rows.values()}
-    for key, row in rows.items():
-        group, here = tuple(row[s] for s in scope), row[name]
-        if here is not None and not entity.field(name).refers and (*group, here) not in above:  # type: ignore[union-attr]
-            yield Fault(*at(entity.name, key), f"{name}: there is no {entity.name} {here} of this {' '.join(scope)}")
-        seen = [row[own]]
-        while here is not None and here not in seen:
-            seen.append(here)
-            here = above.get((*group, here))
-        if here == row[own]:
-            circle = " → ".join([*seen, here])
-            yield Fault(*at(entity.name, key), f"{name} leads in a circle: {circle}")
+def _judge(staging: Staging, workspace: Workspace, report: ImportReport, *, partial: bool) -> None:
+    """Find what is wrong; with `partial` leave it out, and what hangs on it, until nothing is wrong."""
+    again = list(checking.repeats(staging))
+    staging.forget(number for number, _ in again if number is not None)
+    report.faults += [fault for _, fault in again]
+    report.left_out += len(again)
+    while True:
+        found = list(checking.check(staging, workspace.zone))
+        report.faults += [fault for _, fault in found]
+        bad = {number for number, _ in found if number is not None}
+        if not partial or not bad:
+            return
+        report.left_out += len(bad)
+        staging.forget(bad)
 
 
-def _overlap(
-    first: Mapping[str, Any], second: Mapping[str, Any], columns: tuple[str, ...], zone: zoneinfo.ZoneInfo
-) -> str:
-    begin = format_instant(first["valid_from"], zone) or "always"
-    end = format_instant(first["valid_to"], zone) or "open"
-    what = ", ".join(f"{column} {second[column]}" for column in columns)
-    start = format_instant(second["valid_from"], zone) or "always"
-    return (
-        f"validity overlaps for {what}: one entry holds {begin} to {end}, another from {start}; "
-        "give the first a valid_to"
-    )
-
-
-def _check_tariffs(rows: Rows, at: _PlaceOf) -> Iterator[Fault]:
-    """Slots of one table, season and day type must cover the day exactly once."""
-    groups: dict[tuple[str, int, str], list[tuple[tuple[Any, ...], dict[str, Any]]]] = {}
-    for key, row in rows["tariff_slot"].items():
-        groups.setdefault((row["tariff_table"], row["season_from"], row["day_type"]), []).append((key, row))
-    for slots in groups.values():
-        slots.sort(key=lambda slot: slot[1]["start_min"])
-        minute = 0
-        for key, row in slots:
-            if row["season_to"] != slots[0][1]["season_to"]:
-                yield Fault(*at("tariff_slot", key), "season_to differs from the other slots of this season")
-            if row["start_min"] != minute:
-                what = "overlaps the slot before it" if row["start_min"] < minute else "leaves a gap before it"
-                yield Fault(*at("tariff_slot", key), f"{what}: the day is covered up to {_clock(minute)}")
-            minute = row["end_min"]
-        if minute != 1440:
-            yield Fault(*at("tariff_slot", slots[-1][0]), f"the day is covered only up to {_clock(minute)}")
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02d}:{minute % 60:02d}"
-
-
-def _difference(before: Rows, after: Rows) -> Changes:
-    changes = Changes()
-    for entity in ENTITIES:
-        old, new = before[entity.name], after[entity.name]
-        changes.added[entity.name] = len(new.keys() - old.keys())
-        changes.removed[entity.name] = len(old.keys() - new.keys())
-        same = old.keys() & new.keys()
-        changes.changed[entity.name] = sum(old[key] != new[key] for key in same)
-        changes.unchanged[entity.name] = len(same) - changes.changed[entity.name]
-    return changes
-
-
-def _apply(connection: sa.Connection, before: Rows, after: Rows) -> None:
-    """Write the difference; what changes its validity is taken out first, so that no passing state overlaps."""
-    for entity in reversed(ENTITIES):
-        old, new = before[entity.name], after[entity.name]
-        gone = [key for key in old if key not in new or old[key] != new[key]]
-        if gone:
-            where = sa.and_(*(entity.table.c[name] == sa.bindparam(f"k_{name}") for name in entity.full_key))
-            keys = [{f"k_{name}": part for name, part in zip(entity.full_key, key, strict=True)} for key in gone]
-            connection.execute(entity.table.delete().where(where), keys)
-    for entity in ENTITIES:
-        old, new = before[entity.name], after[entity.name]
-        fresh = [row for key, row in new.items() if old.get(key) != row]
-        if fresh:
-            connection.execute(entity.table.insert(), fresh)
+def _write(
+    database: Database, connection: sa.Connection, staging: Staging, changes: Changes, body: dict[str, Any]
+) -> None:
+    database.defer_references(connection)
+    apply_changes(staging)
+    given = {name: {k: v for k, v in getattr(changes, name).items() if v} for name in ("added", "changed", "removed")}
+    audit.append(connection, "registry.import", {**body, **given})
