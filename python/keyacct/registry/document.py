@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,17 +14,7 @@ from keyacct.registry.entities import ENTITIES
 from keyacct.registry.entity import Entity
 from keyacct.registry.values import format_instant, format_value
 
-Rows = dict[str, dict[tuple[Any, ...], dict[str, Any]]]
-"""Per entity: key → row."""
-
-
-def read_rows(connection: sa.Connection) -> Rows:
-    """Every row of the registry, by entity and key."""
-    result: Rows = {}
-    for entity in ENTITIES:
-        rows = connection.execute(sa.select(entity.table)).mappings()
-        result[entity.name] = {tuple(row[name] for name in entity.full_key): dict(row) for row in rows}
-    return result
+PAGE_ROWS = 5000
 
 
 def format_entry(entity: Entity, row: Mapping[str, Any], zone: zoneinfo.ZoneInfo) -> str:
@@ -41,16 +31,25 @@ def format_entry(entity: Entity, row: Mapping[str, Any], zone: zoneinfo.ZoneInfo
     return "\n".join(lines) + "\n"
 
 
-def format_rows(rows: Rows, zone: zoneinfo.ZoneInfo) -> str:
-    """The whole document, entities in their order, entries by key."""
-    parts: list[str] = []
+def stored_rows(connection: sa.Connection, entity: Entity) -> Iterator[dict[str, Any]]:
+    """Every row of an entity by its key."""
+    order = [entity.table.c[name] for name in entity.full_key]
+    found = connection.execute(sa.select(entity.table).order_by(*order)).mappings()
+    while page := found.fetchmany(PAGE_ROWS):
+        for row in page:
+            yield dict(row)
+
+
+def toml_parts(connection: sa.Connection, zone: zoneinfo.ZoneInfo) -> Iterator[str]:
+    """The registry as TOML, entry by entry."""
+    first = True
     for entity in ENTITIES:
-        entries: Sequence[Mapping[str, Any]] = [rows[entity.name][key] for key in sorted(rows[entity.name])]
-        parts.extend(format_entry(entity, row, zone) for row in entries)
-    return "\n".join(parts)
+        for row in stored_rows(connection, entity):
+            yield format_entry(entity, row, zone) if first else "\n" + format_entry(entity, row, zone)
+            first = False
 
 
 def export_registry(workspace: Workspace) -> str:
     """The registry of a workspace as TOML; importing it into an empty one gives the same text back."""
     with open_database(workspace).read() as connection:
-        return format_rows(read_rows(connection), workspace.zone)
+        return "".join(toml_parts(connection, workspace.zone))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,8 +18,9 @@ from keyacct.database.engine import ConstraintError, Database, open_database
 from keyacct.errors import ConfigError, InputError, UsageError, from_os_error
 from keyacct.registry import checking
 from keyacct.registry.difference import Changes, apply_changes, count_changes, list_changes
+from keyacct.registry.entity import Entity
 from keyacct.registry.entry import EntryReader, RawEntry
-from keyacct.registry.fault import Fault, in_order, registry_invalid
+from keyacct.registry.fault import Fault, Place, in_order, registry_invalid
 from keyacct.registry.read_csv import read_csv
 from keyacct.registry.read_toml import decode_text, read_toml
 from keyacct.registry.staging import Staging
@@ -110,21 +112,45 @@ def import_documents(
         )
     database = open_database(workspace)
     report = ImportReport()
+    with _transaction(database) as connection:
+        staging = Staging(connection, replace=replace)
+        names = _stage(staging, workspace, documents, report)
+        _judge(staging, workspace, report, partial=partial)
+        if differences and (not report.faults or partial):
+            report.differences = list(list_changes(staging, workspace.zone))
+        body = {"documents": names, "replace": replace}
+        _settle(database, staging, report, "registry.import", body, partial=partial, dry_run=dry_run)
+    report.faults = in_order(report.faults)
+    return report
+
+
+def import_rows(
+    workspace: Workspace, rows: Iterable[tuple[Entity, dict[str, Any], Place]], *, action: str, body: dict[str, Any],
+    dry_run: bool = False,
+) -> ImportReport:  # fmt: skip
+    """Bring parsed rows into the registry under the rules of an import; the audit row says what each became."""
+    database = open_database(workspace)
+    report = ImportReport()
+    with _transaction(database) as connection:
+        staging = Staging(connection, replace=False)
+        for entity, row, place in rows:
+            staging.add(entity, row, place)
+        staging.finish()
+        _judge(staging, workspace, report, partial=False)
+        if not report.faults:
+            report.differences = list(list_changes(staging, workspace.zone))
+        _settle(
+            database, staging, report, action, {**body, "fields": report.differences}, partial=False, dry_run=dry_run
+        )
+    report.faults = in_order(report.faults)
+    return report
+
+
+@contextlib.contextmanager
+def _transaction(database: Database) -> Iterator[sa.Connection]:
     try:
         with database.write() as connection:
-            staging = Staging(connection, replace=replace)
-            names = _stage(staging, workspace, documents, report)
-            _judge(staging, workspace, report, partial=partial)
-            if differences and (not report.faults or partial):
-                report.differences = list(list_changes(staging, workspace.zone))
-            if report.faults and not partial:
-                _undo()
-            report.changes = count_changes(staging)
-            if dry_run or not report.changes.total:
-                _undo()
-            _write(database, connection, staging, report.changes, {"documents": names, "replace": replace})
-            staging.drop()
-            report.written = True
+            yield connection
     except _UndoError:
         pass
     except ConstraintError as error:
@@ -132,8 +158,25 @@ def import_documents(
             "config.registry_invalid", f"the database refuses the change: {error}",
             hint="entries that other records need (roster, cases) cannot be removed",
         ) from None  # fmt: skip
-    report.faults = in_order(report.faults)
-    return report
+
+
+def _settle(
+    database: Database, staging: Staging, report: ImportReport, action: str, body: dict[str, Any], *, partial: bool,
+    dry_run: bool,
+) -> None:  # fmt: skip
+    """Count, and write with its audit row, or end the transaction without."""
+    if report.faults and not partial:
+        _undo()
+    report.changes = count_changes(staging)
+    if dry_run or not report.changes.total:
+        _undo()
+    database.defer_references(staging.connection)
+    apply_changes(staging)
+    changes = report.changes
+    given = {name: {k: v for k, v in getattr(changes, name).items() if v} for name in ("added", "changed", "removed")}
+    audit.append(staging.connection, action, {**body, **given})
+    staging.drop()
+    report.written = True
 
 
 def _stage(
@@ -186,12 +229,3 @@ def _judge(staging: Staging, workspace: Workspace, report: ImportReport, *, part
             return
         report.left_out += len(bad)
         staging.forget(bad)
-
-
-def _write(
-    database: Database, connection: sa.Connection, staging: Staging, changes: Changes, body: dict[str, Any]
-) -> None:
-    database.defer_references(connection)
-    apply_changes(staging)
-    given = {name: {k: v for k, v in getattr(changes, name).items() if v} for name in ("added", "changed", "removed")}
-    audit.append(connection, "registry.import", {**body, **given})
