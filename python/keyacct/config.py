@@ -164,6 +164,21 @@ class DatabaseSettings(BaseModel):
     )
 
 
+class ReportSettings(_Section):
+    """`[report]`: the page style of the office."""
+
+    paper: Literal["A4", "A3"] = Field("A4", description="paper of printed reports (xlsx, PDF) [D]")
+    logo: str = Field("", description="PNG or JPEG inside the workspace, shown on every report [D]", max_length=200)
+    font: str = Field(
+        "",
+        description="font of PDFs: a family, or a file inside the workspace; empty: the best found [D]",
+        max_length=200,
+    )
+    templates: str = Field(
+        "", description="folder of the office's own report templates inside the workspace [D]", max_length=200
+    )
+
+
 class Settings(_Section):
     """The settings tree of one workspace."""
 
@@ -173,6 +188,7 @@ class Settings(_Section):
     voltage: VoltageSettings = VoltageSettings.model_construct()
     power_factor: PowerFactorSettings = PowerFactorSettings.model_construct()
     demand: DemandSettings = DemandSettings.model_construct()
+    report: ReportSettings = ReportSettings.model_construct()
 
 
 @dataclass(frozen=True)
