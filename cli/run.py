@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, Text]] = {
     "registers": ("registers", Text("Data identifiers that can be decoded", "可解析的数据标识")),
     "replay": ("replay", Text("Captured bytes into readings and the store", "回放报文记录, 入库或导出")),
     "registry": ("registry", Text("Accounts, points, meters, tariffs, by date", "户、计量点、电表、电价台账")),
+    "roster": ("roster", Text("The list of key accounts: rules, decisions, review", "大客户名单")),
     "samples": ("samples", Text("Load curves from elsewhere into the store", "导入外部负荷曲线")),
     "store": ("store", Text("The sample store: files, check, compaction", "采样库: 文件、校验、压实")),
     "stats": ("stats", Text("Day and month statistics of Parquet samples", "Parquet 样本的日、月统计")),
