@@ -24,7 +24,7 @@ MANY_NAMES = 5000
 
 def repeats(staging: Staging) -> Iterator[Found]:
     """Entries that are given more than once."""
-    for entity in ENTITIES:
+    for entity in filter(staging.has, ENTITIES):
         keys = ", ".join(entity.full_key)
         over = f"OVER (PARTITION BY {keys} ORDER BY n_)"
         query = (

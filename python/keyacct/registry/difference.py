@@ -47,6 +47,8 @@ def _differs(staging: Staging, entity: Entity) -> str:
 
 def _removed(staging: Staging, entity: Entity) -> str | None:
     """SQL condition on rows `t` that go; None where none do."""
+    if not staging.has(entity):
+        return "1 = 1" if staging.replace else None
     absent = f"NOT EXISTS (SELECT 1 FROM {staged(entity)} AS n WHERE {same_key(entity, 'n', 't')})"
     if staging.replace:
         return absent

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from keyacct.errors import InputError
 from keyacct.registry.entities import BY_NAME
 from keyacct.registry.entry import RawEntry, unknown_kind
 from keyacct.registry.fault import Fault, Place
 
-PIECE_BYTES = 256 * 1024
+PIECE_CHARACTERS = 256 * 1024
 _HEADER = re.compile(r"\s*\[\[\s*\"?(\w+)\"?\s*\]\]")
 
 
@@ -42,46 +42,36 @@ def _looks_like(data: bytes) -> str:
 
 def read_toml(text: str, file: str, faults: list[Fault]) -> Iterator[RawEntry]:
     """Every entry of the document. Raises InputError `input.format` where it is no TOML."""
-    for piece, first_line in _pieces(text):
-        try:
-            document = tomllib.loads(piece)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            # A piece may be cut within a text of several lines; the whole document has the say, and the true line.
-            if len(piece) != len(text):
-                _must_parse(text, file, error)
-                yield from _entries(_must_parse(text, file, error), text, 1, file, faults)
-                return
-            _refuse(error, file)
-        yield from _entries(document, piece, first_line, file, faults)
-
-
-def _refuse(error: Exception, file: str) -> None:
-    where: dict[str, str | int] = {"file": file}
-    if match := re.search(r"line (\d+)", str(error)):
-        where["line"] = int(match[1])
-    reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "too deeply nested"
-    raise InputError("input.format", f"not valid TOML: {reason}", hint="mend this line", where=where) from None
-
-
-def _must_parse(text: str, file: str, _cause: Exception) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        _refuse(error, file)
-        raise
-
-
-def _pieces(text: str) -> Iterator[tuple[str, int]]:
-    """Pieces of whole entries, with the number of their first line."""
     start, line = 0, 1
-    while len(text) - start > 2 * PIECE_BYTES:
-        cut = text.find("\n[[", start + PIECE_BYTES)
-        if cut < 0:
-            break
-        yield text[start : cut + 1], line
-        line += text.count("\n", start, cut + 1)
-        start = cut + 1
-    yield text[start:], line
+    while start < len(text):
+        end, document = _piece(text, start, file)
+        yield from _entries(document, text[start:end], line, file, faults)
+        line += text.count("\n", start, end)
+        start = end
+
+
+def _piece(text: str, start: int, file: str) -> tuple[int, dict[str, Any]]:
+    """Whole entries from `start` on, parsed, and where they end."""
+    least = start + PIECE_CHARACTERS
+    while True:
+        cut = text.find("\n[[", least) if len(text) - least > PIECE_CHARACTERS else -1
+        end = cut + 1 if cut >= 0 else len(text)
+        try:
+            return end, tomllib.loads(text[start:end])
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            # The cut may lie within a text of several lines: then a longer piece is good.
+            if end == len(text):
+                _refuse(error, file, text.count("\n", 0, start))
+            least = end
+
+
+def _refuse(error: Exception, file: str, lines_before: int) -> NoReturn:
+    where: dict[str, str | int] = {"file": file}
+    reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "too deeply nested"
+    if match := re.search(r"line (\d+)", reason):
+        where["line"] = int(match[1]) + lines_before
+        reason = f"{reason[: match.start()]}line {where['line']}{reason[match.end() :]}"
+    raise InputError("input.format", f"not valid TOML: {reason}", hint="mend this line", where=where) from None
 
 
 def _entries(

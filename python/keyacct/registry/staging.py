@@ -59,13 +59,18 @@ class Staging:
             self._write(entity)
 
     def finish(self) -> None:
-        """Write what is left and make the rows findable; every entity that is asked for has its table then."""
+        """Write what is left and make the rows findable."""
         for entity in ENTITIES:
-            self._write(entity)
-            name = staged(entity)
-            self._execute(f"CREATE INDEX {name}_key ON {name} ({', '.join(entity.full_key)})")
-            if self._postgres:
-                self._execute(f"ANALYZE {name}")
+            if self.rows[entity.name]:
+                self._write(entity)
+                name = staged(entity)
+                self._execute(f"CREATE INDEX {name}_key ON {name} ({', '.join(entity.full_key)})")
+                if self._postgres:
+                    self._execute(f"ANALYZE {name}")
+
+    def has(self, entity: Entity) -> bool:
+        """Whether there is a temporary table, that is, whether anything of this kind was given."""
+        return entity.name in self._tables
 
     def _write(self, entity: Entity) -> None:
         if entity.name not in self._tables:
@@ -101,22 +106,28 @@ class Staging:
         """
         names = ", ".join(columns)
         given = f"SELECT {names}, {', '.join(PLACE)} FROM {staged(entity)}"
-        if self.replace:
+        if self.replace and self.has(entity):
             return given
         none = "CAST(NULL AS BIGINT), CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS BIGINT), CAST(NULL AS TEXT)"
-        there = [f"NOT EXISTS (SELECT 1 FROM {staged(entity)} AS n WHERE {same_key(entity, 'n', 't')})"]
+        place = ", ".join(f"{part} AS {name}" for part, name in zip(none.split(", "), PLACE, strict=True))
+        own = f"SELECT {', '.join(f't.{name}' for name in columns)}, {place} FROM {entity.name} AS t WHERE "
+        if self.replace:
+            return f"{own}1 = 0"
+        there = [only] if only else []
+        if not self.has(entity):
+            return own + (" AND ".join(there) or "1 = 1")
+        there.append(f"NOT EXISTS (SELECT 1 FROM {staged(entity)} AS n WHERE {same_key(entity, 'n', 't')})")
         if entity.name == "tariff_slot":  # the slots of a table are given together
             there.append("t.tariff_table NOT IN (SELECT tariff_table FROM new_tariff_slot)")
-        if only:
-            there.append(only)
-        own = ", ".join(f"t.{name}" for name in columns)
-        return f"{given} UNION ALL SELECT {own}, {none} FROM {entity.name} AS t WHERE {' AND '.join(there)}"
+        return f"{given} UNION ALL {own}{' AND '.join(there)}"
 
     def exists_after(self, entity: Entity, column: str, value: str) -> str:
         """SQL: an entry whose `column` is `value` is there afterwards."""
-        given = f"EXISTS (SELECT 1 FROM {staged(entity)} AS r WHERE r.{column} = {value})"
+        given = (
+            f"EXISTS (SELECT 1 FROM {staged(entity)} AS r WHERE r.{column} = {value})" if self.has(entity) else "1 = 0"
+        )
         if self.replace:
-            return given
+            return f"({given})"
         return f"({given} OR EXISTS (SELECT 1 FROM {entity.name} AS r WHERE r.{column} = {value}))"
 
     def forget(self, numbers: Iterable[int]) -> None:
@@ -124,7 +135,7 @@ class Staging:
         listed = sorted(set(numbers))
         for start in range(0, len(listed), 500):
             part = ", ".join(str(int(number)) for number in listed[start : start + 500])
-            for entity in ENTITIES:
+            for entity in filter(self.has, ENTITIES):
                 done = self.connection.execute(sa.text(f"DELETE FROM {staged(entity)} WHERE n_ IN ({part})"))
                 self.rows[entity.name] -= done.rowcount
 
