@@ -65,6 +65,9 @@ class Staging:
                 self._write(entity)
                 name = staged(entity)
                 self._execute(f"CREATE INDEX {name}_key ON {name} ({', '.join(entity.full_key)})")
+                for columns in entity.single:
+                    if columns != entity.full_key[: len(columns)]:  # overlaps are looked for by these
+                        self._execute(f"CREATE INDEX {name}_{columns[0]} ON {name} ({', '.join(columns)})")
                 if self._postgres:
                     self._execute(f"ANALYZE {name}")
 
