@@ -70,6 +70,25 @@ def exit_codes() -> str:
     return text + "\n".join(rows) + "\n"
 
 
+def registry_fields() -> str:
+    """docs/registry-fields.md: every kind of entry of the registry, field by field."""
+    from keyacct.registry.entities import ENTITIES
+    from keyacct.registry.writing import field_help
+
+    parts = [
+        "# Fields of the registry\n",
+        "One entry `[[name]]` is one row; see `registry.md` for how they go together.\n",
+    ]
+    for entity in ENTITIES:
+        dated = "; dated: at most one row of a key holds at a time" if entity.dated else ""
+        parts.append(f"## {entity.name}\n\nKey: {', '.join(f'`{name}`' for name in entity.key)}{dated}.\n")
+        rows = ["| field | must | form | values |", "|---|---|---|---|"]
+        for row in field_help((entity,)):
+            rows.append(f"| `{row['field']}` | {row['required']} | {row['form']} | {row['values']} |")
+        parts.append("\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
 def configuration() -> str:
     """docs/configuration.md: every setting with its default and its source."""
     rows = ["| key | default | what, and where the number comes from |", "|---|---|---|"]
@@ -126,6 +145,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": command_line,
     "exit-codes.md": exit_codes,
     "configuration.md": configuration,
+    "registry-fields.md": registry_fields,
 }
 
 

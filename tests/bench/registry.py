@@ -94,7 +94,9 @@ def print_registry(meters: int = 100_000) -> list[dict[str, object]]:
     """Measure both sizes and print them side by side; the figures."""
     small, large = figures(meters // SMALLER), figures(meters)
     print(f"\nregistry of {meters // SMALLER} and {meters} meters (whole processes)")
-    print(f"{'step':28s} {'rows':>8s} {'wall s':>8s} {'RSS MB':>7s} {'rows':>9s} {'wall s':>8s} {'RSS MB':>7s} {'growth':>7s}")
+    print(
+        f"{'step':28s} {'rows':>8s} {'wall s':>8s} {'RSS MB':>7s} {'rows':>9s} {'wall s':>8s} {'RSS MB':>7s} {'growth':>7s}"
+    )
     result: list[dict[str, object]] = []
     for (title, few, wall, _, rss), (_, many, wall_large, cpu, rss_large) in zip(small, large, strict=True):
         print(
