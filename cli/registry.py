@@ -174,7 +174,7 @@ def import_(
     if report.faults:
         write_rows((fault.as_row() for fault in report.faults), FAULTS, format)
         if not partial:
-            raise registry_invalid(report.faults)
+            raise registry_invalid(report.faults, listed=True)
         say(
             Text(
                 f"{len(report.faults)} faults, {report.left_out} entries left out, {report.changes.total} written",
@@ -210,7 +210,7 @@ def diff(
     )  # fmt: skip
     if report.faults:
         write_rows((fault.as_row() for fault in report.faults), FAULTS, format)
-        raise registry_invalid(report.faults)
+        raise registry_invalid(report.faults, listed=True)
     write_rows(report.differences, DIFFERENCES, format)
     return None
 
@@ -317,7 +317,10 @@ def list_(
     from keyacct.registry.editing import instant
     from keyacct.registry.listing import list_rows, listed_columns
 
-    columns = [_column(name) for name in listed_columns(what)]
+    names = listed_columns(what)
+    if format is Format.table:  # a table for the eye; the other formats hold every column
+        names = _SHORT.get(what, names)
+    columns = [_column(name) for name in names]
     workspace = open_workspace()
     at = instant(workspace, as_of) if as_of is not None else None
     write_rows(list_rows(workspace, what, where=where or (), as_of_ms=at), columns, format)
@@ -335,12 +338,37 @@ _NAMES = {
     "reading_side": Text("side", "示数侧"), "interval_min": Text("interval min", "间隔min"),
     "tariff_table": Text("tariff table", "时段表"), "season_from": Text("from", "季起"), "season_to": Text("to", "季止"),
     "day_type": Text("days", "日类"), "start": Text("start", "开始"), "end": Text("end", "结束"),
-    "period": Text("period", "时段"), "valid_from": Text("from", "生效"), "valid_to": Text("to", "失效"),
+    "period": Text("period", "时段"),
+    "service_address": Text("address", "用电地址"), "industry_code": Text("industry", "行业分类"),
+    "account_class": Text("class", "客户类别"), "critical_grade": Text("grade", "重要等级"),
+    "supply_station": Text("station", "供电所"), "running_capacity_kva": Text("running kVA", "运行容量kVA"),
+    "annual_energy_kwh": Text("annual kWh", "年用电量kWh"), "tariff_mode": Text("tariff mode", "电价方式"),
+    "contract_demand_kw": Text("contract demand kW", "合同需量kW"), "reading_day": Text("reading day", "抄表例日"),
+    "status": Text("status", "状态"), "substation": Text("substation", "变电站"), "busbar": Text("busbar", "母线"),
+    "supply_line": Text("line", "供电线路"), "line_kind": Text("kind", "线路性质"), "source": Text("source", "电源"),
+    "role": Text("role", "角色"), "capacity_kva": Text("capacity kVA", "容量kVA"),
+    "transformer": Text("transformer", "变压器"),
+    "rated_kva": Text("rated kVA", "额定容量kVA"), "terminal_no": Text("terminal", "采集终端"),
+    "contact": Text("contact", "联系人"), "mobile": Text("mobile", "手机"), "staff_no": Text("staff", "工号"),
+    "staff_name": Text("name", "姓名"), "desk_manager": Text("desk manager", "内勤经理"),
+    "field_manager": Text("field manager", "外勤经理"), "safety_load_kw": Text("safety load kW", "保安负荷kW"),
+    "shift_pattern": Text("shifts", "生产班次"), "rest_day": Text("rest day", "厂休日"),
+    "exchanged_at": Text("exchanged", "换表时间"), "reason": Text("reason", "原因"),
+    "price_table": Text("price table", "电价表"), "point_name": Text("name", "名称"), "valid_from": Text("from", "生效"), "valid_to": Text("to", "失效"),
 }  # fmt: skip
 
 
+_SHORT = {
+    "accounts": ("account_no", "account_name", "voltage_level_kv", "contract_capacity_kva", "pf_standard", "points"),
+    "points": ("point", "account_no", "kind", "meter", "wiring", "pt", "ct", "lower_v", "upper_v", "monitoring_class"),
+    "meters": ("meter_no", "point", "protocol", "address", "reading_side", "interval_min"),
+}
+_DECIMALS = {"voltage_level_kv": 2, "contract_capacity_kva": 0, "pf_standard": 2, "points": 0, "pt": 2, "ct": 2,
+             "lower_v": 1, "upper_v": 1, "interval_min": 0}  # fmt: skip
+
+
 def _column(name: str) -> Column:
-    return Column(name, _NAMES.get(name, Text(name, name)))
+    return Column(name, _NAMES.get(name, Text(name, name)), _DECIMALS.get(name))
 
 
 class Shown(StrEnum):

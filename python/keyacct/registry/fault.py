@@ -59,8 +59,8 @@ def in_order(faults: Iterable[Fault]) -> list[Fault]:
     )
 
 
-def registry_invalid(faults: list[Fault]) -> ConfigError:
-    """The error that says what is wrong; `faults` in order, at least one."""
+def registry_invalid(faults: list[Fault], *, listed: bool = False) -> ConfigError:
+    """The error that says what is wrong; `faults` in order, at least one. listed: they are shown elsewhere already."""
     several = len({fault.place.file for fault in faults}) > 1
     shown = [f"{fault.place.file}: {fault}" if several else str(fault) for fault in faults[:MAX_FAULTS_SHOWN]]
     if len(faults) > len(shown):
@@ -70,7 +70,9 @@ def registry_invalid(faults: list[Fault]) -> ConfigError:
     if first.row:
         where["row" if first.sheet else "line"] = first.row
     message = shown[0]
-    if len(faults) > 1:
+    if len(faults) > 1 and listed:
+        message = f"{len(faults)} faults, nothing was imported; the first: {shown[0]}"
+    elif len(faults) > 1:
         message = f"{len(faults)} faults, nothing was imported:\n  " + "\n  ".join(shown)
     return ConfigError("config.registry_invalid", message, hint="mend the entries named and import again", where=where)
 

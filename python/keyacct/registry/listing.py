@@ -17,7 +17,6 @@ from keyacct.model import civil
 from keyacct.registry.cells import INSTANT, cell_of_value
 from keyacct.registry.entities import BY_NAME, ENTITIES, TERMS
 from keyacct.registry.entity import Entity
-from keyacct.registry.parameters import require_account
 
 _HOLDS = "{0}.valid_from <= :at AND {0}.valid_to > :at"
 
@@ -211,6 +210,8 @@ def show_account(workspace: Workspace, account_no: str, *, as_of_ms: int | None 
     """One account: its own fields and terms as of a date (else now), and everything that ever held of it, its points
     and their meters. Raises ConfigError `config.registry_not_found`.
     """
+    from keyacct.registry.parameters import require_account  # brings Arrow, which a list does without
+
     at = clock.now_ms() if as_of_ms is None else as_of_ms
     zone = workspace.zone
     with open_database(workspace).read() as connection:
