@@ -354,7 +354,8 @@ _NAMES = {
     "field_manager": Text("field manager", "外勤经理"), "safety_load_kw": Text("safety load kW", "保安负荷kW"),
     "shift_pattern": Text("shifts", "生产班次"), "rest_day": Text("rest day", "厂休日"),
     "exchanged_at": Text("exchanged", "换表时间"), "reason": Text("reason", "原因"),
-    "price_table": Text("price table", "电价表"), "point_name": Text("name", "名称"), "valid_from": Text("from", "生效"), "valid_to": Text("to", "失效"),
+    "price_table": Text("price table", "电价表"), "point_name": Text("name", "名称"),
+    "valid_from": Text("from", "生效"), "valid_to": Text("to", "失效"),
 }  # fmt: skip
 
 
