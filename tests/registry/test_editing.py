@@ -152,7 +152,11 @@ def test_an_exchange_and_a_new_ratio_leave_last_march_as_it_was(workspace: Works
         new_readings={"import_kwh": "0"}, meter={"interval_min": "60"},
     )  # fmt: skip
     set_fields(workspace, "point_ratio", {"point": "P", "ct": "200/5"}, from_ms=exchange, reason="larger transformers")
-    assert before == [240.0]
+    exchange_meter(
+        workspace, "P", "NEW", at_ms=exchange, reason="age", old_readings={"import_kwh": "5005.25"},
+        new_readings={"import_kwh": "0"},
+    )  # fmt: skip
+    assert before == [240.0], "and the same exchange again changes nothing"
     assert load(workspace, Period.parse("2026-03-01")).total["energy_kwh"].to_pylist() == [240.0]
     assert load(workspace, Period.parse("2026-06-01")).total["energy_kwh"].to_pylist() == [240.0]
     readings = list(list_rows(workspace, "exchange_reading"))

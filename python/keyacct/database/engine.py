@@ -10,8 +10,15 @@ from keyacct.database.sqlite import ConstraintError, Database, errors_of, transl
 from keyacct.errors import ConfigError, WriteError
 
 __all__ = [
-    "REVISIONS", "ConstraintError", "Database", "create_database", "create_server_database", "open_database",
-    "schema_version", "translate",
+    "REVISIONS",
+    "ConstraintError",
+    "Database",
+    "bring_up",
+    "create_database",
+    "create_server_database",
+    "open_database",
+    "schema_version",
+    "translate",
 ]  # fmt: skip
 
 REVISIONS = ("0001", "0002")
@@ -32,7 +39,7 @@ def create_database(path: Path) -> Database:
             hint="choose a folder on a local disk", where={"file": str(path)},
         )  # fmt: skip
     database = Database(path)
-    _upgrade(database)
+    bring_up(database)
     return database
 
 
@@ -42,7 +49,7 @@ def create_server_database(address: DatabaseAddress) -> Database:
 
     database = PostgresDatabase(address, create_database)
     check_new(database)
-    _upgrade(database)
+    bring_up(database)
     return database
 
 
@@ -62,7 +69,7 @@ def open_database(workspace: Workspace) -> Database:
                 hint="use a newer keyacct",
                 where={"file": str(database.path)},
             )
-        _upgrade(database)
+        bring_up(database)
     return database
 
 
@@ -90,7 +97,8 @@ def _named(workspace: Workspace) -> Database:
     return Database(path)
 
 
-def _upgrade(database: Database) -> None:
+def bring_up(database: Database) -> None:
+    """Take every migration that is still due."""
     for revision in REVISIONS:
         with database.write() as connection:
             version = database.version(connection)  # again, now that nobody else can be at it

@@ -91,9 +91,15 @@ class PostgresDatabase(Database):
         return connection
 
     @contextlib.contextmanager
-    def _transaction(self, *statements: str) -> Iterator[sa.Connection]:
+    def _transaction(
+        self, *statements: str, before: Callable[[sa.Connection], None] | None = None
+    ) -> Iterator[sa.Connection]:
         with self._errors(), self._engine.connect() as connection:
             try:
+                if before is not None:
+                    connection.exec_driver_sql("BEGIN")
+                    before(connection)
+                    connection.exec_driver_sql("COMMIT")
                 for statement in statements:
                     connection.exec_driver_sql(statement)
                 yield connection
@@ -110,10 +116,16 @@ class PostgresDatabase(Database):
             yield connection
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """One transaction that commits at the end of the block, or not at all; writers take turns."""
+    def write(self, before: Callable[[sa.Connection], None] | None = None) -> Iterator[sa.Connection]:
+        """One transaction that commits at the end of the block, or not at all; writers take turns.
+
+        before: what is done on the connection while others may still write, such as filling temporary tables.
+        """
         with self._transaction(
-            "BEGIN", f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}", f"SELECT pg_advisory_xact_lock({WRITERS})"
+            "BEGIN",
+            f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}",
+            f"SELECT pg_advisory_xact_lock({WRITERS})",
+            before=before,
         ) as connection:
             yield connection
 

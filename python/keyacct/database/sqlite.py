@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +67,16 @@ class Database:
                 connection.exec_driver_sql("ROLLBACK")
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """One transaction that commits at the end of the block, or not at all. Keep network and file work out of it."""
+    def write(self, before: Callable[[sa.Connection], None] | None = None) -> Iterator[sa.Connection]:
+        """One transaction that commits at the end of the block, or not at all. Keep network and file work out of it.
+
+        before: what is done on the connection while others may still write, such as filling temporary tables.
+        """
         with self._errors(), self._engine.connect() as connection:
+            if before is not None:
+                connection.exec_driver_sql("BEGIN")
+                before(connection)
+                connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield connection

@@ -16,6 +16,9 @@ from keyacct.registry.values import format_instant, format_value
 
 PAGE_ROWS = 5000
 
+Rows = dict[str, dict[tuple[Any, ...], dict[str, Any]]]
+"""Per entity: key → row."""
+
 
 def format_entry(entity: Entity, row: Mapping[str, Any], zone: zoneinfo.ZoneInfo) -> str:
     """One `[[entity]]` entry; what is empty is left out."""
@@ -38,6 +41,16 @@ def stored_rows(connection: sa.Connection, entity: Entity) -> Iterator[dict[str,
     while page := found.fetchmany(PAGE_ROWS):
         for row in page:
             yield dict(row)
+
+
+def read_rows(connection: sa.Connection) -> Rows:
+    """Every row of the registry in memory, by entity and key: for an office's reports, not for a province."""
+    return {
+        entity.name: {
+            tuple(row[name] for name in entity.full_key): row for row in stored_rows(connection, entity)
+        }
+        for entity in ENTITIES
+    }  # fmt: skip
 
 
 def toml_parts(connection: sa.Connection, zone: zoneinfo.ZoneInfo) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,6 +27,8 @@ Given = Mapping[str, str]
 """Fields as a person writes them."""
 
 HERE = Place("command line")
+
+Rows = list[tuple[Entity, dict[str, Any]]]
 
 
 def find_entity(name: str) -> Entity:
@@ -76,13 +78,12 @@ def instant(workspace: Workspace, text: str) -> int:
         raise UsageError("usage.invalid", str(error)) from None
 
 
-def _rows_of(workspace: Workspace, entity: Entity, key: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _rows_of(connection: sa.Connection, entity: Entity, key: Mapping[str, Any]) -> list[dict[str, Any]]:
     conditions = [entity.table.c[name] == key[name] for name in entity.key]
     query = sa.select(entity.table).where(*conditions)
     if entity.dated:
         query = query.order_by(entity.table.c.valid_from)
-    with open_database(workspace).read() as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def _key(workspace: Workspace, entity: Entity, given: Given) -> dict[str, Any]:
@@ -113,22 +114,26 @@ def set_fields(
     """
     entity = find_entity(name)
     key, values = _key(workspace, entity, given), _parse(workspace, entity, given)
-    rows = _rows_of(workspace, entity, key)
-    if not entity.dated:
-        if from_ms is not None:
-            raise UsageError("usage.invalid", f"{name} is not dated, it takes no --from")
-        if not rows:
-            raise _absent(entity, key)
-        return _import(workspace, "registry.set", [(entity, rows[0] | values)], reason, dry_run)
-    if from_ms is None:
+    if entity.dated and from_ms is None:
         raise UsageError("usage.invalid", f"{name} is dated: say from when with --from DATE")
-    holding = next((row for row in rows if row["valid_from"] <= from_ms < row["valid_to"]), None)
-    if holding is None:
-        raise _absent(entity, key, f" at {format_instant(from_ms, workspace.zone)}")
-    changed = [(entity, holding | values | {"valid_from": from_ms})]
-    if holding["valid_from"] < from_ms:
-        changed.insert(0, (entity, holding | {"valid_to": from_ms}))
-    return _import(workspace, "registry.set", changed, reason, dry_run)
+    if not entity.dated and from_ms is not None:
+        raise UsageError("usage.invalid", f"{name} is not dated, it takes no --from")
+
+    def build(connection: sa.Connection) -> Rows:
+        rows = _rows_of(connection, entity, key)
+        if from_ms is None:
+            if not rows:
+                raise _absent(entity, key)
+            return [(entity, rows[0] | values)]
+        holding = next((row for row in rows if row["valid_from"] <= from_ms < row["valid_to"]), None)
+        if holding is None:
+            raise _absent(entity, key, f" at {format_instant(from_ms, workspace.zone)}")
+        changed = [(entity, holding | values | {"valid_from": from_ms})]
+        if holding["valid_from"] < from_ms:
+            changed.insert(0, (entity, holding | {"valid_to": from_ms}))
+        return changed
+
+    return _import(workspace, "registry.set", build, reason, dry_run)
 
 
 def add_entry(
@@ -153,13 +158,17 @@ def add_entry(
             raise UsageError("usage.invalid", "--to is not after --from")
     elif from_ms is not None or to_ms is not None:
         raise UsageError("usage.invalid", f"{name} is not dated, it takes no --from and no --to")
-    there = _rows_of(workspace, entity, row)
-    if any(all(other[part] == row[part] for part in entity.full_key) for other in there):
-        raise ConfigError(
-            "config.registry_invalid", f"this {name} is in the registry already",
-            hint=f"change it with `keyacct registry set {name}`",
-        )  # fmt: skip
-    return _import(workspace, "registry.add", [(entity, row)], reason, dry_run)
+
+    def build(connection: sa.Connection) -> Rows:
+        there = _rows_of(connection, entity, row)
+        if any(all(other[part] == row[part] for part in entity.full_key) for other in there):
+            raise ConfigError(
+                "config.registry_invalid", f"this {name} is in the registry already",
+                hint=f"change it with `keyacct registry set {name}`",
+            )  # fmt: skip
+        return [(entity, row)]
+
+    return _import(workspace, "registry.add", build, reason, dry_run)
 
 
 def end_entry(
@@ -170,11 +179,15 @@ def end_entry(
     key = _key(workspace, entity, given)
     if not entity.dated:
         raise UsageError("usage.invalid", f"{name} is not dated: end what refers to it instead")
-    rows = _rows_of(workspace, entity, key)
-    holding = next((row for row in rows if row["valid_from"] < at_ms <= row["valid_to"]), None)
-    if holding is None:
-        raise _absent(entity, key, f" before {format_instant(at_ms, workspace.zone)}")
-    return _import(workspace, "registry.end", [(entity, holding | {"valid_to": at_ms})], reason, dry_run)
+
+    def build(connection: sa.Connection) -> Rows:
+        rows = _rows_of(connection, entity, key)
+        holding = next((row for row in rows if row["valid_from"] < at_ms <= row["valid_to"]), None)
+        if holding is None:
+            raise _absent(entity, key, f" before {format_instant(at_ms, workspace.zone)}")
+        return [(entity, holding | {"valid_to": at_ms})]
+
+    return _import(workspace, "registry.end", build, reason, dry_run)
 
 
 def exchange_meter(
@@ -187,54 +200,67 @@ def exchange_meter(
     made where the registry does not know it. What changed, and the number of the old meter. Raises UsageError,
     ConfigError.
     """
-    with open_database(workspace).read() as connection:
-        fitted = BY_NAME["meter_point"].table
-        query = sa.select(fitted).where(
-            fitted.c.point == point, fitted.c.valid_from < at_ms, fitted.c.valid_to >= at_ms
-        )
-        old = connection.execute(query).mappings().first()
-        table = BY_NAME["meter"].table
-        known = connection.execute(sa.select(table).where(table.c.meter_no == new_meter_no)).mappings().first()
-    if old is None:
-        raise ConfigError(
-            "config.registry_not_found",
-            f"there is no meter at point {point} before {format_instant(at_ms, workspace.zone)}",
-            hint="see `keyacct registry list points`; a first meter is added with `keyacct registry add meter_point`",
-        )  # fmt: skip
-    rows: list[tuple[Entity, dict[str, Any]]] = []
-    if known is None or meter:
-        entity = BY_NAME["meter"]
-        start = dict(known) if known is not None else {field.name: field.default for field in entity.fields}
-        if known is None:
-            start["interval_min"] = workspace.settings.samples.interval_min
-        rows.append((entity, start | _parse(workspace, entity, {**(meter or {}), "meter_no": new_meter_no})))
-    entity = BY_NAME["meter_point"]
-    rows.append((entity, dict(old) | {"valid_to": at_ms}))
-    rows.append((entity, dict(old) | {"meter_no": new_meter_no, "valid_from": at_ms}))
-    exchange = {
-        "point": point, "exchanged_at": at_ms, "old_meter_no": old["meter_no"], "new_meter_no": new_meter_no,
-        "reason": reason, "staff_no": staff_no or None,
-    }  # fmt: skip
-    rows.append((BY_NAME["meter_exchange"], exchange))
-    entity = BY_NAME["exchange_reading"]
-    for meter_no, readings in ((str(old["meter_no"]), old_readings), (new_meter_no, new_readings)):
-        if readings:
-            row = {field.name: field.default for field in entity.fields} | _parse(workspace, entity, readings)
-            rows.append((entity, row | {"point": point, "exchanged_at": at_ms, "meter_no": meter_no}))
-    return _import(workspace, "registry.exchange_meter", rows, reason, dry_run), str(old["meter_no"])
+    old_meters: list[str] = []
+
+    def build(connection: sa.Connection) -> Rows:
+        fitted, meters = BY_NAME["meter_point"], BY_NAME["meter"]
+        table = fitted.table
+        here = sa.select(table).where(table.c.point == point).order_by(table.c.valid_from)
+        at_point = [dict(row) for row in connection.execute(here).mappings()]
+        old = next((row for row in at_point if row["valid_from"] < at_ms <= row["valid_to"]), None)
+        if old is None:
+            raise ConfigError(
+                "config.registry_not_found",
+                f"there is no meter at point {point} before {format_instant(at_ms, workspace.zone)}",
+                hint="see `keyacct registry list points`; a first meter is added with `keyacct registry add meter_point`",
+            )  # fmt: skip
+        rows: Rows = []
+        known = _rows_of(connection, meters, {"meter_no": new_meter_no})
+        if not known or meter:
+            start = known[0] if known else {field.name: field.default for field in meters.fields}
+            if not known:
+                start["interval_min"] = workspace.settings.samples.interval_min
+            rows.append((meters, start | _parse(workspace, meters, {**(meter or {}), "meter_no": new_meter_no})))
+        until = old["valid_to"]
+        if until == at_ms:  # ended before: the new one stays as it is there, or until the next one
+            later = [row for row in at_point if row["valid_from"] >= at_ms]
+            same = [row for row in later if row["valid_from"] == at_ms and row["meter_no"] == new_meter_no]
+            until = same[0]["valid_to"] if same else min((row["valid_from"] for row in later), default=END_MS)
+        rows.append((fitted, old | {"valid_to": at_ms}))
+        rows.append((fitted, old | {"meter_no": new_meter_no, "valid_from": at_ms, "valid_to": until}))
+        exchange = {
+            "point": point, "exchanged_at": at_ms, "old_meter_no": old["meter_no"], "new_meter_no": new_meter_no,
+            "reason": reason, "staff_no": staff_no or None,
+        }  # fmt: skip
+        rows.append((BY_NAME["meter_exchange"], exchange))
+        readings_of = BY_NAME["exchange_reading"]
+        for meter_no, readings in ((str(old["meter_no"]), old_readings), (new_meter_no, new_readings)):
+            if readings:
+                row = {field.name: field.default for field in readings_of.fields}
+                row |= _parse(workspace, readings_of, readings)
+                rows.append((readings_of, row | {"point": point, "exchanged_at": at_ms, "meter_no": meter_no}))
+        old_meters.append(str(old["meter_no"]))
+        return rows
+
+    return _import(workspace, "registry.exchange_meter", build, reason, dry_run), old_meters[0]
 
 
 def _import(
-    workspace: Workspace, action: str, rows: Sequence[tuple[Entity, dict[str, Any]]], reason: str, dry_run: bool
+    workspace: Workspace, action: str, build: Callable[[sa.Connection], Rows], reason: str, dry_run: bool
 ) -> Changes:
     if not reason.strip():
         raise UsageError("usage.invalid", "a change needs its reason: --reason TEXT")
-    for entity, row in rows:
-        if entity.check is not None and (message := entity.check(row)) is not None:
-            raise UsageError("usage.invalid", message)
+
+    def placed(connection: sa.Connection) -> list[tuple[Entity, dict[str, Any], Place]]:
+        rows = build(connection)
+        for entity, row in rows:
+            if entity.check is not None and (message := entity.check(row)) is not None:
+                raise UsageError("usage.invalid", message)
+        return [(entity, row, HERE) for entity, row in rows]
+
     report = import_rows(
         workspace,
-        [(entity, row, HERE) for entity, row in rows],
+        placed,
         action=action,
         body={"reason": reason},
         dry_run=dry_run,

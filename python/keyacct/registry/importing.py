@@ -112,9 +112,15 @@ def import_documents(
         )
     database = open_database(workspace)
     report = ImportReport()
-    with _transaction(database) as connection:
-        staging = Staging(connection, replace=replace)
-        names = _stage(staging, workspace, documents, report)
+    names: list[dict[str, str]] = []
+    stages: list[Staging] = []
+
+    def read_in(connection: sa.Connection) -> None:
+        stages.append(Staging(connection, replace=replace))
+        names.extend(_stage(stages[0], workspace, documents, report))
+
+    with _transaction(database, read_in):
+        staging = stages[0]
         _judge(staging, workspace, report, partial=partial)
         if differences and (not report.faults or partial):
             report.differences = list(list_changes(staging, workspace.zone))
@@ -125,15 +131,18 @@ def import_documents(
 
 
 def import_rows(
-    workspace: Workspace, rows: Iterable[tuple[Entity, dict[str, Any], Place]], *, action: str, body: dict[str, Any],
-    dry_run: bool = False,
+    workspace: Workspace, build: Callable[[sa.Connection], Iterable[tuple[Entity, dict[str, Any], Place]]], *,
+    action: str, body: dict[str, Any], dry_run: bool = False,
 ) -> ImportReport:  # fmt: skip
-    """Bring parsed rows into the registry under the rules of an import; the audit row says what each became."""
+    """Bring rows into the registry under the rules of an import; the audit row says what each became.
+
+    build: makes the rows from what the registry holds, within the write transaction.
+    """
     database = open_database(workspace)
     report = ImportReport()
     with _transaction(database) as connection:
         staging = Staging(connection, replace=False)
-        for entity, row, place in rows:
+        for entity, row, place in build(connection):
             staging.add(entity, row, place)
         staging.finish()
         _judge(staging, workspace, report, partial=False)
@@ -147,9 +156,9 @@ def import_rows(
 
 
 @contextlib.contextmanager
-def _transaction(database: Database) -> Iterator[sa.Connection]:
+def _transaction(database: Database, before: Callable[[sa.Connection], None] | None = None) -> Iterator[sa.Connection]:
     try:
-        with database.write() as connection:
+        with database.write(before) as connection:
             yield connection
     except _UndoError:
         pass
@@ -175,7 +184,6 @@ def _settle(
     changes = report.changes
     given = {name: {k: v for k, v in getattr(changes, name).items() if v} for name in ("added", "changed", "removed")}
     audit.append(staging.connection, action, {**body, **given})
-    staging.drop()
     report.written = True
 
 

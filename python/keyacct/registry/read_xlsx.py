@@ -22,7 +22,8 @@ MAX_BYTES = 512 << 20
 MAX_RATIO = 200
 MAX_MEMBERS = 1000
 _CHUNK = 1 << 20
-_FORMULA = re.compile(rb'<c\b[^>]*?\br="([A-Z]{1,3}\d{1,7})"[^>]*>\s*<f\b')
+_FORMULA = re.compile(rb"""<(?:\w+:)?c\b[^>]*?\br=["']([A-Z]{1,3}\d{1,7})["'][^>]*>\s*<(?:\w+:)?f\b""")
+_BARE_FORMULA = re.compile(rb"<(?:\w+:)?f[\s>/]")
 _DOCTYPE = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
 
 
@@ -80,6 +81,8 @@ def _scan_part(container: zipfile.ZipFile, member: zipfile.ZipInfo, file: str) -
                 raise _refuse(file, f"{member.filename} declares a document type", "save it again as .xlsx")
             if sheet:
                 found |= dict.fromkeys(match[1].decode() for match in _FORMULA.finditer(text))
+                if not found and _BARE_FORMULA.search(text):
+                    found["A1"] = None  # a sheet that does not number its cells
             kept = text[-400:]
     return list(found)
 

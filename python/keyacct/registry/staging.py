@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from keyacct.registry.entities import BY_NAME, ENTITIES
+from keyacct.registry.entities import ENTITIES
 from keyacct.registry.entity import Entity
 from keyacct.registry.fault import Place
 
@@ -80,20 +80,13 @@ class Staging:
             columns = [f"{field.name} {_TYPES.get(field.kind, 'INTEGER')}" for field in entity.fields]
             columns += ["valid_from INTEGER", "valid_to INTEGER"] if entity.dated else []
             columns += ["n_ INTEGER", "file_ TEXT", "sheet_ TEXT", "row_ INTEGER", "entry_ TEXT"]
-            end = " ON COMMIT DROP" if self._postgres else ""
-            self._execute(f"CREATE TEMPORARY TABLE {staged(entity)} ({', '.join(columns)}){end}")
+            self._execute(f"CREATE TEMPORARY TABLE {staged(entity)} ({', '.join(columns)})")
             table_columns = [sa.column(c.name, c.type) for c in entity.table.columns]
             place = [sa.column(n, sa.BigInteger if n in ("n_", "row_") else sa.Text) for n in PLACE]
             self._tables[entity.name] = sa.table(staged(entity), *table_columns, *place)
         if page := self._pages[entity.name]:
             self.connection.execute(sa.insert(self._tables[entity.name]), page)
             page.clear()
-
-    def drop(self) -> None:
-        """Remove the temporary tables (SQLite keeps them until the connection ends)."""
-        for name in list(self._tables):
-            self._execute(f"DROP TABLE {staged(BY_NAME[name])}")
-        self._tables.clear()
 
     def _execute(self, statement: str) -> None:
         self.connection.execute(sa.text(statement))

@@ -26,6 +26,8 @@ def parse_instant(value: object, zone: zoneinfo.ZoneInfo) -> int:
             value = dt.date.fromisoformat(value) if len(value) == 10 else dt.datetime.fromisoformat(value)
         except ValueError:
             raise ValueError(f"{value!r} is no date, write for example 2026-07-01") from None
+    if isinstance(value, dt.date) and not 1900 <= value.year <= 2200:
+        raise ValueError(f"{value} is not between the years 1900 and 2200")
     if isinstance(value, dt.datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=zone)
         return round(aware.timestamp() * 1000)
