@@ -24,6 +24,7 @@ from pathlib import Path
 import frames as frame_stream
 import pyarrow.parquet as pq
 import samples
+from registry import print_registry
 
 from keyacct import _core, decode
 
@@ -162,6 +163,7 @@ def main() -> None:
         rows = bench_frames(folder, choice.frames, choice.turns) + bench_statistics(folder, choice.meters, choice.turns)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    rows += print_registry()
     if choice.json:
         document = {"at": dt.datetime.now(dt.UTC).isoformat(), "machine": machine, "rows": rows}
         choice.json.write_text(json.dumps(document, indent=2))
