@@ -97,6 +97,20 @@ class DemandSettings(_Section):
     )
 
 
+class AuditSettings(_Section):
+    """`[audit]`: the chain of everything that was changed."""
+
+    operator: str = Field(
+        "",
+        max_length=120,
+        description="operator of the rows where KEYACCT_OPERATOR names none (else the system's user)",
+    )
+    anchor: str = Field(
+        "",
+        description="file outside the workspace that is told of every new head of the chain, so that a cut end shows",
+    )
+
+
 class Settings(_Section):
     """The settings tree of one workspace."""
 
@@ -105,6 +119,7 @@ class Settings(_Section):
     voltage: VoltageSettings = VoltageSettings.model_construct()
     power_factor: PowerFactorSettings = PowerFactorSettings.model_construct()
     demand: DemandSettings = DemandSettings.model_construct()
+    audit: AuditSettings = AuditSettings.model_construct()
 
 
 @dataclass(frozen=True)

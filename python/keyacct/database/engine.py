@@ -14,9 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from keyacct.config import Workspace
+from keyacct.database import audit
 from keyacct.errors import ConfigError, KeyacctError, WriteError
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every migration in order; the last is the present form."""
 
 BUSY_TIMEOUT_MS = 30_000
@@ -25,8 +26,9 @@ BUSY_TIMEOUT_MS = 30_000
 class Database:
     """The open database of a workspace. One connection per transaction, so it may be shared by threads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, writer: audit.Writer | None = None) -> None:
         self.path = path
+        self.writer = writer or audit.Writer()
         self._engine = sa.create_engine(
             "sqlite://", creator=self._connect, poolclass=NullPool, isolation_level="AUTOCOMMIT"
         )
@@ -70,10 +72,12 @@ class Database:
     def write(self) -> Iterator[sa.Connection]:
         """One transaction that commits at the end of the block, or not at all. Keep network and file work out of it."""
         with _errors(self.path), self._engine.connect() as connection:
+            audit.introduce(connection, self.writer)
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield connection
                 connection.exec_driver_sql("COMMIT")
+                audit.committed(connection)
             except BaseException:
                 with contextlib.suppress(Exception):  # SQLite may have rolled back by itself (disk full)
                     connection.exec_driver_sql("ROLLBACK")
@@ -138,7 +142,7 @@ def open_database(workspace: Workspace) -> Database:
             hint=f"restore register.db from a backup, or make a new workspace with `keyacct init {workspace.root}`",
             where={"file": str(path)},
         )
-    database = Database(path)
+    database = Database(path, audit_writer(workspace))
     with database.read() as connection:
         version = _version(connection)
     if version != REVISIONS[-1]:
@@ -151,6 +155,12 @@ def open_database(workspace: Workspace) -> Database:
             )
         _upgrade(database)
     return database
+
+
+def audit_writer(workspace: Workspace) -> audit.Writer:
+    """Who writes the audit rows of a workspace, and its anchor: as its settings say."""
+    settings = workspace.settings.audit
+    return audit.Writer(settings.operator or None, workspace.root / settings.anchor if settings.anchor else None)
 
 
 def _upgrade(database: Database) -> None:
