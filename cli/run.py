@@ -35,6 +35,8 @@ COMMANDS: dict[str, tuple[str, Text]] = {
     "load": ("load", Text("Load, demand and energy", "负荷、需量与电量")),
     "report": ("report", Text("Reports of accounts as Excel, HTML, CSV", "客户报表 (Excel、HTML、CSV)")),
     "audit": ("audit", Text("Who changed what; the chain and its check", "审计链: 谁改了什么, 及其校验")),
+    "backup": ("backup", Text("Backups: take, check, list; when one is due", "备份: 执行、校验、列表、到期")),
+    "restore": ("restore", Text("Bring a backup back into an empty folder", "把备份恢复到空目录")),
     "config": ("config", Text("Settings of the workspace", "工作区设置")),
     "doctor": ("doctor", Text("Check the workspace and this installation", "检查工作区与安装环境")),
     "shed": ("shed", Text("Orderly power use: plan, and check a plan", "有序用电: 编制方案与校核方案")),

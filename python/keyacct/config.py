@@ -111,6 +111,20 @@ class AuditSettings(_Section):
     )
 
 
+class BackupSettings(_Section):
+    """`[backup]`: where backups go, how often, how many are kept."""
+
+    folder: str = Field("", description="folder of the backups, best on another disk (else --to)")
+    every_hours: int = Field(24, ge=1, le=8760, description="`backup --due` takes one after so many hours [D]")
+    remind_after_hours: int = Field(
+        48, ge=1, le=8760, description="without a backup for so long the operator is reminded, S0 §2.5.7.1 [D]"
+    )
+    keep: int = Field(14, ge=1, le=1000, description="`backup --due` keeps so many backups [D]")
+    also: tuple[str, ...] = Field(
+        ("templates",), description="further files and folders of the workspace that are backed up", strict=False
+    )
+
+
 class Settings(_Section):
     """The settings tree of one workspace."""
 
@@ -120,6 +134,7 @@ class Settings(_Section):
     power_factor: PowerFactorSettings = PowerFactorSettings.model_construct()
     demand: DemandSettings = DemandSettings.model_construct()
     audit: AuditSettings = AuditSettings.model_construct()
+    backup: BackupSettings = BackupSettings.model_construct()
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,10 @@ class Database:
             ]
         return [line for line in found if line != "ok"]
 
+    def bring_up(self) -> None:
+        """Take every migration that is still due."""
+        _upgrade(self)
+
     def backup_to(self, target: Path) -> None:
         """A consistent copy of the database at `target`, taken while others may write."""
         with (
