@@ -118,12 +118,13 @@ def _write(workspace: Workspace, snapshot: Snapshot, place: Path, *, full: bool)
         _check_room(target.place, snapshot, earlier, linking=isinstance(target, FolderTarget))
         entries = [target.add(DATABASE, snapshot.database), *_settings(workspace, target)]
         crash_point("backup-2")
-        linked = 0
+        linked = linked_bytes = 0
         for number, segment in enumerate(snapshot.segments):
             entry, was_linked, problem = _segment(snapshot, target, segment, earlier.get(segment.sha256))
             entries += [entry] if entry is not None else []
             problems += [Problem(segment.path, problem)] if problem else []
             linked += was_linked
+            linked_bytes += segment.bytes * was_linked
             if number == len(snapshot.segments) // 2:
                 crash_point("backup-3")
         manifest = Manifest(
@@ -139,17 +140,11 @@ def _write(workspace: Workspace, snapshot: Snapshot, place: Path, *, full: bool)
         target.discard()
         raise
     crash_point("backup-5")
-    result = TakenBackup(
-        path, manifest, linked, sum(e.bytes for e in entries) - _linked_bytes(manifest, snapshot, earlier, linked)
-    )
+    result = TakenBackup(path, manifest, linked, manifest.total_bytes - linked_bytes)
     result.same_disk = _device(path) == _device(workspace.root)
     _record(workspace, result, hashlib.sha256(document).hexdigest())
     crash_point("backup-6")
     return result
-
-
-def _linked_bytes(manifest: Manifest, snapshot: Snapshot, earlier: dict[str, Path], linked: int) -> int:
-    return sum(s.bytes for s in snapshot.segments if s.sha256 in earlier) if linked else 0
 
 
 def _stem(branch: str, taken_at: int) -> str:
