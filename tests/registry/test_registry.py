@@ -17,7 +17,7 @@ from keyacct.database.tables import point_ratio
 from keyacct.errors import ConfigError, InputError
 from keyacct.model import midnight_ms
 from keyacct.registry.document import export_registry
-from keyacct.registry.entities import check_voltage_limit
+from keyacct.registry.entity_checks import check_voltage_limit
 from keyacct.registry.importing import import_registry
 from keyacct.registry.parameters import point_parameters, tariff_slots
 from keyacct.workflow.workspace import init_workspace
@@ -134,7 +134,7 @@ def test_the_same_file_again_changes_nothing(workspace: Workspace) -> None:
     again = import_registry(workspace, BASE)
     with open_database(workspace).read() as connection:
         assert audit.verify(connection) == before
-    assert (first.total, again.total) == (15, 0)
+    assert (first.total, again.total) == (16, 0)
 
 
 def test_the_demo_registry_is_good(workspace: Workspace) -> None:
@@ -302,7 +302,7 @@ def test_replace_removes_what_the_file_leaves_out(workspace: Workspace) -> None:
 
 
 def test_a_dry_run_writes_nothing(workspace: Workspace) -> None:
-    assert import_registry(workspace, BASE, dry_run=True).total == 15
+    assert import_registry(workspace, BASE, dry_run=True).total == 16
     assert export_registry(workspace) == ""
 
 

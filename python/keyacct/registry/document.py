@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from keyacct.config import Workspace
 from keyacct.database.engine import open_database
-from keyacct.registry.entities import ENTITIES, Entity
+from keyacct.registry.entities import ENTITIES
+from keyacct.registry.entity import Entity
 from keyacct.registry.values import format_instant, format_value
 
 Rows = dict[str, dict[tuple[Any, ...], dict[str, Any]]]
@@ -31,7 +32,7 @@ def format_entry(entity: Entity, row: Mapping[str, Any], zone: zoneinfo.ZoneInfo
     lines = [f"[[{entity.name}]]"]
     for field in entity.fields:
         if row[field.name] is not None:
-            lines.append(f"{field.name} = {format_value(field, row[field.name])}")
+            lines.append(f"{field.name} = {format_value(field, row[field.name], zone)}")
     if entity.dated:
         for name in ("valid_from", "valid_to"):
             text = format_instant(row[name], zone)

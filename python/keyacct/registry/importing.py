@@ -21,8 +21,9 @@ from keyacct.database.engine import open_database
 from keyacct.database.tables import BEGINNING_MS, END_MS
 from keyacct.errors import ConfigError, InputError
 from keyacct.registry.document import Rows, read_rows
-from keyacct.registry.entities import BY_NAME, ENTITIES, Entity
-from keyacct.registry.values import format_instant, parse_instant, parse_value
+from keyacct.registry.entities import BY_NAME, ENTITIES, TERMS
+from keyacct.registry.entity import Entity
+from keyacct.registry.values import format_instant, parse_instant, parse_value, ratio_parts
 
 MAX_FAULTS_SHOWN = 50
 
@@ -154,6 +155,12 @@ def _parse(
         for number, entry in enumerate(listed):
             line = heads[number] if len(heads) == len(listed) else 0
             place = f"[[{name}]] {number + 1}"
+            if name == "account" and (terms := {key: entry.pop(key) for key in TERMS if key in entry}):
+                held = _entry(BY_NAME["account_terms"], {"account_no": entry.get("account_no"), **terms}, line, place,
+                              workspace, faults)  # fmt: skip
+                if held is not None:
+                    rows["account_terms"][held["account_no"], held["valid_from"]] = held
+                    lines["account_terms", (held["account_no"], held["valid_from"])] = (line, place)
             row = _entry(entity, entry, line, place, workspace, faults)
             if row is None:
                 continue
@@ -177,6 +184,9 @@ def _entry(
             near = difflib.get_close_matches(name, known, n=1)
             advice = f", did you mean {near[0]}?" if near else f", known are {', '.join(known)}"
             faults.append(Fault(line, place, f"unknown key {name}{advice}"))
+    for name, unit in (("pt", "v"), ("ct", "a")):  # "500/5" also tells the nameplate
+        if entity.name == "point_ratio" and (parts := ratio_parts(entry.get(name))):
+            entry = {f"{name}_primary_{unit}": parts[0], f"{name}_secondary_{unit}": parts[1], **entry}
     row: dict[str, Any] = {}
     for wanted in entity.fields:
         if wanted.name not in entry:
@@ -188,7 +198,7 @@ def _entry(
             row[wanted.name] = default
             continue
         try:
-            row[wanted.name] = parse_value(wanted, entry[wanted.name])
+            row[wanted.name] = parse_value(wanted, entry[wanted.name], workspace.zone)
         except ValueError as error:
             faults.append(Fault(line, place, f"{wanted.name}: {error}"))
     if entity.dated:
@@ -223,7 +233,7 @@ def _check(
                 continue
             target = rows[wanted.refers]
             for key, row in own.items():
-                if (row[wanted.name],) not in target:
+                if row[wanted.name] is not None and (row[wanted.name],) not in target:
                     near = difflib.get_close_matches(row[wanted.name], [k[0] for k in target], n=1)
                     advice = f", did you mean {near[0]}?" if near else ""
                     yield Fault(*at(entity.name, key), f"there is no {wanted.refers} {row[wanted.name]}{advice}")
@@ -239,7 +249,31 @@ def _check(
                         # Name the entry of the file, where only one of the two is in it.
                         key = next((key for key in keys if (entity.name, key) in lines), keys[0])
                         yield Fault(*at(entity.name, key), _overlap(first, second, columns, zone))
+        yield from _check_tree(entity, own, at)
     yield from _check_tariffs(rows, at)
+    for key in rows["exchange_reading"]:
+        if key[:2] not in rows["meter_exchange"]:
+            yield Fault(*at("exchange_reading", key), "there is no meter_exchange of this point at this time")
+
+
+def _check_tree(entity: Entity, rows: Mapping[tuple[Any, ...], Mapping[str, Any]], at: _PlaceOf) -> Iterator[Fault]:
+    """Entries that name each other in a circle, or a source that stands in for one which is not there."""
+    if entity.tree is None:
+        return
+    name, scope = entity.tree
+    own = entity.key[-1]
+    above = {(*(row[s] for s in scope), row[own]): row[name] for row in rows.values()}
+    for key, row in rows.items():
+        group, here = tuple(row[s] for s in scope), row[name]
+        if here is not None and not entity.field(name).refers and (*group, here) not in above:  # type: ignore[union-attr]
+            yield Fault(*at(entity.name, key), f"{name}: there is no {entity.name} {here} of this {' '.join(scope)}")
+        seen = [row[own]]
+        while here is not None and here not in seen:
+            seen.append(here)
+            here = above.get((*group, here))
+        if here == row[own]:
+            circle = " → ".join([*seen, here])
+            yield Fault(*at(entity.name, key), f"{name} leads in a circle: {circle}")
 
 
 def _overlap(

@@ -12,6 +12,7 @@ from keyacct.database import tables
 from keyacct.database.engine import open_database
 from keyacct.model import civil
 from keyacct.registry.document import read_rows
+from keyacct.registry.entities import TERMS
 from keyacct.registry.parameters import POINT_PARAMETERS, point_parameters, require_account, tariff_slots
 from keyacct.registry.values import format_instant
 
@@ -30,8 +31,16 @@ def list_accounts(workspace: Workspace) -> list[dict[str, Any]]:
         for row in rows["account_pf_standard"].values()
         if row["valid_from"] <= now < row["valid_to"]
     }
+    terms = {
+        row["account_no"]: row for row in rows["account_terms"].values() if row["valid_from"] <= now < row["valid_to"]
+    }
     return [
-        {**row, "pf_standard": standards.get(row["account_no"]), "points": counts.get(row["account_no"], 0)}
+        {
+            **row,
+            **{name: terms.get(row["account_no"], {}).get(name) for name in TERMS},
+            "pf_standard": standards.get(row["account_no"]),
+            "points": counts.get(row["account_no"], 0),
+        }
         for _, row in sorted(rows["account"].items())
     ]
 
@@ -88,18 +97,27 @@ def show_account(workspace: Workspace, account_no: str) -> dict[str, Any]:
 
     def dated(row: dict[str, Any]) -> dict[str, Any]:
         return {
-            name: format_instant(value, zone) if name in ("valid_from", "valid_to") else value
+            name: format_instant(value, zone) if name in ("valid_from", "valid_to", "exchanged_at") else value
             for name, value in row.items()
         }
 
     points = {row["point"] for row in rows["point_account"].values() if row["account_no"] == account_no}
     meters = {row["meter_no"] for row in rows["meter_point"].values() if row["point"] in points}
     result: dict[str, Any] = dict(rows["account"][account_no,])
-    for name in ("account_pf_standard", "account_tariff", "point_account"):
+    now = clock.now_ms()
+    for row in rows["account_terms"].values():
+        if row["account_no"] == account_no and row["valid_from"] <= now < row["valid_to"]:
+            result |= {name: row[name] for name in TERMS}
+    for name in (
+        "account_terms", "account_pf_standard", "account_tariff", "account_price", "account_manager", "account_label",
+        "contact", "production_profile", "safety_data", "service_record", "source", "transformer_state",
+        "terminal_site", "point_account",
+    ):  # fmt: skip
         result[name] = [dated(r) for _, r in sorted(rows[name].items()) if r["account_no"] == account_no]
-    for name in ("point", "point_supply", "point_ratio", "voltage_limit", "point_tariff", "meter_point"):
+    for name in ("point", "point_supply", "point_ratio", "voltage_limit", "point_tariff", "meter_point", "meter_exchange",
+                 "exchange_reading"):  # fmt: skip
         result[name] = [dated(row) for _, row in sorted(rows[name].items()) if row["point"] in points]
-    for name in ("meter", "device"):
+    for name in ("meter", "meter_setting", "device"):
         result[name] = [dated(row) for _, row in sorted(rows[name].items()) if row["meter_no"] in meters]
     result["as_of"] = civil(clock.now_ms(), zone)
     return result

@@ -12,7 +12,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from keyacct.config import Workspace
-from keyacct.database import tables
+from keyacct.database import registry_tables, tables
 from keyacct.database.engine import open_database
 from keyacct.errors import ConfigError
 
@@ -113,6 +113,8 @@ def point_parameters(workspace: Workspace, from_ms: int, to_ms: int, accounts: S
         fitted, owner = tracks(tables.meter_point, "point"), tracks(tables.point_account, "point")
         ratio, limit = tracks(tables.point_ratio, "point"), tracks(tables.voltage_limit, "point")
         supply, own_tariff = tracks(tables.point_supply, "point"), tracks(tables.point_tariff, "point")
+        terms = tracks(registry_tables.account_terms, "account_no")
+        setting = tracks(registry_tables.meter_setting, "meter_no")
         standard = tracks(tables.account_pf_standard, "account_no")
         tariff = tracks(tables.account_tariff, "account_no")
     wanted = set(accounts) if accounts is not None else None
@@ -127,8 +129,11 @@ def point_parameters(workspace: Workspace, from_ms: int, to_ms: int, accounts: S
             for track in (
                 standard.get(belongs["account_no"], _NONE),
                 tariff.get(belongs["account_no"], _NONE),
+                terms.get(belongs["account_no"], _NONE),
             ):
                 edges.update(track.edges())
+        for fit in own[0].rows:
+            edges.update(setting.get(fit["meter_no"], _NONE).edges())
         cuts = sorted({from_ms, to_ms} | {edge for edge in edges if from_ms < edge < to_ms})
         for start, end in pairwise(cuts):
             meter_row, owner_row, ratio_row, limit_row, supply_row, tariff_row = (track.at(start) for track in own)
@@ -141,10 +146,12 @@ def point_parameters(workspace: Workspace, from_ms: int, to_ms: int, accounts: S
             standard_row = standard.get(account_no or "", _NONE).at(start)
             tariff_row = tariff_row or tariff.get(account_no or "", _NONE).at(start)
             meter = meters[meter_row["meter_no"]]
+            set_row = setting.get(meter_row["meter_no"], _NONE).at(start)
+            interval = set_row["interval_min"] if set_row is not None else None
             row = {
                 "point": name, "account_no": account_no, "account_name": account.get("account_name"),
                 "kind": point["kind"], "from_ms": start, "to_ms": end, "meter": meter["meter_no"],
-                "reading_side": meter["reading_side"], "interval_min": meter["interval_min"],
+                "reading_side": meter["reading_side"], "interval_min": interval or meter["interval_min"],
                 "monitoring_class": point["monitoring_class"],
             }  # fmt: skip
             for source, names in (
@@ -154,7 +161,7 @@ def point_parameters(workspace: Workspace, from_ms: int, to_ms: int, accounts: S
                 (tariff_row, ("tariff_table",)),
                 (supply_row, ("supply_line", "transformer", "busbar", "substation")),
                 (
-                    account,
+                    terms.get(account_no or "", _NONE).at(start),
                     ("voltage_level_kv", "contract_capacity_kva", "running_capacity_kva", "industry_code"),
                 ),
             ):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
+from keyacct.database.rules import append_only, refuse_overlap
+
 revision = "0001"
 down_revision = None
 
@@ -112,16 +114,5 @@ def upgrade() -> None:
     for statement in TABLES:
         op.execute(statement)
     for table, columns in NO_OVERLAP:
-        same = " AND ".join(f"{column} = NEW.{column}" for column in columns)
-        for event in ("INSERT", "UPDATE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_{'_'.join(columns)}_{event.lower()} AFTER {event} ON {table} "
-                f"WHEN (SELECT count(*) FROM {table} WHERE {same}"
-                " AND valid_from < NEW.valid_to AND NEW.valid_from < valid_to) > 1 "
-                f"BEGIN SELECT RAISE(ABORT, 'validity overlaps in {table} for the same {', '.join(columns)}'); END"
-            )
-    for event in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER audit_no_{event.lower()} BEFORE {event} ON audit "
-            "BEGIN SELECT RAISE(ABORT, 'the audit chain is append-only'); END"
-        )
+        refuse_overlap(table, columns)
+    append_only("audit", "the audit chain is append-only")
