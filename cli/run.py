@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, Text]] = {
     "pf": ("pf", Text("Power factor and its assessment", "功率因数及考核")),
     "load": ("load", Text("Load, demand and energy", "负荷、需量与电量")),
     "report": ("report", Text("Reports of accounts as Excel, HTML, CSV", "客户报表 (Excel、HTML、CSV)")),
+    "billing": ("billing", Text("Frozen registers for billing, by settlement cycle", "按结算周期冻结并移交结算数据")),
     "audit": ("audit", Text("Who changed what; the chain and its check", "审计链: 谁改了什么, 及其校验")),
     "backup": ("backup", Text("Backups: take, check, list; when one is due", "备份: 执行、校验、列表、到期")),
     "restore": ("restore", Text("Bring a backup back into an empty folder", "把备份恢复到空目录")),

@@ -25,7 +25,7 @@ where the same cycle came out differently later (a late reading, a corrected rat
 
 billing_export = Table(
     "billing_export", metadata,
-    _int("number", key=True), _text("label"), _int("exported_at"), _text("who"), _text("lang"), _int("complete"),
+    _int("number", key=True), _text("label"), _int("exported_at"), _text("lang"), _int("complete"),
     _int("accounts"), _int("corrections"), _text("digest"), _text("missing"),
 )  # fmt: skip
 """A numbered hand-over to billing. digest: of what was handed over. missing: canonical JSON list of what was not."""

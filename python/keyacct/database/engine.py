@@ -17,7 +17,7 @@ from keyacct.config import Workspace
 from keyacct.database import audit
 from keyacct.errors import ConfigError, KeyacctError, WriteError
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every migration in order; the last is the present form."""
 
 BUSY_TIMEOUT_MS = 30_000
