@@ -236,17 +236,17 @@ def _items(connection: sa.Connection, keys: dict[tuple[str, int, int], str]) -> 
     latest = {(row.account_no, row.cycle_from, row.cycle_to): row for row in rows}
     items, unchanged = [], 0
     for key in sorted(keys, key=lambda key: (key[0], key[2])):
-        row = latest[key]
+        newest = latest[key]
         before = told.get(key)
         if before is None:  # a reading day that was moved afterwards: another cycle, over the same time
             overlapping = [r for r in spans.get(key[0], []) if r.cycle_from < key[2] and r.cycle_to > key[1]]
             before = overlapping[-1] if overlapping else None
-        if before is not None and before.digest == row.digest:
+        if before is not None and before.digest == newest.digest:
             unchanged += 1
             continue
         items.append(
             ExportItem(
-                row.id, json.loads(row.body), before.number if before is not None else None,
+                newest.id, json.loads(newest.body), before.number if before is not None else None,
                 before.id if before is not None else None, json.loads(before.body) if before is not None else None,
             )
         )  # fmt: skip
