@@ -72,6 +72,16 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def postgresql(session: nox.Session) -> None:
+    """The promises of database, registry and store on a PostgreSQL server that the tests start themselves."""
+    editable(session, "test")
+    session.run(
+        "pytest", "tests/database", "tests/registry", "tests/store", *session.posargs,
+        env={"KEYACCT_TEST_DATABASE": "postgresql"},
+    )  # fmt: skip
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Format and lint, Python and Rust; a warning is an error."""
     session.install(*group("lint"))

@@ -33,16 +33,33 @@ def init(
     timezone: Annotated[
         str, typer.Option("--timezone", help=str(Text("Zone of civil days and device clocks.", "民用时区。")))
     ] = "Asia/Shanghai",
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            "--database-url",
+            metavar="URL",
+            help=str(
+                Text(
+                    "Empty PostgreSQL database, postgresql://user@host:5432/name; the password by"
+                    " KEYACCT_DATABASE_PASSWORD (else a file in the folder).",
+                    "空的 PostgreSQL 数据库 postgresql://user@host:5432/name, 口令用 KEYACCT_DATABASE_PASSWORD"
+                    " (默认为目录中的文件)。",
+                )
+            ),
+        ),
+    ] = None,
     dry_run: DryRunOption = False,
 ) -> int | None:
     """Make a workspace."""
-    from keyacct.workflow.workspace import check_new_workspace, init_workspace
+    from keyacct.workflow.workspace import check_new_workspace, init_workspace, refuse_password
 
+    if database_url:
+        refuse_password(database_url)
     if dry_run:
-        check_new_workspace(folder, name=name, timezone=timezone)
+        check_new_workspace(folder, name=name, timezone=timezone, database_url=database_url or "")
         say(Text(f"would make a workspace in {folder}", f"将在 {folder} 新建工作区"))
         return None
-    workspace = init_workspace(folder, name=name, timezone=timezone)
+    workspace = init_workspace(folder, name=name, timezone=timezone, database_url=database_url)
     say(
         Text(
             f"workspace made: {workspace.root}\nnext: keyacct registry import FILE.toml --workspace {workspace.root}",

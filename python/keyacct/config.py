@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+import urllib.parse
 import zoneinfo
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -162,10 +163,92 @@ class BillingSettings(_Section):
     )
 
 
+class DatabaseAddress:
+    """`postgresql://user@host:5432/name`, with a password or not. Everything that prints it leaves the password out."""
+
+    def __init__(self, url: str) -> None:
+        """Raises ValueError with a sentence that never holds the address."""
+        try:
+            parts = urllib.parse.urlsplit(url)
+            port = parts.port or 5432
+        except ValueError:
+            raise ValueError("no address of a database, write for example postgresql://user@host:5432/name") from None
+        query = dict(urllib.parse.parse_qsl(parts.query))
+        name = urllib.parse.unquote(parts.path.removeprefix("/"))
+        if parts.scheme not in ("postgresql", "postgres") or not parts.username or not name or "/" in name:
+            raise ValueError("no address of a database, write for example postgresql://user@host:5432/name")
+        if unknown := sorted(query.keys() - {"host", "sslmode"}):
+            raise ValueError(f"database addresses know host and sslmode, not {', '.join(unknown)}")
+        self.sslmode = query.get("sslmode", "prefer")
+        if self.sslmode not in ("disable", "prefer", "require", "verify-full"):
+            raise ValueError("sslmode is none of disable, prefer, require, verify-full")
+        self.user = urllib.parse.unquote(parts.username)
+        self.host = parts.hostname or "localhost"
+        self.port, self.database = port, name
+        self.folder = query["host"] if query.get("host", "").startswith("/") else ""
+        if query.get("host") and not self.folder:
+            self.host = query["host"]
+        self._password = urllib.parse.unquote(parts.password) if parts.password is not None else None
+
+    @property
+    def holds_password(self) -> bool:
+        """Whether the address itself carries the password."""
+        return self._password is not None
+
+    def password(self) -> str | None:
+        """The password: of the address, else of `KEYACCT_DATABASE_PASSWORD`, else of `PGPASSWORD`."""
+        if self._password is not None:
+            return self._password
+        return os.environ.get("KEYACCT_DATABASE_PASSWORD") or os.environ.get("PGPASSWORD")
+
+    def __str__(self) -> str:
+        place = "" if self.folder else f"{self.host}:{self.port}"
+        more = f"?host={self.folder}" if self.folder else ""
+        return f"postgresql://{self.user}{':***' if self.holds_password else ''}@{place}/{self.database}{more}"
+
+    __repr__ = __str__
+
+
+def _address(value: object) -> object:
+    if value == "" or isinstance(value, DatabaseAddress):
+        return value or None
+    return DatabaseAddress(value) if isinstance(value, str) else value
+
+
+class DatabaseSettings(BaseModel):
+    """`[database]`: where the registry, the index of the samples and the audit chain are kept."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, hide_input_in_errors=True
+    )
+
+    url: Annotated[DatabaseAddress | None, BeforeValidator(_address)] = Field(
+        None,
+        description="PostgreSQL database, postgresql://user@host:5432/name (password better in"
+        " KEYACCT_DATABASE_PASSWORD); empty: the file register.db of the workspace [D]",
+    )
+
+
+class ReportSettings(_Section):
+    """`[report]`: the page style of the office."""
+
+    paper: Literal["A4", "A3"] = Field("A4", description="paper of printed reports (xlsx, PDF) [D]")
+    logo: str = Field("", description="PNG or JPEG inside the workspace, shown on every report [D]", max_length=200)
+    font: str = Field(
+        "",
+        description="font of PDFs: a family, or a file inside the workspace; empty: the best found [D]",
+        max_length=200,
+    )
+    templates: str = Field(
+        "", description="folder of the office's own report templates inside the workspace [D]", max_length=200
+    )
+
+
 class Settings(_Section):
     """The settings tree of one workspace."""
 
     workspace: WorkspaceSettings = WorkspaceSettings.model_construct()
+    database: DatabaseSettings = DatabaseSettings.model_construct()
     samples: SampleSettings = SampleSettings.model_construct()
     voltage: VoltageSettings = VoltageSettings.model_construct()
     power_factor: PowerFactorSettings = PowerFactorSettings.model_construct()
@@ -173,6 +256,7 @@ class Settings(_Section):
     audit: AuditSettings = AuditSettings.model_construct()
     backup: BackupSettings = BackupSettings.model_construct()
     billing: BillingSettings = BillingSettings.model_construct()
+    report: ReportSettings = ReportSettings.model_construct()
 
 
 @dataclass(frozen=True)
@@ -250,12 +334,19 @@ def describe_settings(settings: Settings) -> list[dict[str, object]]:
             rows.append(
                 {
                     "key": f"{name}.{key}",
-                    "value": getattr(values, key),
-                    "default": inner.default,
+                    "value": _shown(getattr(values, key)),
+                    "default": _shown(inner.default),
                     "description": inner.description or "",
                 }
             )
     return rows
+
+
+def _shown(value: object) -> object:
+    """A value for people and JSON; an address without its password."""
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, DatabaseAddress) else value
 
 
 def find_root(folder: str | os.PathLike[str] | None = None) -> Path:

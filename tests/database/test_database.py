@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from keyacct.config import Workspace
 from keyacct.database import audit, backups, bills
 from keyacct.database.engine import REVISIONS, Database, create_database, open_database, schema_version
-from keyacct.database.tables import metadata
+from keyacct.database.registry_tables import metadata
 from keyacct.errors import ConfigError, WriteError
 from keyacct.workflow.workspace import init_workspace
 
@@ -26,7 +26,9 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def test_the_migrations_make_the_tables_of_the_code(workspace: Workspace) -> None:
     assert {backups.backup.name, bills.billing_freeze.name} <= set(metadata.tables), "tables of every module"
-    engine = sa.create_engine(f"sqlite:///{workspace.database}")
+    address = workspace.settings.database.url
+    kind = "sqlite" if address is None else "postgresql+pg8000"
+    engine = sa.create_engine(f"{kind}://", creator=open_database(workspace)._connect)
     inspector = sa.inspect(engine)
     made = set(inspector.get_table_names()) - {"alembic_version"}
     assert made == set(metadata.tables)
@@ -37,6 +39,7 @@ def test_the_migrations_make_the_tables_of_the_code(workspace: Workspace) -> Non
     engine.dispose()
 
 
+@pytest.mark.sqlite
 def test_the_database_is_set_up_for_safety(workspace: Workspace) -> None:
     with open_database(workspace).read() as connection:
         values = {
@@ -46,6 +49,7 @@ def test_the_database_is_set_up_for_safety(workspace: Workspace) -> None:
     assert values == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
 
 
+@pytest.mark.sqlite
 def test_an_empty_database_is_brought_up_and_a_newer_one_refused(workspace: Workspace) -> None:
     assert schema_version(open_database(workspace)) == REVISIONS[-1]
     for end in ("", "-wal", "-shm"):
@@ -133,6 +137,7 @@ def test_canonical_json_is_one_text_for_one_meaning() -> None:
     assert json.loads(audit.canonical({"x": None})) == {"x": None}
 
 
+@pytest.mark.sqlite
 def test_a_damaged_database_is_named_as_such(tmp_path: Path) -> None:
     workspace = init_workspace(tmp_path / "office")
     workspace.database.write_bytes(b"no database at all" * 500)
@@ -143,6 +148,7 @@ def test_a_damaged_database_is_named_as_such(tmp_path: Path) -> None:
     assert caught.value.code == "write.store_damaged"
 
 
+@pytest.mark.sqlite
 def test_a_workspace_without_database_is_a_config_error(tmp_path: Path) -> None:
     workspace = init_workspace(tmp_path / "office")
     workspace.database.unlink()
@@ -151,6 +157,7 @@ def test_a_workspace_without_database_is_a_config_error(tmp_path: Path) -> None:
     assert caught.value.code == "config.workspace_missing"
 
 
+@pytest.mark.sqlite
 def test_a_database_is_not_made_where_it_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(WriteError):
         create_database(tmp_path / "missing" / "register.db")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -24,19 +25,35 @@ GENERATED = dt.datetime(2026, 7, 1, 0, 30, tzinfo=dt.UTC)
 ACCOUNT = "3301000001"
 
 
-@pytest.fixture(scope="session")
-def sample() -> ModuleType:
-    """tests/report/sample_results.py as a module."""
-    file = Path(__file__).with_name("sample_results.py")
-    spec = importlib.util.spec_from_file_location("sample_results", file)
+def load(name: str) -> ModuleType:
+    """A module that lies beside the tests."""
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules["sample_results"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def sample() -> ModuleType:
+    """tests/report/sample_results.py as a module."""
+    return load("sample_results")
+
+
+@pytest.fixture(scope="session")
+def golden() -> ModuleType:
+    """tests/report/golden.py as a module."""
+    return load("golden")
+
+
+@pytest.fixture(scope="session")
+def town(golden: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with the demo's registry and a SYNTHETIC town of June 2026."""
+    return golden.make_town(tmp_path_factory.mktemp("town"))
 
 
 @pytest.fixture

@@ -177,7 +177,8 @@ def test_large_reads_go_meter_range_by_meter_range(workspace: Workspace, monkeyp
 
 def test_the_zone_cannot_change_under_stored_samples(workspace: Workspace) -> None:
     put(workspace, {"a": 1})
-    moved = Workspace(workspace.root, parse_settings({"workspace": {"timezone": "Europe/Berlin"}}))
+    berlin = parse_settings({"workspace": {"timezone": "Europe/Berlin"}}).workspace
+    moved = Workspace(workspace.root, workspace.settings.model_copy(update={"workspace": berlin}))
     with pytest.raises(ConfigError, match="were stored by days of Asia/Shanghai"):
         put(moved, {"ts": T0 + 1, "a": 1})
 

@@ -25,7 +25,6 @@ RESTORED = "backup.restore"
 
 OPERATOR_VARIABLE = "KEYACCT_OPERATOR"
 _CONTEXT = "keyacct.audit"
-_HEAD = "keyacct.audit.head"
 
 _SECRET_KEY = re.compile(r"passw|secret|token|credential|private_?key|api_?key|密码|口令|密钥", re.IGNORECASE)
 _SECRET_URL = re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)@")
@@ -58,9 +57,27 @@ def operating_user() -> str:
         return f"uid {os.getuid()}"
 
 
-def introduce(connection: sa.Connection, writer: Writer) -> None:
-    """Say for whom this connection writes; `append` then knows."""
-    connection.info[_CONTEXT] = writer
+@dataclass
+class Writing:
+    """A write transaction: who writes, and the head that it makes."""
+
+    writer: Writer
+    head: Head | None = None
+
+    def committed(self) -> None:
+        """After the commit: tell the anchor the new head, where there is one. An anchor that cannot be written to is no
+        reason to fail what is done: it lags behind, and `keyacct audit verify` and `doctor` say so.
+        """
+        if self.head is not None and self.writer.anchor is not None:
+            from keyacct.database.anchor import write_head
+
+            write_head(self.writer.anchor, self.head)
+
+
+def introduce(connection: sa.Connection, writer: Writer) -> Writing:
+    """Say for whom this connection writes; `append` then knows, and what is given back is told of the commit."""
+    connection.info[_CONTEXT] = writing = Writing(writer)
+    return writing
 
 
 def canonical(body: Mapping[str, Any]) -> str:
@@ -89,17 +106,15 @@ def without_secrets(value: Any, key: str = "") -> Any:
 def append(connection: sa.Connection, action: str, body: Mapping[str, Any]) -> str:
     """Add a row in the caller's write transaction; its hash. The body also carries seq, time, operator and action.
 
-    Writers stand in line: SQLite's by the write transaction itself, PostgreSQL's by a lock on the table that lasts to
-    the end of the transaction, so that two of them can never continue the same row.
+    Writers stand in line, on SQLite and PostgreSQL alike (`Database.write`), so that two never continue the same row; a
+    trigger refuses what is no next row.
     """
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("LOCK TABLE audit IN EXCLUSIVE MODE")
     last = connection.execute(sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).first()
     seq, previous = (last.seq + 1, last.hash) if last is not None else (1, GENESIS)
     at = clock.now_ms()
     user = operating_user()
-    writer = connection.info.get(_CONTEXT, Writer())
-    who = os.environ.get(OPERATOR_VARIABLE) or writer.operator or user
+    writing = connection.info.get(_CONTEXT) or Writing(Writer())
+    who = os.environ.get(OPERATOR_VARIABLE) or writing.writer.operator or user
     content = {
         "seq": seq, "at": at, "who": who, "os_user": user, "action": action, "body": without_secrets(dict(body)),
     }  # fmt: skip
@@ -108,8 +123,8 @@ def append(connection: sa.Connection, action: str, body: Mapping[str, Any]) -> s
     connection.execute(
         audit.insert().values(seq=seq, at=at, who=who, action=action, body=text, previous_hash=previous, hash=hash_)
     )
-    if writer.anchor is not None:
-        connection.info[_HEAD] = Head(seq, at, hash_, branch_of(connection))
+    if writing.writer.anchor is not None:
+        writing.head = Head(seq, at, hash_, branch_of(connection))
     return hash_
 
 
@@ -125,18 +140,6 @@ def head(connection: sa.Connection) -> Head | None:
     query = sa.select(audit.c.seq, audit.c.at, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
     last = connection.execute(query).first()
     return None if last is None else Head(last.seq, last.at, last.hash, branch_of(connection))
-
-
-def committed(connection: sa.Connection) -> None:
-    """After a commit: tell the anchor the new head, where there is one. An anchor that cannot be written to is no
-    reason to fail what is done: it lags behind, and `keyacct audit verify` and `doctor` say so.
-    """
-    new = connection.info.pop(_HEAD, None)
-    writer = connection.info.get(_CONTEXT)
-    if isinstance(new, Head) and isinstance(writer, Writer) and writer.anchor is not None:
-        from keyacct.database.anchor import write_head
-
-        write_head(writer.anchor, new)
 
 
 def verify(connection: sa.Connection) -> tuple[int, int | None, str]:

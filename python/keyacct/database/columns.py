@@ -13,7 +13,7 @@ def text(name: str, refers: str = "", *, key: bool = False, null: bool = False) 
 
 def whole(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
     """A whole number of 64 bits; instants are UTC milliseconds, flags 0 and 1."""
-    return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False)
+    return Column(name, BigInteger, primary_key=key, nullable=null)
 
 
 def real(name: str, *, null: bool = False) -> Column[float]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from keyacct.config import Workspace
+from keyacct.config import DatabaseAddress, Workspace
 from keyacct.database import audit
 from keyacct.errors import ConfigError, KeyacctError, WriteError
 
@@ -23,12 +23,18 @@ REVISIONS = ("0001", "0002", "0003")
 BUSY_TIMEOUT_MS = 30_000
 
 
+class ConstraintError(sqlite3.IntegrityError):
+    """A rule of the database refused a row; whichever database it is, the caller explains it."""
+
+
 class Database:
     """The open database of a workspace. One connection per transaction, so it may be shared by threads."""
 
-    def __init__(self, path: Path, writer: audit.Writer | None = None) -> None:
+    writer = audit.Writer()
+    """Who writes; `open_database` sets it to what the settings say."""
+
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.writer = writer or audit.Writer()
         self._engine = sa.create_engine(
             "sqlite://", creator=self._connect, poolclass=NullPool, isolation_level="AUTOCOMMIT"
         )
@@ -61,7 +67,7 @@ class Database:
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One snapshot: every query inside sees the same state. Writes inside are a defect."""
-        with _errors(self.path), self._engine.connect() as connection:
+        with self._errors(), self._engine.connect() as connection:
             connection.exec_driver_sql("BEGIN")
             try:
                 yield connection
@@ -71,17 +77,17 @@ class Database:
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """One transaction that commits at the end of the block, or not at all. Keep network and file work out of it."""
-        with _errors(self.path), self._engine.connect() as connection:
-            audit.introduce(connection, self.writer)
+        with self._errors(), self._engine.connect() as connection:
+            writing = audit.introduce(connection, self.writer)
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield connection
                 connection.exec_driver_sql("COMMIT")
-                audit.committed(connection)
             except BaseException:
                 with contextlib.suppress(Exception):  # SQLite may have rolled back by itself (disk full)
                     connection.exec_driver_sql("ROLLBACK")
                 raise
+            writing.committed()
 
     def integrity(self) -> list[str]:
         """What SQLite's own check finds wrong; empty when all is well."""
@@ -97,22 +103,34 @@ class Database:
         """Take every migration that is still due."""
         _upgrade(self)
 
+    def version(self, connection: sa.Connection) -> str | None:
+        """The migration that the database stands at; None for an empty one."""
+        found = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").first()
+        if found is None:
+            return None
+        row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
+        return str(row[0]) if row is not None else None
+
+    def defer_references(self, connection: sa.Connection) -> None:
+        """Check references at the end of the transaction, not at every statement."""
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+
+    def rows_were_copied(self, connection: sa.Connection) -> None:
+        """Called after rows were copied in with their numbers; SQLite takes the next number from the rows."""
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        with _errors(self.path):
+            yield
+
     def backup_to(self, target: Path) -> None:
         """A consistent copy of the database at `target`, taken while others may write."""
         with (
-            _errors(self.path),
+            self._errors(),
             contextlib.closing(self._connect()) as source,
             contextlib.closing(sqlite3.connect(target)) as copy,
         ):
             source.backup(copy)
-
-
-def _version(connection: sa.Connection) -> str | None:
-    found = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").first()
-    if found is None:
-        return None
-    row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
-    return str(row[0]) if row is not None else None
 
 
 def create_database(path: Path) -> Database:
@@ -133,11 +151,50 @@ def create_database(path: Path) -> Database:
     return database
 
 
+def create_server_database(address: DatabaseAddress) -> Database:
+    """Make the tables of a new workspace in an empty PostgreSQL database. Raises ConfigError, WriteError."""
+    from keyacct.database.postgres import PostgresDatabase, check_new
+
+    database = PostgresDatabase(address)
+    check_new(database)
+    _upgrade(database)
+    return database
+
+
 def open_database(workspace: Workspace) -> Database:
     """The workspace's database; an older form is brought up to date, a newer one is refused.
 
     Raises ConfigError (missing, newer), WriteError `write.store_damaged`.
     """
+    database = _named(workspace)
+    database.writer = audit_writer(workspace)
+    with database.read() as connection:
+        version = database.version(connection)
+    if version != REVISIONS[-1]:
+        if version is not None and version not in REVISIONS:
+            raise ConfigError(
+                "config.schema_newer",
+                f"the database has form {version}, this keyacct knows up to {REVISIONS[-1]}",
+                hint="use a newer keyacct",
+                where={"file": str(database.path)},
+            )
+        _upgrade(database)
+    return database
+
+
+def _named(workspace: Workspace) -> Database:
+    if (address := workspace.settings.database.url) is not None:
+        from keyacct.database.postgres import PostgresDatabase
+
+        database = PostgresDatabase(address)
+        with database.read() as connection:
+            if database.version(connection) is None:
+                raise ConfigError(
+                    "config.workspace_missing", "the database holds no workspace",
+                    hint="restore it from a backup, or make a new workspace with keyacct init --database-url",
+                    where={"file": str(address)},
+                )  # fmt: skip
+        return database
     path = workspace.database
     if not path.is_file():
         raise ConfigError(
@@ -146,19 +203,7 @@ def open_database(workspace: Workspace) -> Database:
             hint=f"restore register.db from a backup, or make a new workspace with `keyacct init {workspace.root}`",
             where={"file": str(path)},
         )
-    database = Database(path, audit_writer(workspace))
-    with database.read() as connection:
-        version = _version(connection)
-    if version != REVISIONS[-1]:
-        if version is not None and version not in REVISIONS:
-            raise ConfigError(
-                "config.schema_newer",
-                f"the database has form {version}, this keyacct knows up to {REVISIONS[-1]}",
-                hint="use a newer keyacct",
-                where={"file": str(path)},
-            )
-        _upgrade(database)
-    return database
+    return Database(path)
 
 
 def audit_writer(workspace: Workspace) -> audit.Writer:
@@ -170,7 +215,7 @@ def audit_writer(workspace: Workspace) -> audit.Writer:
 def _upgrade(database: Database) -> None:
     for revision in REVISIONS:
         with database.write() as connection:
-            version = _version(connection)  # again, now that nobody else can be at it
+            version = database.version(connection)  # again, now that nobody else can be at it
             if version is not None and version >= revision:
                 continue
             from keyacct.database.migrate import upgrade
@@ -181,7 +226,7 @@ def _upgrade(database: Database) -> None:
 def schema_version(database: Database) -> str:
     """The form of the database, the number of its last migration."""
     with database.read() as connection:
-        return _version(connection) or "none"
+        return database.version(connection) or "none"
 
 
 @contextlib.contextmanager

@@ -103,6 +103,7 @@ def import_registry(
             raise _invalid(faults, file)
         changes = _difference(before, after)
         if changes.total and not dry_run:
+            database.defer_references(connection)
             _apply(connection, before, after)
             body = {
                 "file": file, "sha256": hashlib.sha256(text.encode()).hexdigest(), "replace": replace,
@@ -326,7 +327,6 @@ def _difference(before: Rows, after: Rows) -> Changes:
 
 def _apply(connection: sa.Connection, before: Rows, after: Rows) -> None:
     """Write the difference; what changes its validity is taken out first, so that no passing state overlaps."""
-    connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
     for entity in reversed(ENTITIES):
         old, new = before[entity.name], after[entity.name]
         gone = [key for key in old if key not in new or old[key] != new[key]]

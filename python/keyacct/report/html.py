@@ -18,6 +18,7 @@ from keyacct.i18n import Lang
 from keyacct.report import wording
 from keyacct.report.dictionary import of_document
 from keyacct.report.document import VERDICTS, Chart, Document, Figure
+from keyacct.report.look import Look
 from keyacct.report.svg import draw
 
 LANGUAGE_TAGS: dict[Lang, str] = {"en": "en", "zh": "zh-Hans"}
@@ -33,20 +34,21 @@ class IndexEntry:
     files: tuple[tuple[str, str], ...]
 
 
-def write_html(document: Document, lang: Lang) -> bytes:
+def write_html(document: Document, lang: Lang, look: Look | None = None) -> bytes:
     """The document as one HTML page, UTF-8."""
     return _render(
         "report.html.j2",
         lang,
+        look or Look(),
         document=document,
         draw=functools.partial(_drawn, lang=lang),
         dictionary=of_document(document),
     )
 
 
-def write_index(entries: Sequence[IndexEntry], document: Document, lang: Lang) -> bytes:
+def write_index(entries: Sequence[IndexEntry], document: Document, lang: Lang, look: Look | None = None) -> bytes:
     """The page that lists several reports of one run. document: any of them, for title, period and time."""
-    return _render("index.html.j2", lang, entries=entries, document=document)
+    return _render("index.html.j2", lang, look or Look(), entries=entries, document=document)
 
 
 def _drawn(chart: Chart, identifier: str, lang: Lang) -> Any:
@@ -55,10 +57,10 @@ def _drawn(chart: Chart, identifier: str, lang: Lang) -> Any:
     return Markup(draw(chart, lang, identifier))
 
 
-def _render(template: str, lang: Lang, **values: Any) -> bytes:
+def _render(template: str, lang: Lang, look: Look, **values: Any) -> bytes:
     from markupsafe import Markup
 
-    style, script = _asset("style.css"), _asset("sort.js")
+    style, script = _asset("style.css").replace("size: A4", f"size: {look.paper}"), _asset("sort.js")
     page = (
         _environment()
         .get_template(template)
@@ -69,8 +71,9 @@ def _render(template: str, lang: Lang, **values: Any) -> bytes:
             script=Markup(script),
             policy=(
                 f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-                "base-uri 'none'; form-action 'none'"
+                f"{'img-src data:; ' if look.logo is not None else ''}base-uri 'none'; form-action 'none'"
             ),
+            logo=look.logo,
             words=wording,
             verdicts=VERDICTS,
             **values,

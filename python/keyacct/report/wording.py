@@ -36,6 +36,7 @@ FILES = Text("Files", "文件")
 CONTENTS = Text("Contents", "目录")
 TO = Text("to", "至")
 PAGE = Text("Page", "页")
+APPENDIX = Text("Appendix: detailed tables", "附表: 明细数据")
 LEVELS = {
     "info": Text("Info", "说明"),
     "warning": Text("Attention", "注意"),

@@ -15,17 +15,22 @@ from keyacct.i18n import Lang, Text
 from keyacct.report import wording
 from keyacct.report.dictionary import of_document
 from keyacct.report.document import VERDICTS, Cell, Column, Document, Figure, Note, Table
+from keyacct.report.look import Logo, Look
 from keyacct.report.palette import ACCENT, BAD, GOOD, LINE, PANEL, SOFT
 from keyacct.report.text_width import display_width
 from keyacct.report.xlsx_charts import PRINT_SCALE_PCT, ChartSheets
 
 FONTS: dict[Lang, str] = {"en": "Calibri", "zh": "Microsoft YaHei"}
-A4 = 9
+PAPERS = {"A4": 9, "A3": 8}
+"""Paper codes of the file format."""
+
+SUMMARY_WIDTHS = (30, 18, 12, 12, 60)
 WIDEST, NARROWEST = 44, 9
 HEADER_ROW = 3
+LOGO_HEIGHT_PX = 48
 
 
-def write_xlsx(document: Document, lang: Lang) -> bytes:
+def write_xlsx(document: Document, lang: Lang, look: Look | None = None) -> bytes:
     """The document as the bytes of an .xlsx file."""
     import xlsxwriter
 
@@ -47,7 +52,7 @@ def write_xlsx(document: Document, lang: Lang) -> bytes:
             "created": document.generated_at.astimezone(dt.UTC).replace(tzinfo=None),
         }
     )
-    _Writer(book, document, lang).write()
+    _Writer(book, document, lang, look or Look()).write()
     book.close()
     return buffer.getvalue()
 
@@ -55,7 +60,8 @@ def write_xlsx(document: Document, lang: Lang) -> bytes:
 class _Writer:
     """One workbook in the making."""
 
-    def __init__(self, book: Any, document: Document, lang: Lang) -> None:
+    def __init__(self, book: Any, document: Document, lang: Lang, look: Look) -> None:
+        self.look = look
         self.book = book
         self.document = document
         self.lang = lang
@@ -102,7 +108,7 @@ class _Writer:
         return sheet
 
     def _print_setup(self, sheet: Any, repeat: int | None = None) -> None:
-        sheet.set_paper(A4)
+        sheet.set_paper(PAPERS[self.look.paper])
         sheet.set_landscape()
         sheet.fit_to_pages(1, 0)
         sheet.set_margins(left=0.5, right=0.5, top=0.75, bottom=0.6)
@@ -144,11 +150,11 @@ class _Writer:
         sheet = self._sheet(wording.SUMMARY)
         self._print_setup(sheet)
         sheet.fit_to_pages(1, 1)
-        sheet.set_column(0, 0, 30)
-        sheet.set_column(1, 1, 18)
-        sheet.set_column(2, 3, 12)
-        sheet.set_column(4, 4, 60)
+        for place, width in enumerate(SUMMARY_WIDTHS):
+            sheet.set_column(place, place, width)
         self._text(sheet, 0, 0, document.office, self.format(font_color=SOFT))
+        if self.look.logo is not None:
+            self._logo(sheet, self.look.logo)
         title = f"{document.title.to(lang)} {document.period.label}"
         sheet.set_row(1, 28)
         self._text(sheet, 1, 0, title, self.format(bold=True, font_size=18, font_color=ACCENT))
@@ -179,6 +185,12 @@ class _Writer:
             self._text(sheet, row, 0, word.to(lang), self.format(font_color=SOFT))
             self._text(sheet, row, 1, value, self.format(font_color=SOFT))
             row += 1
+
+    def _logo(self, sheet: Any, logo: Logo) -> None:
+        """The logo at the right of the first rows, as high as they are."""
+        scale = LOGO_HEIGHT_PX / logo.height_px
+        options = {"image_data": io.BytesIO(logo.content), "x_scale": scale, "y_scale": scale, "decorative": True}
+        sheet.insert_image(0, 4, "logo", options)
 
     def _heading(self, sheet: Any, row: int, title: Text) -> int:
         style = self.format(bold=True, font_size=12, bottom=2, bottom_color=ACCENT)

@@ -96,13 +96,25 @@ def add_revisions(connection: sa.Connection, family: str, losers: Sequence[dict[
     """Keep values that lost; how many were not known yet."""
     if not losers:
         return 0
-    before = connection.exec_driver_sql("SELECT total_changes()").scalar_one()
     statement = (
-        'INSERT OR IGNORE INTO revision (family, meter, kind, ts, subkey, "column", batch, value, quality, recv_at,'
+        'INSERT INTO revision (family, meter, kind, ts, subkey, "column", batch, value, quality, recv_at,'
         " reason, noted_at) VALUES (:family, :meter, :kind, :ts, :subkey, :column_name, :batch, :value, :quality,"
-        " :recv_at, :reason, :noted_at)"
+        " :recv_at, :reason, :noted_at) ON CONFLICT DO NOTHING"
     )
     rows = [{**loser, "family": family, "noted_at": at_ms} for loser in losers]
-    connection.execute(sa.text(statement), rows)
-    after = connection.exec_driver_sql("SELECT total_changes()").scalar_one()
-    return int(after) - int(before)
+    return connection.execute(sa.text(statement), rows).rowcount
+
+
+def note_unresolved(connection: sa.Connection, device: str, rows: int, low: int, high: int, batch: int) -> None:
+    """Count the rows of a device that no meter claims, with the span of their stamps."""
+    connection.execute(
+        sa.text(
+            "INSERT INTO unresolved_device AS u (device, rows, min_ts, max_ts, first_batch, last_batch)"
+            " VALUES (:device, :rows, :low, :high, :batch, :batch) ON CONFLICT (device) DO UPDATE SET"
+            " rows = u.rows + excluded.rows,"
+            " min_ts = CASE WHEN excluded.min_ts < u.min_ts THEN excluded.min_ts ELSE u.min_ts END,"
+            " max_ts = CASE WHEN excluded.max_ts > u.max_ts THEN excluded.max_ts ELSE u.max_ts END,"
+            " last_batch = excluded.last_batch"
+        ),
+        {"device": device, "rows": rows, "low": low, "high": high, "batch": batch},
+    )

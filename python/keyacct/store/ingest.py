@@ -29,7 +29,7 @@ from keyacct.store import merge
 from keyacct.store.engine import fetch_arrow, one, query_engine
 from keyacct.store.families import FAMILIES, Family
 from keyacct.store.files import PendingSegment, crash_point, move_into_place
-from keyacct.store.index import add_revisions, add_segments, live_segments
+from keyacct.store.index import add_revisions, add_segments, live_segments, note_unresolved
 from keyacct.store.ulid import ulid
 
 SPILL_ROWS = 500_000
@@ -190,8 +190,11 @@ class BatchWriter:
         zone = self.workspace.settings.workspace.timezone
         table = tables.workspace_setting
         with self.database.write() as connection:
-            connection.exec_driver_sql(
-                "INSERT OR IGNORE INTO workspace_setting (key, value) VALUES ('samples.timezone', ?)", (zone,)
+            connection.execute(
+                sa.text(
+                    "INSERT INTO workspace_setting (key, value) VALUES ('samples.timezone', :zone) ON CONFLICT DO NOTHING"
+                ),
+                {"zone": zone},
             )
             first = connection.execute(sa.select(table.c.value).where(table.c.key == "samples.timezone")).scalar_one()
         if first != zone:
@@ -264,9 +267,12 @@ class BatchWriter:
         try:
             with self.database.write() as connection:
                 if self.sha256 is not None:
-                    connection.exec_driver_sql(
-                        "INSERT OR IGNORE INTO capture (sha256, source, length, first_seen_at) VALUES (?, ?, ?, ?)",
-                        (self.sha256, self.source, self.length, now),
+                    connection.execute(
+                        sa.text(
+                            "INSERT INTO capture (sha256, source, length, first_seen_at)"
+                            " VALUES (:sha256, :source, :length, :now) ON CONFLICT DO NOTHING"
+                        ),
+                        {"sha256": self.sha256, "source": self.source, "length": self.length, "now": now},
                     )
                 for family, lost in losers:
                     summary.revisions += add_revisions(connection, family, lost, now)
@@ -279,12 +285,7 @@ class BatchWriter:
                 )  # fmt: skip
                 add_segments(connection, [segment.entry() for segment in self._segments])
                 for device, (rows, low, high) in stamps.items():
-                    connection.exec_driver_sql(
-                        "INSERT INTO unresolved_device VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (device) DO UPDATE SET"
-                        " rows = rows + excluded.rows, min_ts = min(min_ts, excluded.min_ts),"
-                        " max_ts = max(max_ts, excluded.max_ts), last_batch = excluded.last_batch",
-                        (device, rows, low, high, summary.batch, summary.batch),
-                    )
+                    note_unresolved(connection, device, rows, low, high, summary.batch or 0)
                 body = {
                     **note, "batch": summary.batch, "source": self.source, "sha256": self.sha256,
                     "rows": summary.added, "duplicates": summary.duplicates, "revisions": summary.revisions,

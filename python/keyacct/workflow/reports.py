@@ -21,9 +21,10 @@ from keyacct.report.document import Document
 from keyacct.report.files import file_part, make_folder, settle, write_whole
 from keyacct.report.kind import Build, Kind
 from keyacct.report.kinds import KINDS
+from keyacct.report.look import Look, read_look
 from keyacct.report.subject import all_accounts
+from keyacct.report.writers import FORMATS, parts
 
-FORMATS = ("xlsx", "html", "csv")
 MANIFEST = "manifest.json"
 ACCOUNTS_AT_ONCE = 200
 """Accounts whose figures are held in memory at the same time."""
@@ -81,16 +82,10 @@ def find_kind(name: str) -> Kind:
 def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
     """The formats, each once, in our order. Raises UsageError for one that is not written."""
     for name in formats:
-        if name == "pdf":
-            raise UsageError(
-                "usage.invalid",
-                "reports are not written as PDF yet",
-                hint="print the HTML report to PDF, or choose of xlsx, html, csv",
-            )
         if name not in FORMATS:
-            raise UsageError("usage.invalid", f"{name!r} is no report format", hint="choose of xlsx, html, csv")
+            raise UsageError("usage.invalid", f"{name!r} is no report format", hint=f"choose of {', '.join(FORMATS)}")
     if not formats:
-        raise UsageError("usage.invalid", "no report format is named", hint="choose of xlsx, html, csv")
+        raise UsageError("usage.invalid", "no report format is named", hint=f"choose of {', '.join(FORMATS)}")
     return tuple(name for name in FORMATS if name in formats)
 
 
@@ -127,7 +122,7 @@ def write_reports(
         )
     if not dry_run:
         make_folder(out)
-    run = _Run(period, lang, wanted, csv_bom, None if dry_run else out)
+    run = _Run(workspace.root, lang, wanted, read_look(workspace, csv_bom=csv_bom), None if dry_run else out)
     for item in _documents(chosen, workspace, period, numbers, started):
         if isinstance(item, Document):
             run.add(item)
@@ -185,10 +180,10 @@ def _build(
 class _Run:
     """The files of one run."""
 
-    def __init__(self, period: Period, lang: Lang, formats: Sequence[str], csv_bom: bool, out: Path | None) -> None:
+    def __init__(self, root: Path, lang: Lang, formats: Sequence[str], look: Look, out: Path | None) -> None:
         from keyacct.report.html import IndexEntry
 
-        self.period, self.lang, self.formats, self.csv_bom, self.out = period, lang, formats, csv_bom, out
+        self.root, self.lang, self.formats, self.look, self.out = root, lang, formats, look, out
         self.files: list[Written] = []
         self.failures: list[Failure] = []
         self.entries: list[IndexEntry] = []
@@ -201,29 +196,12 @@ class _Run:
         self.first = self.first or document
         own: list[tuple[str, str]] = []
         for kind in self.formats:
-            for part, rows, content in self._contents(document, kind):
-                name = file_name(document, self.lang, kind, part)
-                self._put(name, content, document.account_no, kind, rows, document.inputs_sha256)
-                own.append((f"{kind} {part}".strip(), name))
+            for part in parts(document, self.lang, kind, self.look, self.root):
+                name = file_name(document, self.lang, kind, part.name)
+                self._put(name, part.content, document.account_no, kind, part.rows, document.inputs_sha256)
+                own.append((f"{kind} {part.name}".strip(), name))
         figures = (*document.figures, document.completeness)
         self.entries.append(IndexEntry(document.account_no, document.account_name, figures, tuple(own)))
-
-    def _contents(self, document: Document, format: str) -> Iterator[tuple[str, int, bytes]]:
-        if format == "xlsx":
-            from keyacct.report.xlsx import write_xlsx
-
-            yield "", document.row_count(), write_xlsx(document, self.lang)
-        elif format == "html":
-            from keyacct.report.html import write_html
-
-            yield "", document.row_count(), write_html(document, self.lang)
-        else:
-            from keyacct.report.csv import write_csv
-
-            rows = {table.spec.key: len(table.rows) for table in document.tables()}
-            rows["figures"] = len(document.figures) + 1
-            for part, content in write_csv(document, self.lang, bom=self.csv_bom).items():
-                yield part, rows[part], content
 
     def finish(self, *, several: bool) -> None:
         """The index, and the names made durable."""

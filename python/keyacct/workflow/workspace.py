@@ -18,14 +18,14 @@ from keyacct.config import (
     parse_settings,
 )
 from keyacct.database import audit
-from keyacct.database.engine import create_database
-from keyacct.errors import ConfigError, WriteError, from_os_error
+from keyacct.database.engine import create_database, create_server_database
+from keyacct.errors import ConfigError, UsageError, WriteError, from_os_error
 
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph"})
 """File systems on which SQLite's locks cannot be relied on."""
 
 
-def default_settings_text(name: str, timezone: str) -> str:
+def default_settings_text(name: str, timezone: str, database_url: str = "") -> str:
     """The `keyacct.toml` of a new workspace: its name and zone, everything else as a commented default."""
     lines = ["# Settings of this keyacct workspace. A line without # overrides the default that stands there."]
     section = ""
@@ -34,7 +34,9 @@ def default_settings_text(name: str, timezone: str) -> str:
         if here != section:
             section = here
             lines += ["", f"[{section}]"]
-        value = {"workspace.name": name, "workspace.timezone": timezone}.get(str(row["key"]))
+        value = {"workspace.name": name, "workspace.timezone": timezone, "database.url": database_url or None}.get(
+            str(row["key"])
+        )
         lines.append(f"# {row['description']}")
         lines.append(f"{'' if value is not None else '# '}{key} = {_toml(row['default'] if value is None else value)}")
     return "\n".join(lines) + "\n"
@@ -74,7 +76,9 @@ def _refuse_network_drive(folder: Path) -> None:
         )
 
 
-def check_new_workspace(folder: Path, *, name: str | None = None, timezone: str = "Asia/Shanghai") -> Settings:
+def check_new_workspace(
+    folder: Path, *, name: str | None = None, timezone: str = "Asia/Shanghai", database_url: str = ""
+) -> Settings:
     """The settings of a workspace that could be made here. Raises ConfigError `config.workspace_exists`,
     `config.invalid` (name, zone). Nothing is written.
     """
@@ -86,12 +90,36 @@ def check_new_workspace(folder: Path, *, name: str | None = None, timezone: str 
             where={"file": str(folder)},
         )
     title = name if name is not None else (folder.resolve().name or "keyacct")
-    return parse_settings({"workspace": {"name": title, "timezone": timezone}}, str(folder / FILE_NAME))
+    return parse_settings(
+        {"workspace": {"name": title, "timezone": timezone}, "database": {"url": database_url}},
+        str(folder / FILE_NAME),
+    )
 
 
-def init_workspace(folder: Path, *, name: str | None = None, timezone: str = "Asia/Shanghai") -> Workspace:
-    """Make a workspace. Raises as `check_new_workspace`, and WriteError; then nothing remains of it."""
-    settings = check_new_workspace(folder, name=name, timezone=timezone)
+def new_database_url() -> str:
+    """Where the database of a new workspace goes when nothing is said: `KEYACCT_DATABASE_URL`, else a file."""
+    return os.environ.get("KEYACCT_DATABASE_URL", "")
+
+
+def refuse_password(database_url: str) -> None:
+    """A password on the command line is seen by everybody on the machine. Raises UsageError."""
+    settings = parse_settings({"database": {"url": database_url}}, "--database-url")
+    if settings.database.url is not None and settings.database.url.holds_password:
+        raise UsageError(
+            "usage.invalid", "a password must not stand on the command line",
+            hint="leave it out of the address and set KEYACCT_DATABASE_PASSWORD, or write it into keyacct.toml",
+        )  # fmt: skip
+
+
+def init_workspace(
+    folder: Path, *, name: str | None = None, timezone: str = "Asia/Shanghai", database_url: str | None = None
+) -> Workspace:
+    """Make a workspace. Raises as `check_new_workspace`, and WriteError; then nothing remains of it.
+
+    database_url: an empty PostgreSQL database; "" is the file register.db, None asks `new_database_url`.
+    """
+    url = new_database_url() if database_url is None else database_url
+    settings = check_new_workspace(folder, name=name, timezone=timezone, database_url=url)
     title = settings.workspace.name
     existed = folder.exists()
     made: list[Path] = []
@@ -104,13 +132,16 @@ def init_workspace(folder: Path, *, name: str | None = None, timezone: str = "As
                 path.mkdir()
                 made.append(path)
         made += [folder / f"register.db{end}" for end in ("", "-wal", "-shm")]
-        database = create_database(workspace.database)
+        address = settings.database.url
+        database = create_database(workspace.database) if address is None else create_server_database(address)
         with database.write() as connection:
             body = {"name": title, "timezone": timezone, "made_at": clock.now_ms()}
             audit.append(connection, "workspace.init", body)
         marker = folder / FILE_NAME
         made.append(marker)
-        marker.write_text(default_settings_text(title, timezone), encoding="utf-8")
+        secret = address is not None and address.holds_password
+        marker.touch(0o600 if secret else 0o666)
+        marker.write_text(default_settings_text(title, timezone, url), encoding="utf-8")
     except BaseException as error:
         for path in reversed(made):
             with contextlib.suppress(OSError):
