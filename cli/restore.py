@@ -28,6 +28,19 @@ app = make_app()
 def restore(
     backup: Annotated[Path, typer.Argument(metavar="BACKUP", help=str(Text("Folder or .tar.", "备份目录或 .tar。")))],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help=str(Text("Where to, empty.", "恢复到的空目录。")))],
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            "--database-url",
+            metavar="URL",
+            help=str(
+                Text(
+                    "Empty PostgreSQL database for the registry, '' for a file (else as in the backup's settings).",
+                    "台账恢复到的空 PostgreSQL 数据库, '' 为文件 (默认按备份中的设置)。",
+                )
+            ),
+        ),
+    ] = None,
     allow_partial: Annotated[
         bool,
         typer.Option(
@@ -40,8 +53,11 @@ def restore(
 ) -> int | None:
     """Restore a backup."""
     from keyacct.workflow.backup.restore import restore_backup
+    from keyacct.workflow.workspace import refuse_password
 
-    done = restore_backup(backup, folder, allow_partial=allow_partial, dry_run=dry_run)
+    if database_url:
+        refuse_password(database_url)
+    done = restore_backup(backup, folder, database_url=database_url, allow_partial=allow_partial, dry_run=dry_run)
     if done is None:
         say(Text(f"would restore {backup} into {folder}", f"将把 {backup} 恢复到 {folder}"))
         return exit_codes.DONE

@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from keyacct.database.audit import Head, canonical
+from keyacct.database.chain import Head, canonical
 from keyacct.errors import from_os_error
 
 TORN = " #torn"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -15,13 +13,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyacct import clock
+from keyacct.database.anchor import write_head
+from keyacct.database.audit_check import check_chain
+from keyacct.database.chain import GENESIS, RESTORED, Head, canonical, digest
 from keyacct.database.tables import audit
 
-GENESIS = "0" * 64
-"""What stands for the previous hash in the first row."""
-
-RESTORED = "backup.restore"
-"""The action with which a restored copy begins a branch of its own."""
+__all__ = [
+    "GENESIS", "RESTORED", "Head", "Writer", "Writing", "append", "branch_of", "canonical", "digest", "head", "introduce",
+    "operating_user", "verify", "without_secrets",
+]  # fmt: skip
 
 OPERATOR_VARIABLE = "KEYACCT_OPERATOR"
 _CONTEXT = "keyacct.audit"
@@ -37,16 +37,6 @@ class Writer:
 
     operator: str | None = None
     anchor: Path | None = None
-
-
-@dataclass(frozen=True)
-class Head:
-    """The last row of a chain. branch: hash of the row with which the chain, or its last restored copy, began."""
-
-    seq: int
-    at: int
-    hash: str
-    branch: str
 
 
 def operating_user() -> str:
@@ -69,8 +59,6 @@ class Writing:
         reason to fail what is done: it lags behind, and `keyacct audit verify` and `doctor` say so.
         """
         if self.head is not None and self.writer.anchor is not None:
-            from keyacct.database.anchor import write_head
-
             write_head(self.writer.anchor, self.head)
 
 
@@ -78,16 +66,6 @@ def introduce(connection: sa.Connection, writer: Writer) -> Writing:
     """Say for whom this connection writes; `append` then knows, and what is given back is told of the commit."""
     connection.info[_CONTEXT] = writing = Writing(writer)
     return writing
-
-
-def canonical(body: Mapping[str, Any]) -> str:
-    """One JSON text for one meaning: sorted keys, no blanks, UTF-8 as it is."""
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def digest(previous: str, body: str) -> str:
-    """The hash of a row: SHA-256 of the previous row's hash and the row's body."""
-    return hashlib.sha256((previous + body).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def without_secrets(value: Any, key: str = "") -> Any:
@@ -144,7 +122,5 @@ def head(connection: sa.Connection) -> Head | None:
 
 def verify(connection: sa.Connection) -> tuple[int, int | None, str]:
     """(rows checked, first bad row or None, hash of the last good row); `audit_check.check_chain` tells more."""
-    from keyacct.database.audit_check import check_chain
-
     found = check_chain(connection)
     return found.rows, None if found.broken is None else found.broken.seq, found.head_hash

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from keyacct.database.anchor import Anchor
-from keyacct.database.audit import GENESIS, RESTORED, digest
+from keyacct.database.chain import GENESIS, RESTORED, digest
 from keyacct.database.tables import audit
 
 PAGE_ROWS = 5_000

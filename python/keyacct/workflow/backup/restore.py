@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import sqlite3
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keyacct.config import FILE_NAME, Workspace, open_workspace
+from keyacct.config import FILE_NAME, DatabaseAddress, Workspace, open_workspace, parse_settings
 from keyacct.database import audit
-from keyacct.database.engine import audit_writer, open_database
+from keyacct.database.anchor import write_head
+from keyacct.database.engine import Database, audit_writer, create_server_database, open_database
 from keyacct.errors import ConfigError, InputError, KeyacctError, WriteError, from_os_error
 from keyacct.store.files import sync_file
 from keyacct.workflow.backup.check import Finding, check_database, opened
@@ -61,6 +64,10 @@ def restore_backup(
                 f"the backup lacks {len(manifest.problems)} files, the first {first.path}: {first.problem}",
                 hint="use another backup, or take what there is with --allow-partial", where={"file": str(backup)},
             )  # fmt: skip
+        settings = _settings(content, backup, database_url)
+        address = parse_settings(tomllib.loads(settings.decode()), FILE_NAME).database.url
+        if address is not None:
+            require_empty_server(address)
         made = _prepare(target, manifest, dry_run=dry_run)
         if dry_run:
             return None
@@ -69,6 +76,10 @@ def restore_backup(
             _copy(content, manifest, backup, work)
             crash_point("restore-1")
             _check(manifest, backup, work)
+            (work / FILE_NAME).write_bytes(settings)
+            if address is not None:
+                _fill_server(work / DATABASE, address)
+            sync_tree(work)
             crash_point("restore-2")
             _move(work, target)
         except BaseException as error:
@@ -86,8 +97,6 @@ def restore_backup(
         head = audit.head(connection)
     anchor = audit_writer(workspace).anchor
     if anchor is not None and head is not None:
-        from keyacct.database.anchor import write_head
-
         write_head(anchor, head)
     return Restored(workspace, manifest, len(manifest.problems))
 
@@ -186,7 +195,57 @@ def _check(manifest: Manifest, backup: Path, work: Path) -> None:
         ) from error
     for name in FOLDERS:
         (work / name).mkdir(exist_ok=True)
-    sync_tree(work)
+
+
+def _settings(content: Content, backup: Path, database_url: str | None) -> bytes:
+    """The settings of the backup, with another address of the database where one is given."""
+    try:
+        with content.open(FILE_NAME) as file:
+            text = file.read().decode()
+    except (FileNotFoundError, UnicodeDecodeError):
+        raise InputError(
+            "input.format", f"the backup holds no readable {FILE_NAME}", hint="use another backup",
+            where={"file": str(backup)},
+        ) from None  # fmt: skip
+    if database_url is None:
+        return text.encode()
+    lines = text.splitlines()
+    kept = [line for n, line in enumerate(lines) if not (_section(lines, n) == "database" and _is_url(line))]
+    if database_url:
+        address = f"url = {json.dumps(database_url, ensure_ascii=False)}"
+        if "[database]" in [line.strip() for line in kept]:
+            kept.insert([line.strip() for line in kept].index("[database]") + 1, address)
+        else:
+            kept += ["", "[database]", address]
+    return ("\n".join(kept) + "\n").encode()
+
+
+def _section(lines: list[str], number: int) -> str:
+    """The section of a settings file that a line stands in."""
+    headers = [line.strip()[1:-1] for line in lines[: number + 1] if line.strip().startswith("[")]
+    return headers[-1] if headers else ""
+
+
+def _is_url(line: str) -> bool:
+    return line.partition("=")[0].strip() == "url"
+
+
+def _fill_server(copy: Path, address: DatabaseAddress) -> None:
+    """The checked database into an empty one on a server, in one transaction; the copy goes away."""
+    from keyacct.database.copying import copy_rows
+
+    server = create_server_database(address)
+    with Database(copy).read() as source, server.write() as into:
+        copy_rows(source, into, server)
+    for end in ("", "-wal", "-shm"):
+        copy.with_name(copy.name + end).unlink(missing_ok=True)
+
+
+def require_empty_server(address: DatabaseAddress) -> None:
+    """Refuse a server's database that holds a workspace. Raises ConfigError."""
+    from keyacct.database.postgres import PostgresDatabase, check_new
+
+    check_new(PostgresDatabase(address))
 
 
 def _move(work: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from keyacct.config import Workspace
-from keyacct.database.engine import Database, open_database
+from keyacct.database.engine import open_database
 from keyacct.errors import WriteError
 from keyacct.store.index import Segment, live_segments
 
@@ -126,8 +126,3 @@ class Snapshot:
     def close(self) -> None:
         """Give everything up."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def open_copy(path: Path) -> Database:
-    """A copied database to be written to."""
-    return Database(path)

@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import hashlib
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -128,7 +129,7 @@ def _write(workspace: Workspace, snapshot: Snapshot, place: Path, *, full: bool)
             if number == len(snapshot.segments) // 2:
                 crash_point("backup-3")
         manifest = Manifest(
-            target.name, __version__, REVISIONS[-1], workspace.settings.workspace.name, "sqlite", taken_at, branch,
+            target.name, __version__, REVISIONS[-1], workspace.settings.workspace.name, _kind(workspace), taken_at, branch,
             chain.head_seq, chain.head_hash, tuple(sorted(entries, key=lambda entry: entry.path)), tuple(problems),
         )  # fmt: skip
         document = manifest.document()
@@ -209,7 +210,22 @@ def _settings(workspace: Workspace, target: Target) -> Iterator[FileEntry]:
             )  # fmt: skip
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path] * path.is_file()
         for file in files:
-            yield target.add(file.relative_to(workspace.root).as_posix(), file)
+            inner = file.relative_to(workspace.root).as_posix()
+            if inner == FILE_NAME:
+                content = without_password(file.read_bytes())
+                target.put(inner, content)
+                yield FileEntry(inner, len(content), hashlib.sha256(content).hexdigest())
+            else:
+                yield target.add(inner, file)
+
+
+def without_password(settings: bytes) -> bytes:
+    """Settings without the password of the database's address: a backup lies where others may read it."""
+    return re.sub(rb"(?m)^(\s*url\s*=\s*[\"']postgres(?:ql)?://[^:/@\"']*):[^@\"']*@", rb"\1@", settings)
+
+
+def _kind(workspace: Workspace) -> str:
+    return "sqlite" if workspace.settings.database.url is None else "postgresql"
 
 
 def _segment(
