@@ -46,9 +46,12 @@ class Restored:
 
 
 def restore_backup(
-    backup: Path, target: Path, *, allow_partial: bool = False, dry_run: bool = False
+    backup: Path, target: Path, *, database_url: str | None = None, allow_partial: bool = False, dry_run: bool = False
 ) -> Restored | None:
     """Bring a backup back into `target`, which must be empty or not be there.
+
+    database_url: an empty PostgreSQL database for the registry, "" for the file register.db; None: as the settings in the
+    backup say. Any backup can be brought back to either.
 
     Every file is compared with the manifest while it is copied, then the database, its audit chain and its list of
     segments; only then the files move into place, the settings last, and the chain gets a row that says so. allow_partial:
