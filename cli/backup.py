@@ -66,7 +66,7 @@ def _backup(
         return None
     from keyacct.errors import UsageError
     from keyacct.workflow.backup.schedule import backup_state, prune
-    from keyacct.workflow.backup.take import BackupRunningError, place_of, take_backup
+    from keyacct.workflow.backup.take import place_of, take_backup, try_backup
 
     workspace = open_workspace(remind=False)
     place = place_of(workspace, to)
@@ -79,11 +79,8 @@ def _backup(
     if dry_run:
         say(Text(f"would back up to {place}", f"将备份到 {place}"))
         return exit_codes.DONE
-    try:
-        taken = take_backup(workspace, place, full=full)
-    except BackupRunningError:
-        if not due:
-            raise
+    taken = try_backup(workspace, place, full=full) if due else take_backup(workspace, place, full=full)
+    if taken is None:
         say(Text("another backup is running", "另一备份正在进行"))
         return exit_codes.DONE
     count = keep if keep is not None else workspace.settings.backup.keep if due else None

@@ -135,14 +135,10 @@ def export(
     if again is not None:
         done = billing.again(workspace, again, out, formats=formats)
     else:
-        try:
-            done = billing.export(
-                workspace, chosen_period(period, workspace), out, formats=formats, accounts=account,
-                allow_partial=allow_partial, dry_run=dry_run, lang=language(),
-            )  # fmt: skip
-        except billing.IncompleteError as error:
-            _tell_missing(error.missing)
-            raise
+        done = billing.export(
+            workspace, chosen_period(period, workspace), out, formats=formats, accounts=account,
+            allow_partial=allow_partial, dry_run=dry_run, lang=language(), tell_missing=_tell_missing,
+        )  # fmt: skip
     columns = (
         Column("number", Text("number", "编号"), 0),
         Column("bills", Text("bills", "结算单"), 0),
@@ -152,7 +148,6 @@ def export(
         Column("files", Text("files", "文件")),
     )
     write_rows([done.as_row()], columns, format)
-    _tell_missing(done.missing)
     if dry_run:
         say(Text("dry run: nothing was kept or written", "试运行: 未保存, 未写文件"))
     elif done.number is None:

@@ -8,7 +8,7 @@ from keyacct.database.tables import metadata
 
 backup = Table(
     "backup", metadata,
-    Column("name", Text, primary_key=True), Column("place", Text, nullable=False),
+    Column("place", Text, primary_key=True), Column("name", Text, primary_key=True),
     *(Column(name, BigInteger, nullable=False) for name in ("taken_at", "files", "bytes")),
     Column("manifest_sha256", Text, nullable=False), Column("audit_seq", BigInteger, nullable=False),
     Column("removed_at", BigInteger),

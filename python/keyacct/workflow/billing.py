@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -162,18 +162,25 @@ class Export:
 def export(
     workspace: Workspace, period: Period, out: Path, *, formats: Sequence[str] = ("csv", "xlsx"),
     accounts: Sequence[str] | None = None, allow_partial: bool = False, dry_run: bool = False, lang: Lang = "en",
+    tell_missing: Callable[[list[Json]], None] | None = None,
 ) -> Export:  # fmt: skip
     """Freeze the bills of a period and hand over those that were not handed over yet, or came out differently since.
 
     The hand-over gets the next number and is kept in the database before its files are written, so `again` can write them
-    once more, byte for byte. A bill that takes the place of one handed over earlier is a correction and names it. Raises
+    once more, byte for byte. tell_missing: told
+    what lacks, before anything else. A bill that takes the place of one handed over earlier is a correction and names it. Raises
     RefusedError `refused.incomplete` when something lacks and allow_partial is not given: then nothing is kept or written.
     """
     planned = freeze(workspace, period, accounts, allow_partial=allow_partial, dry_run=True)
     missing = missing_of(f.bill for f in planned)
+    if missing and tell_missing is not None:
+        tell_missing(missing)
     if missing and not allow_partial:
-        lacking = {(row["account_no"], row["cycle_to"]) for row in missing}
-        raise IncompleteError(missing, len(lacking), len(planned))
+        lacking = len({(row["account_no"], row["cycle_to"]) for row in missing})
+        raise RefusedError(
+            "refused.incomplete", f"{lacking} of {len(planned)} bills are incomplete, nothing was exported",
+            hint="complete the readings named, or hand over what there is with --allow-partial",
+        )  # fmt: skip
     if dry_run:
         return Export(None, None, [], missing, sum(f.state == "same" for f in planned))
     freeze(workspace, period, accounts, allow_partial=allow_partial)
@@ -198,17 +205,6 @@ def export(
             hint=f"write them with: keyacct billing export --again {number} --out DIR", where=error.where,
         ) from error  # fmt: skip
     return result
-
-
-class IncompleteError(RefusedError):
-    """Something lacks, and it was not said that this is all right. missing: what, a row each."""
-
-    def __init__(self, missing: list[Json], lacking: int, total: int) -> None:
-        super().__init__(
-            "refused.incomplete", f"{lacking} of {total} bills are incomplete, nothing was exported",
-            hint="complete the readings named, or hand over what there is with --allow-partial",
-        )  # fmt: skip
-        self.missing = missing
 
 
 def _items(connection: sa.Connection, keys: dict[tuple[str, int, int], str]) -> tuple[list[ExportItem], int]:

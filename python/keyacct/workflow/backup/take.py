@@ -59,10 +59,6 @@ class TakenBackup:
         }  # fmt: skip
 
 
-class BackupRunningError(WriteError):
-    """Another process is taking a backup of this workspace."""
-
-
 def place_of(workspace: Workspace, to: Path | None) -> Path:
     """Where backups go: what was asked for, else the settings. Raises ConfigError."""
     if to is None:
@@ -82,19 +78,27 @@ def place_of(workspace: Workspace, to: Path | None) -> Path:
 
 
 def take_backup(workspace: Workspace, to: Path | None = None, *, full: bool = False) -> TakenBackup:
+    """The same as `try_backup`; another backup that is running is a WriteError."""
+    taken = try_backup(workspace, to, full=full)
+    if taken is None:
+        raise WriteError(
+            "write.failed", "another backup of this workspace is running", hint="wait for it to end",
+            where={"file": str(workspace.root)},
+        )  # fmt: skip
+    return taken
+
+
+def try_backup(workspace: Workspace, to: Path | None = None, *, full: bool = False) -> TakenBackup | None:
     """Back the workspace up into a new folder below `to`, or into the file `to` where its name ends in `.tar`.
 
     full: copy every file, also those that an earlier backup in the same place has. A segment that is missing or damaged
-    is taken from an earlier backup where one has it, else the backup says so in its `problems`. Raises ConfigError,
-    BackupRunningError, WriteError; then nothing of a backup remains.
+    is taken from an earlier backup where one has it, else the backup says so in its `problems`. None when another backup of
+    this workspace is running. Raises ConfigError, WriteError; then nothing of a backup remains.
     """
     place = place_of(workspace, to)
     with only_one(workspace) as alone:
         if not alone:
-            raise BackupRunningError(
-                "write.failed", "another backup of this workspace is running", hint="wait for it to end",
-                where={"file": str(workspace.root)},
-            )  # fmt: skip
+            return None
         snapshot = Snapshot(workspace, workspace.root / f"{LINKS}{os.getpid()}")
         try:
             with _failures(workspace.root):

@@ -13,8 +13,9 @@ TABLES = (
     "ALTER TABLE audit ADD COLUMN who TEXT",
     "CREATE INDEX audit_action ON audit (action, seq)",
     """CREATE TABLE backup (
-        name TEXT NOT NULL PRIMARY KEY, place TEXT NOT NULL, taken_at BIGINT NOT NULL, files BIGINT NOT NULL,
-        bytes BIGINT NOT NULL, manifest_sha256 TEXT NOT NULL, audit_seq BIGINT NOT NULL, removed_at BIGINT)""",
+        place TEXT NOT NULL, name TEXT NOT NULL, taken_at BIGINT NOT NULL, files BIGINT NOT NULL,
+        bytes BIGINT NOT NULL, manifest_sha256 TEXT NOT NULL, audit_seq BIGINT NOT NULL, removed_at BIGINT,
+        PRIMARY KEY (place, name))""",
     """CREATE TABLE billing_freeze (
         id BIGINT NOT NULL PRIMARY KEY, account_no TEXT NOT NULL, cycle_from BIGINT NOT NULL,
         cycle_to BIGINT NOT NULL CHECK (cycle_to > cycle_from), version BIGINT NOT NULL CHECK (version > 0),
