@@ -72,7 +72,7 @@ def bills(workspace: Workspace, period: Period, accounts: Sequence[str] | None =
     for cycle in found:
         if cycle.to_ms > now:
             if parts[cycle]:
-                yield _Bill(workspace, cycle, parts[cycle], [], register, frozen, None).not_ended()
+                yield _Bill(workspace, cycle, [], [], register, frozen, None).not_ended()
             continue
         if parts[cycle] or register.had_points(cycle):
             own = [r for r in by_account.get(cycle.account_no, []) if r["from_ms"] < cycle.to_ms > cycle.from_ms]

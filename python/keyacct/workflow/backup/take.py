@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from keyacct import clock
 from keyacct._core import __version__
 from keyacct.config import FILE_NAME, Workspace
@@ -266,7 +268,9 @@ def _sha256(path: Path) -> str | None:
 def _record(workspace: Workspace, taken: TakenBackup, manifest_sha256: str) -> None:
     manifest = taken.manifest
     place = str(taken.path.parent.resolve())
+    same = sa.and_(backup_table.c.place == place, backup_table.c.name == taken.path.name)
     with open_database(workspace).write() as connection:
+        connection.execute(backup_table.delete().where(same))  # a file that was taken away, and is there again
         connection.execute(
             backup_table.insert().values(
                 name=taken.path.name, place=place, taken_at=manifest.taken_at, files=len(manifest.files),
