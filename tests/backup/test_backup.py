@@ -435,3 +435,69 @@ def test_a_file_system_without_second_names_is_backed_up_too(
     second = take_backup(workspace, tmp_path / "backups")
     assert (first.linked, second.linked) == (0, 0)
     assert verify_backup(second.path).findings == []
+
+
+@pytest.mark.sqlite
+def test_a_backup_of_an_older_form_is_brought_up_to_date(workspace: Workspace, tmp_path: Path) -> None:
+    """A database as the second migration left it, with a row of the chain as it was written then."""
+    import hashlib
+    import sqlite3
+
+    from keyacct.database.engine import Database
+    from keyacct.database.migrate import upgrade
+
+    path = take_backup(workspace, tmp_path / "backups").path
+    old = path / "register.db"
+    old.unlink()
+    with contextlib.closing(sqlite3.connect(old)) as connection:
+        connection.execute("PRAGMA user_version = 0")
+    for revision in ("0001", "0002"):
+        with Database(old).write() as connection:
+            upgrade(connection, revision)
+    body = audit.canonical({"seq": 1, "at": 5, "action": "workspace.init", "body": {}})
+    hash_ = hashlib.sha256(("0" * 64 + body).encode()).hexdigest()
+    with contextlib.closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO audit VALUES (1, 5, 'workspace.init', ?, ?, ?)", (body, "0" * 64, hash_))
+    document = json.loads((path / MANIFEST).read_text())
+    data = old.read_bytes()
+    document |= {"schema": "0002", "branch": hash_, "audit_head": {"seq": 1, "hash": hash_}}
+    for entry in document["files"]:
+        if entry["path"] == "register.db":
+            entry |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    text = json.dumps(document).encode()
+    (path / MANIFEST).write_bytes(text)
+    (path / DIGEST).write_bytes(digest_line(text))
+    assert verify_backup(path).findings == []
+    assert old.read_bytes() == data, "looking at a backup changes nothing in it"
+    done = restore_backup(path, tmp_path / "restored")
+    assert done is not None
+    assert [row["action"] for row in list_audit(done.workspace, AuditFilter())] == ["workspace.init", "backup.restore"]
+    document["schema"] = "9999"
+    text = json.dumps(document).encode()
+    (path / MANIFEST).write_bytes(text)
+    (path / DIGEST).write_bytes(digest_line(text))
+    with pytest.raises(ConfigError, match="9999"):
+        restore_backup(path, tmp_path / "newer")
+    assert not (tmp_path / "newer").exists()
+
+
+@pytest.mark.postgresql
+def test_a_backup_moves_between_the_kinds_of_database(workspace: Workspace, tmp_path: Path, postgres: Any) -> None:
+    first = take_backup(workspace, tmp_path / "backups")
+    on_server = restore(first.path, tmp_path / "server", postgres.new_database)
+    as_file = restore_backup(take_backup(on_server, tmp_path / "more").path, tmp_path / "file", database_url="")
+    assert as_file is not None
+    assert (tmp_path / "file" / "register.db").exists()
+    assert not (tmp_path / "server" / "register.db").exists()
+    for office in (on_server, as_file.workspace):
+        assert samples(office).equals(samples(workspace))
+        assert not verify(office).damaged
+        assert check_audit(office).broken is None
+    with pytest.raises(ConfigError):  # the server's database holds a workspace now
+        restore_backup(first.path, tmp_path / "again", database_url=str(_url(on_server)))
+    assert not (tmp_path / "again").exists()
+
+
+def _url(workspace: Workspace) -> str:
+    text = (workspace.root / "keyacct.toml").read_text("utf-8")
+    return next(line.partition("=")[2].strip().strip('"') for line in text.splitlines() if line.startswith("url ="))

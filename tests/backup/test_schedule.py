@@ -153,12 +153,13 @@ def test_the_commands_say_what_they_do(
     (path / "register.db").write_bytes(b"")
     assert run(["backup", "verify", str(path), "--format", "json"]) == 7
     assert '"damaged"' in capsys.readouterr().out
-    assert run(["restore", str(path), str(tmp_path / "back")]) == 4
+    as_file = "--database-url="
+    assert run(["restore", str(path), str(tmp_path / "back"), as_file]) == 4
     assert "register.db" in capsys.readouterr().err
     assert run(["restore", str(tmp_path / "nothing"), str(tmp_path / "back")]) == 4
     assert run(["restore", str(tmp_path / "backups"), str(tmp_path / "back")]) == 4
     assert path.name in capsys.readouterr().err, "the newest is named"
-    assert run(["restore", str(path), str(office.root)]) == 3
+    assert run(["restore", str(path), str(office.root), as_file]) == 3
     plain = init_workspace(tmp_path / "plain")
     assert run(["backup", "--workspace", str(plain.root)]) == 3
     assert "--to" in capsys.readouterr().err

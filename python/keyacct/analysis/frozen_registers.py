@@ -65,6 +65,7 @@ class FrozenRegisters:
         self.settings = workspace.settings.billing
         self._decimals = decimals
         self._values: dict[tuple[str, int, str, int], Reading] = {}
+        self._known: dict[Need, set[tuple[str, int]]] = {}
         self._demands: dict[tuple[str, int, int], DemandReading] = {}
         wanted: dict[int, set[str]] = {}
         for meter, at in needs:
@@ -88,7 +89,10 @@ class FrozenRegisters:
 
     def registers(self, meter: str, ms: int) -> set[tuple[str, int]]:
         """(quantity, tariff) of every register that is known at an instant."""
-        return {(q, t) for q in QUANTITIES for t in range(64) if (meter, ms, q, t) in self._values}
+        if not self._known:
+            for name, at, quantity, tariff in self._values:
+                self._known.setdefault((name, at), set()).add((quantity, tariff))
+        return self._known.get((meter, ms), set())
 
     def _exchanges(self, wanted: Mapping[int, set[str]]) -> None:
         table = registry_tables.exchange_reading

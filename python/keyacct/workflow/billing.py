@@ -70,14 +70,23 @@ def freeze(
     one that changed is kept as the next version. Incomplete ones are kept with allow_partial only, those of a cycle that
     runs still never. Raises ConfigError for unknown accounts.
     """
-    found = list(bills(workspace, period, accounts))
+    return _freeze(
+        workspace, period, list(bills(workspace, period, accounts)), allow_partial=allow_partial, dry_run=dry_run
+    )
+
+
+def _freeze(
+    workspace: Workspace, period: Period, found: Sequence[Json], *, allow_partial: bool, dry_run: bool
+) -> list[FrozenBill]:
+    digests = [digest_of(bill) for bill in found]
+    together = list(zip(found, digests, strict=True))
     with open_database(workspace).read() as connection:
         known = _latest(connection, found)
-    result = [_compare(bill, known, allow_partial=allow_partial) for bill in found]
+    result = [_compare(bill, digest, known, allow_partial=allow_partial) for bill, digest in together]
     if not dry_run and any(f.state in ("new", "changed") for f in result):
         with open_database(workspace).write() as connection:
             known = _latest(connection, found)  # again, now that nobody else can be at it
-            result = [_compare(bill, known, allow_partial=allow_partial) for bill in found]
+            result = [_compare(bill, digest, known, allow_partial=allow_partial) for bill, digest in together]
             _keep(connection, result, period.label)
     return result
 
@@ -99,8 +108,7 @@ def _latest(connection: sa.Connection, found: Sequence[Json]) -> dict[tuple[str,
     return {(row.account_no, row.cycle_from, row.cycle_to): row for row in connection.execute(query)}
 
 
-def _compare(bill: Json, known: dict[tuple[str, int, int], Any], *, allow_partial: bool) -> FrozenBill:
-    digest = digest_of(bill)
+def _compare(bill: Json, digest: str, known: dict[tuple[str, int, int], Any], *, allow_partial: bool) -> FrozenBill:
     before = known.get(_key(bill))
     if before is not None and before.digest == digest:
         return FrozenBill(bill, digest, "same", before.version)
@@ -171,7 +179,8 @@ def export(
     what lacks, before anything else. A bill that takes the place of one handed over earlier is a correction and names it. Raises
     RefusedError `refused.incomplete` when something lacks and allow_partial is not given: then nothing is kept or written.
     """
-    planned = freeze(workspace, period, accounts, allow_partial=allow_partial, dry_run=True)
+    found = list(bills(workspace, period, accounts))
+    planned = _freeze(workspace, period, found, allow_partial=allow_partial, dry_run=True)
     missing = missing_of(f.bill for f in planned)
     if missing and tell_missing is not None:
         tell_missing(missing)
@@ -183,7 +192,7 @@ def export(
         )  # fmt: skip
     if dry_run:
         return Export(None, None, [], missing, sum(f.state == "same" for f in planned))
-    freeze(workspace, period, accounts, allow_partial=allow_partial)
+    _freeze(workspace, period, found, allow_partial=allow_partial, dry_run=False)
     keys = {_key(f.bill): f.digest for f in planned if f.state != "incomplete"}
     with open_database(workspace).write() as connection:
         items, unchanged = _items(connection, keys)
@@ -214,23 +223,21 @@ def _items(connection: sa.Connection, keys: dict[tuple[str, int, int], str]) -> 
     freezes = billing_freeze.c
     low, high = min(key[1] for key in keys), max(key[2] for key in keys)
     span = sa.and_(freezes.cycle_to > low, freezes.cycle_from < high)
+    names = (freezes.id, freezes.account_no, freezes.cycle_from, freezes.cycle_to, freezes.digest)
     query = (
-        sa.select(billing_export_item.c.number, freezes.id, freezes.account_no, freezes.cycle_from, freezes.cycle_to,
-                  freezes.digest, freezes.body)
+        sa.select(billing_export_item.c.number, *names)
         .join(billing_freeze, freezes.id == billing_export_item.c.freeze_id)
-        .where(span).order_by(billing_export_item.c.number)
-    )  # fmt: skip
+        .where(span)
+        .order_by(billing_export_item.c.number)
+    )
     told: dict[tuple[str, int, int], Any] = {}
     spans: dict[str, list[Any]] = {}
     for row in connection.execute(query):
         told[row.account_no, row.cycle_from, row.cycle_to] = row
         spans.setdefault(row.account_no, []).append(row)
-    rows = connection.execute(
-        sa.select(freezes.id, freezes.account_no, freezes.cycle_from, freezes.cycle_to, freezes.digest, freezes.body)
-        .where(span).order_by(freezes.account_no, freezes.cycle_to, freezes.version)
-    )  # fmt: skip
+    rows = connection.execute(sa.select(*names).where(span).order_by(freezes.version))
     latest = {(row.account_no, row.cycle_from, row.cycle_to): row for row in rows}
-    items, unchanged = [], 0
+    chosen, unchanged = [], 0
     for key in sorted(keys, key=lambda key: (key[0], key[2])):
         newest = latest[key]
         before = told.get(key)
@@ -239,14 +246,28 @@ def _items(connection: sa.Connection, keys: dict[tuple[str, int, int], str]) -> 
             before = overlapping[-1] if overlapping else None
         if before is not None and before.digest == newest.digest:
             unchanged += 1
-            continue
-        items.append(
-            ExportItem(
-                newest.id, json.loads(newest.body), before.number if before is not None else None,
-                before.id if before is not None else None, json.loads(before.body) if before is not None else None,
-            )
-        )  # fmt: skip
+        else:
+            chosen.append((newest.id, before))
+    bodies = _bodies(connection, {i for i, _ in chosen} | {before.id for _, before in chosen if before is not None})
+    items = [
+        ExportItem(i, bodies[i])
+        if before is None
+        else ExportItem(i, bodies[i], before.number, before.id, bodies[before.id])
+        for i, before in chosen
+    ]
     return items, unchanged
+
+
+def _bodies(connection: sa.Connection, ids: set[int]) -> dict[int, Json]:
+    """Frozen bills by number."""
+    freezes = billing_freeze.c
+    found: dict[int, Json] = {}
+    wanted = sorted(ids)
+    for start in range(0, len(wanted), 500):
+        query = sa.select(freezes.id, freezes.body).where(freezes.id.in_(wanted[start : start + 500]))
+        for entry in connection.execute(query):
+            found[entry.id] = json.loads(entry.body)
+    return found
 
 
 def _record(connection: sa.Connection, content: ExportContent) -> None:
@@ -305,17 +326,12 @@ def load_export(connection: sa.Connection, workspace: Workspace, number: int) ->
             "config.registry_not_found", f"there is no export {number}", hint="see `keyacct billing list`"
         )
     freezes = billing_freeze.c
-    bodies = sa.select(freezes.id, freezes.body)
     entries = connection.execute(
         sa.select(billing_export_item).where(billing_export_item.c.number == number)
         .join(billing_freeze, freezes.id == billing_export_item.c.freeze_id).order_by(freezes.account_no, freezes.cycle_to)
     ).all()  # fmt: skip
     ids = {e.freeze_id for e in entries} | {e.corrects_freeze_id for e in entries if e.corrects_freeze_id is not None}
-    found: dict[int, Json] = {}
-    wanted = sorted(ids)
-    for start in range(0, len(wanted), 500):
-        for entry in connection.execute(bodies.where(freezes.id.in_(wanted[start : start + 500]))):
-            found[entry.id] = json.loads(entry.body)
+    found = _bodies(connection, ids)
     content = ExportContent(
         number, row.label, row.exported_at, workspace.settings.workspace.name,
         workspace.settings.workspace.timezone,

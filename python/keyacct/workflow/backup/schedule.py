@@ -102,18 +102,15 @@ def _listed(path: Path) -> dict[str, Any]:
 def prune(workspace: Workspace, place: Path, keep: int) -> list[str]:
     """Remove the oldest backups of this workspace in a place, so that the newest `keep` complete ones stay; their names.
 
-    Backups of other workspaces, and those whose manifest cannot be read, are neither counted nor touched, nor is the
-    newest one that lacks nothing.
+    Backups of other workspaces, those whose manifest cannot be read, and those from before a restore are neither counted
+    nor touched: a copy restored for a trial must not remove what the office that went on has. Nor is the newest one that
+    lacks nothing.
     """
     with open_database(workspace).read() as connection:
-        branches = {audit.branch_of(connection)[:8]}
-        query = sa.select(audit_table.c.hash).where(audit_table.c.action == audit.RESTORED)
-        branches |= {str(hash_)[:8] for hash_ in connection.execute(query).scalars()}
-        first = connection.execute(sa.select(audit_table.c.hash).order_by(audit_table.c.seq).limit(1)).scalar()
-        branches.add(str(first)[:8])
+        branch = audit.branch_of(connection)[:8]
     own: list[tuple[Path, bool]] = []
     for path in backups_in(place):
-        if path.is_dir() and path.name.split("-")[1] in branches:
+        if path.is_dir() and path.name.split("-")[1] == branch:
             with contextlib.suppress(InputError), open_backup(path) as content:
                 own.append((path, not content.manifest().problems))
     whole = [path for path, good in own if good]

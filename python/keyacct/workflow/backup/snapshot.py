@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from keyacct.config import Workspace
 from keyacct.database.engine import open_database
-from keyacct.errors import WriteError
+from keyacct.errors import WriteError, from_os_error
 from keyacct.store.index import Segment, live_segments
 
 LINKS = ".backup-"
@@ -28,7 +28,11 @@ def only_one(workspace: Workspace) -> Iterator[bool]:
     import fcntl
 
     path = workspace.root / "backup.lock"
-    with path.open("a") as lock:
+    try:
+        opened = path.open("a")
+    except OSError as error:
+        raise from_os_error(error, writing=True, file=str(path)) from None
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
