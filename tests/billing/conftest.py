@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from billing_office import ACCOUNT_ENTRIES, ONE_METER, register
 
 from keyacct import clock
-from keyacct.config import Workspace
+from keyacct.config import Workspace, open_workspace
 from keyacct.workflow.workspace import init_workspace
 
 NOW = "2026-08-15T00:00+08:00"
