@@ -51,13 +51,16 @@ SHOWN = 40
 
 
 def _tell_missing(rows: Sequence[dict[str, Any]]) -> None:
-    """What lacks, on stderr, a line each."""
-    for row in rows[:SHOWN]:
+    """What lacks, on stderr, a line for each meter and instant."""
+    together: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
         place = " ".join(str(row[name]) for name in ("account_no", "point", "meter") if row[name])
-        say(Text(f"missing: {place}, {row['at']}: {row['what']}: {row['why']}",
-                 f"缺: {place}, {row['at']}: {row['what']}: {row['why']}"))  # fmt: skip
-    if len(rows) > SHOWN:
-        say(Text(f"… and {len(rows) - SHOWN} more", f"… 另有 {len(rows) - SHOWN} 项"))
+        together.setdefault((place, row["at"], row["why"]), []).append(row["what"])
+    for (place, at, why), what in list(together.items())[:SHOWN]:
+        names = ", ".join(what)
+        say(Text(f"missing: {place}, {at}: {names}: {why}", f"缺: {place}, {at}: {names}: {why}"))
+    if len(together) > SHOWN:
+        say(Text(f"… and {len(together) - SHOWN} more", f"… 另有 {len(together) - SHOWN} 项"))
 
 
 @command(

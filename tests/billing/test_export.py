@@ -137,7 +137,8 @@ def test_an_incomplete_set_is_refused_and_what_lacks_is_named(
     assert run(command) == 8
     said = capsys.readouterr()
     assert said.out == ""
-    assert "missing: 1000000001 P1 M1, 2026-07-01T00:00:00+08:00: import total: no freeze at this instant" in said.err
+    named = "import total, import sharp, import peak, import flat, import valley, q1 total, q4 total"
+    assert f"missing: 1000000001 P1 M1, 2026-07-01T00:00:00+08:00: {named}: no freeze at this instant" in said.err
     assert "--allow-partial" in said.err
     assert run([*command, "--allow-partial", "--format", "json"]) == 6
     said = capsys.readouterr()
