@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -25,6 +26,7 @@ class Session:
     workspace: str | None = None
     verbosity: int = 0
     color: bool = True
+    reminded: bool = False
 
 
 _current = Session()
@@ -35,11 +37,34 @@ def current() -> Session:
     return _current
 
 
-def open_workspace() -> Workspace:
-    """The workspace that `--workspace`, the environment or the folder tells. Raises ConfigError (exit 3)."""
+def open_workspace(*, remind: bool = True) -> Workspace:
+    """The workspace that `--workspace`, the environment or the folder tells. Raises ConfigError (exit 3).
+
+    remind: a person at a terminal is told, once a command, when its backup is overdue.
+    """
     from keyacct.config import open_workspace as find
 
-    return find(_current.workspace)
+    workspace = find(_current.workspace)
+    if remind and not _current.reminded and _current.verbosity >= 0 and sys.stderr.isatty():
+        _current.reminded = True
+        _remind(workspace)
+    return workspace
+
+
+def _remind(workspace: Workspace) -> None:
+    """One line on stderr when the backup is overdue. What goes wrong here is for the command itself to tell."""
+    from keyacct.errors import KeyacctError
+    from keyacct.workflow.backup.schedule import backup_state
+
+    with contextlib.suppress(KeyacctError):
+        state = backup_state(workspace)
+        if state.overdue:
+            hours = state.age_ms // 3_600_000
+            days = f"{hours // 24} d" if hours >= 96 else f"{hours} h"
+            sys.stderr.write(
+                str(Text(f"reminder: no backup for {days}; take one: keyacct backup",
+                         f"提醒: 已 {days} 没有备份, 请运行 keyacct backup")) + "\n"
+            )  # fmt: skip
 
 
 @contextlib.contextmanager

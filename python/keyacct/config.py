@@ -98,6 +98,71 @@ class DemandSettings(_Section):
     )
 
 
+class AuditSettings(_Section):
+    """`[audit]`: the chain of everything that was changed."""
+
+    operator: str = Field(
+        "",
+        max_length=120,
+        description="operator of the rows where KEYACCT_OPERATOR names none (else the system's user)",
+    )
+    anchor: str = Field(
+        "",
+        description="file outside the workspace that is told of every new head of the chain, so that a cut end shows",
+    )
+
+
+class BackupSettings(_Section):
+    """`[backup]`: where backups go, how often, how many are kept."""
+
+    folder: str = Field("", description="folder of the backups, best on another disk (else --to)")
+    every_hours: int = Field(24, ge=1, le=8760, description="`backup --due` takes one after so many hours [D]")
+    remind_after_hours: int = Field(
+        48, ge=1, le=8760, description="without a backup for so long the operator is reminded, S0 §2.5.7.1 [D]"
+    )
+    keep: int = Field(14, ge=1, le=1000, description="`backup --due` keeps so many backups [D]")
+    also: tuple[str, ...] = Field(
+        ("templates",), description="further files and folders of the workspace that are backed up", strict=False
+    )
+
+
+class BillingSettings(_Section):
+    """`[billing]`: frozen registers at the settlement instants, handed over to the billing system."""
+
+    reading_day: int = Field(
+        1, ge=1, le=31, description="settlement at 00:00 of this day where the account's terms name none [D]"
+    )
+    settlements_per_month: int = Field(
+        1, ge=1, le=6, description="settlements a month where the account's terms do not say [D]"
+    )
+    tariffs: tuple[Literal["sharp", "peak", "flat", "valley"], ...] = Field(
+        ("sharp", "peak", "flat", "valley"),
+        min_length=1,
+        description="what the meters' tariff registers 1, 2, 3 … hold [V: DL/T 645, usual order]",
+        strict=False,
+    )
+    register_digits: int = Field(
+        6,
+        ge=3,
+        le=12,
+        description="digits before the point where the meter's entry does not say, DL/T 645 XXXXXX.XX [V]",
+    )
+    register_decimals: int = Field(
+        2, ge=0, le=6, description="digits after the point where the meter's entry does not say, DL/T 645 XXXXXX.XX [V]"
+    )
+    estimate_within_hours: int = Field(
+        72, ge=0, le=744, description="a missing freeze is estimated between readings no farther from it [D]"
+    )
+    repolled_after_hours: int = Field(
+        24, ge=1, le=744, description="a freeze received later than this counts as re-polled [D]"
+    )
+    jump_factor: float = Field(
+        1.5,
+        gt=1,
+        description="energy beyond this share of contract capacity over the time is a register jump, ERC29 [D]",
+    )
+
+
 class DatabaseAddress:
     """`postgresql://user@host:5432/name`, with a password or not. Everything that prints it leaves the password out."""
 
@@ -188,6 +253,9 @@ class Settings(_Section):
     voltage: VoltageSettings = VoltageSettings.model_construct()
     power_factor: PowerFactorSettings = PowerFactorSettings.model_construct()
     demand: DemandSettings = DemandSettings.model_construct()
+    audit: AuditSettings = AuditSettings.model_construct()
+    backup: BackupSettings = BackupSettings.model_construct()
+    billing: BillingSettings = BillingSettings.model_construct()
     report: ReportSettings = ReportSettings.model_construct()
 
 

@@ -138,6 +138,7 @@ CODES: dict[str, type[KeyacctError]] = {
     "partial.some_failed": PartialError,
     "gate.failed": GateError,
     "refused.not_approved": RefusedError,
+    "refused.incomplete": RefusedError,
     "write.failed": WriteError,
     "write.disk_full": WriteError,
     "write.read_only": WriteError,

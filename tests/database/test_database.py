@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from keyacct.config import Workspace
-from keyacct.database import audit
+from keyacct.database import audit, backups, bills
 from keyacct.database.engine import REVISIONS, Database, create_database, open_database, schema_version
 from keyacct.database.registry_tables import metadata
 from keyacct.errors import ConfigError, WriteError
@@ -25,6 +25,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def test_the_migrations_make_the_tables_of_the_code(workspace: Workspace) -> None:
+    assert {backups.backup.name, bills.billing_freeze.name} <= set(metadata.tables), "tables of every module"
     address = workspace.settings.database.url
     kind = "sqlite" if address is None else "postgresql+pg8000"
     engine = sa.create_engine(f"{kind}://", creator=open_database(workspace)._connect)
@@ -106,7 +107,7 @@ def test_the_audit_chain_finds_every_change(workspace: Workspace) -> None:
         copy = workspace.root / f"{name}.db"
         database.backup_to(copy)
         connection = sqlite3.connect(copy, isolation_level=None)
-        for trigger in ("audit_no_update", "audit_no_delete"):
+        for trigger in ("audit_no_update", "audit_no_delete", "audit_in_order"):
             connection.execute(f"DROP TRIGGER {trigger}")
         if name == "reorder":
             connection.execute("UPDATE audit SET seq = 100 WHERE seq = 4")

@@ -86,6 +86,7 @@ codes! {
     Partial = "partial.some_failed" => Partial,
     GateFailed = "gate.failed" => Gate,
     Refused = "refused.not_approved" => Refused,
+    Incomplete = "refused.incomplete" => Refused,
     WriteFailed = "write.failed" => Write,
     WriteFull = "write.disk_full" => Write,
     WriteReadOnly = "write.read_only" => Write,

@@ -301,3 +301,10 @@ def _figures(books: _Books, standard: float | None, settings: PowerFactorSetting
         "completeness": complete,
         "flags": sorted(flags),
     }
+
+
+def factor_of(
+    amount: dict[str, Decimal], settings: PowerFactorSettings
+) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """(Wp, Wq, cosφ) of energies that are known elsewhere, by name of `ENERGIES`; by the same rules."""
+    return _factor(_Energies(dict(amount)), settings)

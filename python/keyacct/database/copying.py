@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from keyacct.database import registry_tables as _every_table  # noqa: F401 (joins its tables to the metadata)
+from keyacct.database import backups as _backups  # noqa: F401 (these join their tables to the metadata)
+from keyacct.database import bills as _bills  # noqa: F401
+from keyacct.database import registry_tables as _registry_tables  # noqa: F401
 from keyacct.database import tables
 from keyacct.database.sqlite import Database
 
@@ -17,7 +19,8 @@ def copy_rows(source: sa.Connection, into: sa.Connection, target: Database) -> i
     into.execute(tables.batch_sequence.delete())  # made with one row
     copied = 0
     for table in tables.metadata.sorted_tables:
-        result = source.execute(sa.select(table)).mappings()
+        # In the order of their keys: the audit chain takes no row but the next.
+        result = source.execute(sa.select(table).order_by(*table.primary_key.columns)).mappings()
         while page := result.fetchmany(PAGE_ROWS):
             into.execute(table.insert(), [dict(row) for row in page])
             copied += len(page)

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from keyacct.config import DatabaseAddress, Workspace
+from keyacct.database import audit
 from keyacct.database.sqlite import ConstraintError, Database, errors_of, translate
 from keyacct.errors import ConfigError, WriteError
 
@@ -13,6 +14,7 @@ __all__ = [
     "REVISIONS",
     "ConstraintError",
     "Database",
+    "audit_writer",
     "bring_up",
     "create_database",
     "create_server_database",
@@ -21,7 +23,7 @@ __all__ = [
     "translate",
 ]  # fmt: skip
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every migration in order; the last is the present form."""
 
 
@@ -59,6 +61,7 @@ def open_database(workspace: Workspace) -> Database:
     Raises ConfigError (missing, newer), WriteError `write.store_damaged`.
     """
     database = _named(workspace)
+    database.writer = audit_writer(workspace)
     with database.read() as connection:
         version = database.version(connection)
     if version != REVISIONS[-1]:
@@ -95,6 +98,12 @@ def _named(workspace: Workspace) -> Database:
             where={"file": str(path)},
         )
     return Database(path)
+
+
+def audit_writer(workspace: Workspace) -> audit.Writer:
+    """Who writes the audit rows of a workspace, and its anchor: as its settings say."""
+    settings = workspace.settings.audit
+    return audit.Writer(settings.operator or None, workspace.root / settings.anchor if settings.anchor else None)
 
 
 def bring_up(database: Database) -> None:

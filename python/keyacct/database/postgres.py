@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from keyacct.config import DatabaseAddress
+from keyacct.database import audit
 from keyacct.database.sqlite import BUSY_TIMEOUT_MS, ConstraintError, Database
 from keyacct.errors import ConfigError, KeyacctError, WriteError
 
@@ -127,7 +128,9 @@ class PostgresDatabase(Database):
             f"SELECT pg_advisory_xact_lock({WRITERS})",
             before=before,
         ) as connection:
+            writing = audit.introduce(connection, self.writer)
             yield connection
+        writing.committed()
 
     def integrity(self) -> list[str]:
         """What is wrong: rules that are not in force, tables that cannot be read to their end."""

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from keyacct.database import audit
 from keyacct.errors import KeyacctError, WriteError
 
 BUSY_TIMEOUT_MS = 30_000
@@ -24,6 +25,9 @@ class ConstraintError(sqlite3.IntegrityError):
 
 class Database:
     """The open database of a workspace. One connection per transaction, so it may be shared by threads."""
+
+    writer = audit.Writer()
+    """Who writes; `open_database` sets it to what the settings say."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -77,6 +81,7 @@ class Database:
                 connection.exec_driver_sql("BEGIN")
                 before(connection)
                 connection.exec_driver_sql("COMMIT")
+            writing = audit.introduce(connection, self.writer)
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -85,6 +90,7 @@ class Database:
                 with contextlib.suppress(Exception):  # SQLite may have rolled back by itself (disk full)
                     connection.exec_driver_sql("ROLLBACK")
                 raise
+            writing.committed()
 
     def integrity(self) -> list[str]:
         """What SQLite's own check finds wrong; empty when all is well."""

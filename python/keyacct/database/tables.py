@@ -27,6 +27,7 @@ workspace_setting = Table("workspace_setting", metadata, _text("key", key=True),
 audit = Table(
     "audit", metadata,
     _int("seq", key=True), _int("at"), _text("action"), _text("body"), _text("previous_hash"), _text("hash"),
+    _text("who", null=True),
 )  # fmt: skip
 
 # --- registry -------------------------------------------------------------------------------------------------------

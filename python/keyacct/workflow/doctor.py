@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -15,6 +16,8 @@ from keyacct.database.engine import open_database, schema_version
 from keyacct.model import civil
 from keyacct.store.resolve import device_aliases
 from keyacct.store.verify import verify
+from keyacct.workflow.auditing import check_audit
+from keyacct.workflow.backup.schedule import backup_state
 from keyacct.workflow.workspace import NETWORK_FILE_SYSTEMS, file_system_of
 
 LEAST_FREE_BYTES = 1 << 30
@@ -42,7 +45,7 @@ def check_workspace(workspace: Workspace) -> list[Check]:
         Check("workspace", "ok", f"{workspace.settings.workspace.name}, {workspace.settings.workspace.timezone}"),
         Check("database", "ok", f"form {schema_version(database)}"),
     ]
-    for check in (_store, _devices, _bare_points, _disk, _drive):
+    for check in (_store, _devices, _bare_points, _anchor, _backup, _disk, _drive):
         checks += check(workspace)
     return checks
 
@@ -94,6 +97,36 @@ def _bare_points(workspace: Workspace) -> Iterator[Check]:
         yield Check("registry", "look", f"point {point} has a meter but no ratio", "add a [[point_ratio]] entry")
     if fitted <= rated:
         yield Check("registry", "ok", f"{len(fitted)} points with meter and ratio")
+
+
+def _anchor(workspace: Workspace) -> Iterator[Check]:
+    """The end of the audit chain, which only something outside can vouch for."""
+    if not workspace.settings.audit.anchor:
+        yield Check(
+            "audit", "ok", "no anchor: rows cut off at the end of the audit chain would not show",
+            "set audit.anchor in keyacct.toml to a file on another disk or host",
+        )  # fmt: skip
+        return
+    found = check_audit(workspace)
+    if found.broken is not None:
+        yield Check("audit", "damaged", found.broken.message, "keyacct audit verify")
+    for note in found.notes:
+        yield Check("audit", "look", note, "keyacct audit head --anchor, once you know why")
+    if found.broken is None and not found.notes:
+        yield Check("audit", "ok", f"{found.rows} rows, {found.anchored} of them compared with the anchor")
+
+
+def _backup(workspace: Workspace) -> Iterator[Check]:
+    state = backup_state(workspace)
+    hours = state.age_ms // 3_600_000
+    if state.place is not None and state.name is not None and not (Path(state.place) / state.name).exists():
+        yield Check("backup", "look", f"the newest backup is not in {state.place} any more", "keyacct backup")
+    elif state.overdue:
+        yield Check("backup", "look", f"no backup for {hours} h", "keyacct backup, or `keyacct backup --due` by cron")
+    elif state.last_at is None:
+        yield Check("backup", "ok", "none yet, none overdue")
+    else:
+        yield Check("backup", "ok", f"{state.name}, {hours} h ago")
 
 
 def _disk(workspace: Workspace) -> Iterator[Check]:
