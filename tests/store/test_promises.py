@@ -1,4 +1,4 @@
-"""The promises of the store, each with the figure that shows it. KEYACCT_TEST_LONG=1 runs the long form."""
+"""The promises of the store, each with the figure that shows it. `nox -s faults` (KEYACCT_FAULTS=full) runs the long form."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from keyacct.store.read import read_table
 from keyacct.store.verify import verify
 from keyacct.workflow.workspace import init_workspace
 
-LONG = "KEYACCT_TEST_LONG" in os.environ
+LONG = os.environ.get("KEYACCT_FAULTS") == "full"
 WORKER = Path(__file__).with_name("kill_worker.py")
 VOLTAGE = FAMILIES["voltage"].input_schema
 T0 = 1_782_835_200_000

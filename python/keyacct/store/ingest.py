@@ -28,7 +28,7 @@ from keyacct.errors import ConfigError, InternalError, from_os_error
 from keyacct.store import merge
 from keyacct.store.engine import fetch_arrow, one, query_engine
 from keyacct.store.families import FAMILIES, Family
-from keyacct.store.files import PendingSegment, crash_point, move_into_place
+from keyacct.store.files import PendingSegment, crash_point, move_into_place, write_segments
 from keyacct.store.index import add_revisions, add_segments, live_segments, note_unresolved
 from keyacct.store.ulid import ulid
 
@@ -151,7 +151,7 @@ class BatchWriter:
                 if self._held_rows[family.name]:
                     self._spill_held(family.name)
                 self._spill[family.name].close()
-                yield family, merge.files_sql([str(self._spill_paths[family.name])])
+                yield family, merge.raw_files_sql([str(self._spill_paths[family.name])])
             elif self._held.get(family.name):
                 connection.register("held", pa.concat_tables(self._held[family.name]))
                 yield family, "held"
@@ -222,9 +222,7 @@ class BatchWriter:
             if lost:
                 losers.append((family.name, lost))
             if rows.num_rows:
-                self._segments.append(
-                    PendingSegment(self.workspace, family, day, rows.cast(family.schema).to_batches())
-                )
+                write_segments(self.workspace, family, day, rows.cast(family.schema).to_batches(), self._segments)
                 summary.added += rows.num_rows
                 summary.families[family.name] = summary.families.get(family.name, 0) + rows.num_rows
 
@@ -253,7 +251,7 @@ class BatchWriter:
         )
         for day, batches in _by_day(engine.sql(query).to_arrow_reader(65_536)):
             rows = pa.Table.from_batches(batches).cast(family.schema)
-            self._segments.append(PendingSegment(self.workspace, family, day, rows.to_batches()))
+            write_segments(self.workspace, family, day, rows.to_batches(), self._segments)
             summary.rows += rows.num_rows
             summary.added += rows.num_rows
             summary.families[family.name] = summary.families.get(family.name, 0) + rows.num_rows
@@ -391,7 +389,7 @@ def _settle_day(
     if not near and distinct == given:
         return fetch_arrow(engine, f"SELECT {columns} FROM fresh ORDER BY {keys}"), []
     if near:
-        stored = merge.files_sql([str(workspace.root / segment.path) for segment in near])
+        stored = merge.files_sql(family, [str(workspace.root / segment.path) for segment in near])
         engine.execute(
             f"CREATE OR REPLACE TEMP TABLE stored AS SELECT {columns} FROM {stored}"
             f" SEMI JOIN (SELECT DISTINCT {keys} FROM fresh) USING ({keys})"
