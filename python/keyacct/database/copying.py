@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from keyacct.database import quality_tables as _quality_tables  # noqa: F401 (the same)
 from keyacct.database import registry_tables as _every_table  # noqa: F401 (joins its tables to the metadata)
 from keyacct.database import tables
 from keyacct.database.engine import Database

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 from keyacct.config import DatabaseAddress, Workspace
 from keyacct.errors import ConfigError, KeyacctError, WriteError
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every migration in order; the last is the present form."""
 
 BUSY_TIMEOUT_MS = 30_000

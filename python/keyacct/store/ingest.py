@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -157,8 +157,14 @@ class BatchWriter:
                 yield family, "held"
                 connection.unregister("held")
 
-    def commit(self, *, rejects: int = 0, note: dict[str, Any] | None = None) -> IngestSummary:
-        """Write, index and acknowledge the batch. Raises WriteError; then nothing of it is visible."""
+    def commit(
+        self, *, rejects: int = 0, note: dict[str, Any] | None = None,
+        record: Callable[[sa.Connection, int], None] | None = None,
+    ) -> IngestSummary:  # fmt: skip
+        """Write, index and acknowledge the batch. Raises WriteError; then nothing of it is visible.
+
+        record: more to write in the same transaction; it is given the batch number.
+        """
         crash_point(1)
         summary = IngestSummary(rejects=rejects)
         if self.already_ingested():
@@ -180,7 +186,7 @@ class BatchWriter:
         summary.unresolved = {device: rows for device, (rows, _, _) in stamps.items()}
         crash_point(2)
         move_into_place(self._segments)
-        self._record(summary, losers, stamps, note or {})
+        self._record(summary, losers, stamps, note or {}, record)
         self._committed = True
         crash_point(9)
         return summary
@@ -259,6 +265,7 @@ class BatchWriter:
     def _record(
         self, summary: IngestSummary, losers: list[tuple[str, list[dict[str, Any]]]],
         stamps: dict[str, tuple[int, int, int]], note: dict[str, Any],
+        record: Callable[[sa.Connection, int], None] | None,
     ) -> None:  # fmt: skip
         """Steps 7 and 8: everything about the batch in one transaction."""
         now = clock.now_ms()
@@ -284,6 +291,8 @@ class BatchWriter:
                 add_segments(connection, [segment.entry() for segment in self._segments])
                 for device, (rows, low, high) in stamps.items():
                     note_unresolved(connection, device, rows, low, high, summary.batch or 0)
+                if record is not None:
+                    record(connection, summary.batch or 0)
                 body = {
                     **note, "batch": summary.batch, "source": self.source, "sha256": self.sha256,
                     "rows": summary.added, "duplicates": summary.duplicates, "revisions": summary.revisions,

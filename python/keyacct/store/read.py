@@ -80,12 +80,18 @@ def _batches(
                 )
 
 
+def family_sql(workspace: Workspace, family: Family, segments: list[Segment], aliases: pa.Table) -> str:
+    """The query for everything in some segments: one merged row per key, in no order. Needs the table `aliases`."""
+    source = _Source(workspace, family, segments, aliases.num_rows > 0, None, None, None)
+    return source.sql(None, None, ordered=False)
+
+
 class _Source:
     """The query of one read: days in one clean segment as they are, the others merged."""
 
     def __init__(
-        self, workspace: Workspace, family: Family, segments: list[Segment], named: bool, from_ms: int, to_ms: int,
-        meters: Sequence[str] | None,
+        self, workspace: Workspace, family: Family, segments: list[Segment], named: bool, from_ms: int | None,
+        to_ms: int | None, meters: Sequence[str] | None,
     ) -> None:  # fmt: skip
         self.family = family
         self.few = len(set(meters)) if meters is not None else None
@@ -98,9 +104,13 @@ class _Source:
         self.clean = [str(root / s.path) for s in clean]
         self.mixed = [str(root / s.path) for s in segments if s.path not in paths]
         self.named = named and any(s.unresolved_rows for s in segments)
-        self.span = f"ts >= make_timestamptz({from_ms * 1000}) AND ts < make_timestamptz({to_ms * 1000})"
+        self.span = "true"
+        if from_ms is not None and to_ms is not None:
+            self.span = f"ts >= make_timestamptz({from_ms * 1000}) AND ts < make_timestamptz({to_ms * 1000})"
         self.meters = ""
-        if meters is not None and len(meters) <= LISTED_METERS:  # a list lets the scan skip row groups, a table does not
+        if (
+            meters is not None and len(meters) <= LISTED_METERS
+        ):  # a list lets the scan skip row groups, a table does not
             self.meters = f" AND meter IN ({', '.join(_text(meter) for meter in sorted(set(meters)))})"
         elif meters is not None:
             self.meters = " AND meter IN (SELECT meter FROM wanted)"
@@ -120,7 +130,7 @@ class _Source:
             source = f"(SELECT {columns} FROM {resolved} WHERE true{bounds})"
         return source
 
-    def sql(self, low: str | None, high: str | None) -> str:
+    def sql(self, low: str | None, high: str | None, *, ordered: bool = True) -> str:
         """The whole query for a range of meters."""
         columns = merge.names(self.family.schema.names)
         parts = []
@@ -129,7 +139,8 @@ class _Source:
         if self.mixed:
             merged = merge.merged_sql(self.family, self.rows(self.mixed, low, high))
             parts.append(f"SELECT {columns} FROM ({merged})")
-        return f"{' UNION ALL '.join(parts)} ORDER BY {merge.names(self.family.keys)}"
+        order = f" ORDER BY {merge.names(self.family.keys)}" if ordered else ""
+        return f"{' UNION ALL '.join(parts)}{order}"
 
 
 def _meter_ranges(
