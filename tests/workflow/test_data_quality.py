@@ -65,8 +65,7 @@ QUARTER = 900_000
 def workspace(tmp_path: Path):
     clock.fix("2026-07-03T00:00+08:00")
     office = init_workspace(tmp_path / "office", name="office")
-    (tmp_path / "r.toml").write_text(REGISTRY)
-    import_registry(office, [tmp_path / "r.toml"])
+    import_registry(office, REGISTRY)
     yield office
     clock.fix(None)
 
