@@ -32,14 +32,22 @@ def query_engine(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
-    except duckdb.IOException as error:
-        raise _io_error(error, workspace.root) from error
+    except _DAMAGE as error:
+        raise io_error(error, workspace.root) from error
     finally:
         connection.close()
         shutil.rmtree(spill, ignore_errors=True)
 
 
-def _io_error(error: duckdb.IOException, root: Path) -> WriteError:
+_DAMAGE = (
+    duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException, duckdb.ConversionException,
+    duckdb.OutOfRangeException, duckdb.InternalException,
+)  # fmt: skip
+"""What a segment that is cut, overwritten or gone makes of a query."""
+
+
+def io_error(error: Exception, root: Path) -> WriteError:
+    """The error of a stored file that cannot be read, or of a spill that finds no space."""
     text = str(error)
     if "No space left" in text:
         return WriteError(

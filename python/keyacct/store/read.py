@@ -11,7 +11,7 @@ import pyarrow as pa
 from keyacct.config import Workspace
 from keyacct.database.engine import open_database
 from keyacct.store import merge
-from keyacct.store.engine import query_engine
+from keyacct.store.engine import io_error, query_engine
 from keyacct.store.families import Family, family_of
 from keyacct.store.index import Segment, live_segments, overlapping
 from keyacct.store.resolve import device_aliases
@@ -73,11 +73,20 @@ def _batches(
         source = _Source(workspace, family, segments, aliases.num_rows > 0, from_ms, to_ms, meters)
         for low, high in _meter_ranges(engine, source, segments):
             reader = engine.sql(source.sql(low, high)).to_arrow_reader(BATCH_ROWS)
-            for batch in reader:
+            while (batch := _next(workspace, reader)) is not None:
                 yield pa.RecordBatch.from_arrays(
                     [column.cast(field.type) for column, field in zip(batch.columns, family.schema, strict=True)],
                     schema=family.schema,
                 )
+
+
+def _next(workspace: Workspace, reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
+    try:
+        return reader.read_next_batch()
+    except StopIteration:
+        return None
+    except (OSError, pa.ArrowException) as error:  # a damaged page is met only while the rows stream
+        raise io_error(error, workspace.root) from error
 
 
 def family_sql(workspace: Workspace, family: Family, segments: list[Segment], aliases: pa.Table) -> str:

@@ -190,6 +190,11 @@ def guarded() -> Iterator[None]:
             hint="see `keyacct sql --tables` for the names",
         ) from None  # fmt: skip
     except duckdb.Error as error:
+        if "/family=" in str(error):
+            raise WriteError(
+                "write.store_damaged", f"a stored file cannot be read: {_line(error)}",
+                hint="run `keyacct store verify`, restore the file from a backup",
+            ) from error  # fmt: skip
         raise UsageError(
             "usage.invalid", _line(error), hint="see `keyacct sql --tables` for the names, docs/store.md for columns"
         ) from None
