@@ -32,18 +32,20 @@ def query_engine(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
-    except _DAMAGE as error:
+    except duckdb.Error as error:
+        if isinstance(error, _NOT_DAMAGE):
+            raise
         raise io_error(error, workspace.root) from error
     finally:
         connection.close()
         shutil.rmtree(spill, ignore_errors=True)
 
 
-_DAMAGE = (
-    duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException, duckdb.ConversionException,
-    duckdb.OutOfRangeException, duckdb.InternalException,
+_NOT_DAMAGE = (
+    duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.ParserException, duckdb.BinderException,
+    duckdb.CatalogException, duckdb.PermissionException,
 )  # fmt: skip
-"""What a segment that is cut, overwritten or gone makes of a query."""
+"""Errors of a query itself; any other comes of a segment that is cut, overwritten or gone, or of the disk."""
 
 
 def io_error(error: Exception, root: Path) -> WriteError:
