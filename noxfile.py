@@ -168,6 +168,7 @@ def bench(session: nox.Session) -> None:
     editable(session, "test")
     session.install("duckdb", "polars")
     session.run("python", "tests/bench/run.py", *session.posargs)
+    session.run("python", "tests/bench/store_scale.py", "--check")
 
 
 if __name__ == "__main__":

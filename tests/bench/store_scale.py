@@ -56,9 +56,7 @@ def generate(folder: Path, meters: int) -> None:
                     columns[name] = tenth(pa.array(tenths))
                 zeros = pa.array(np.zeros(rows, "uint16"))
                 table = pa.table(
-                    [
-                        columns.get(f.name, zeros if f.name == "quality" else pa.nulls(rows, f.type)) for f in schema
-                    ],
+                    [columns.get(f.name, zeros if f.name == "quality" else pa.nulls(rows, f.type)) for f in schema],
                     schema=schema,
                 )
                 writer.add("voltage", table)
@@ -94,7 +92,9 @@ def probe(folder: Path, meters: int, whole: bool) -> None:
     asked = f"33{meters // 3:010d}"
     list(read_family(workspace, "voltage", start, start + 1, ["warm"]))  # libraries loaded, nothing read
     before, clock = read_bytes(), time.monotonic()
-    rows = sum(batch.num_rows for batch in read_family(workspace, "voltage", start + 1, end + 1, None if whole else [asked]))
+    rows = sum(
+        batch.num_rows for batch in read_family(workspace, "voltage", start + 1, end + 1, None if whole else [asked])
+    )
     seconds, read = time.monotonic() - clock, read_bytes() - before
     touched = total = 0
     for segment in segments if not whole else ():

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from keyacct.config import Workspace
 from keyacct.database import audit
-from keyacct.database.engine import REVISIONS, Database, create_database, open_database, schema_version
 from keyacct.database.copying import tables
+from keyacct.database.engine import REVISIONS, Database, create_database, open_database, schema_version
 from keyacct.errors import ConfigError, WriteError
 from keyacct.workflow.workspace import init_workspace
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -241,7 +242,9 @@ def test_p10_days_are_right_whatever_the_clock_does(tmp_path: Path, zone: str) -
         clock.fix(["2026-07-01T00:00Z", "2026-06-30T23:00Z", "2026-07-01T01:00Z"][number % 3])
         start = dt.datetime.combine(day, dt.time(), place).astimezone(dt.UTC)
         end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), place).astimezone(dt.UTC)
-        stamps = [start + dt.timedelta(minutes=15) * n for n in range(1, round((end - start).total_seconds() / 900) + 1)]
+        stamps = [
+            start + dt.timedelta(minutes=15) * n for n in range(1, round((end - start).total_seconds() / 900) + 1)
+        ]
         expected.update({round(stamp.timestamp() * 1000): day.isoformat() for stamp in stamps})
         put(workspace, *({"ts": stamp, "a": 1} for stamp in stamps))
     clock.fix(None)
@@ -350,7 +353,9 @@ def test_retention_takes_whole_days_after_a_dry_run_and_is_audited(workspace: Wo
         clock.fix(None)
     assert not verify(office).damaged
     with open_database(office).read() as connection:
-        bodies = [json.loads(r[0]) for r in connection.exec_driver_sql("SELECT body FROM audit WHERE action = 'store.retire'")]
+        bodies = [
+            json.loads(r[0]) for r in connection.exec_driver_sql("SELECT body FROM audit WHERE action = 'store.retire'")
+        ]
         assert audit.verify(connection)[1] is None
     assert [body["body"]["days"][0]["rows"] for body in bodies] == [1]
 
@@ -385,7 +390,7 @@ def test_a_day_of_many_rows_is_cut_between_meters_and_read_alike(
         segments = live_segments(connection)
     reach = sorted((s.min_meter, s.max_meter) for s in segments)
     assert [s.rows for s in segments] == [120] * 5
-    assert all(before[1] < after[0] for before, after in zip(reach, reach[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(reach))
     assert list(compact(workspace)) == [], "a day that is cut like this is as compact as it can be"
     put(workspace, {"meter": "07", "ts": T0 + 60_000, "b": 9})
     assert [row["b"] for row in everything(workspace) if row["b"] is not None] == [9]
@@ -426,7 +431,9 @@ def test_any_reader_opens_a_segment(workspace: Workspace) -> None:
         assert by_polars == by_duckdb == ours, segment.family
 
 
-def test_publishing_to_delta_again_changes_nothing_and_a_late_point_one_day(workspace: Workspace, tmp_path: Path) -> None:
+def test_publishing_to_delta_again_changes_nothing_and_a_late_point_one_day(
+    workspace: Workspace, tmp_path: Path
+) -> None:
     import deltalake
 
     from keyacct.store.publish import publish
@@ -450,18 +457,17 @@ def test_two_replays_at_once_store_a_capture_once(workspace: Workspace) -> None:
     doubled = 0
     for number in range(rounds):
         sha256 = f"{number:064x}"
-        results = []
-        threads = [
-            threading.Thread(
-                target=lambda n=number, s=sha256: results.append(put(workspace, {"ts": T0 + n, "a": n + 1}, sha256=s))
-            )
-            for _ in range(3)
-        ]
+        results: list[bool] = []
+
+        def store(n: int = number, s: str = sha256, into: list[bool] = results) -> None:
+            into.append(put(workspace, {"ts": T0 + n, "a": n + 1}, sha256=s).already_ingested)
+
+        threads = [threading.Thread(target=store) for _ in range(3)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(r.already_ingested for r in results) == [False, True, True]
+        assert sorted(results) == [False, True, True]
     with open_database(workspace).read() as connection:
         doubled = sum(s.rows for s in live_segments(connection)) - rounds
     note("replays of one capture at once", rounds * 3, doubled=doubled)

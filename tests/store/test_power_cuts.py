@@ -191,7 +191,9 @@ for line in sys.stdin:
 def may_trace(tmp_path: Path) -> bool:
     if shutil.which("strace") is None:
         return False
-    return subprocess.run(["strace", "-o", tmp_path / "probe", "true"], check=False, capture_output=True).returncode == 0
+    return (
+        subprocess.run(["strace", "-o", tmp_path / "probe", "true"], check=False, capture_output=True).returncode == 0
+    )
 
 
 @pytest.mark.sqlite
@@ -233,7 +235,9 @@ def test_p2_acknowledged_batches_survive_power_cuts(workspace: Workspace, tmp_pa
     assert acknowledged == batches
     unreadable = [" ".join(line) for line in results if line[0] != "ok"]
     torn, lost, twice = (sum(int(line[n]) for line in results if line[0] == "ok") for n in (1, 2, 3))
-    print(f"power cuts: {len(results)}, acknowledged {acknowledged}, lost {lost}, torn {torn}, unreadable {len(unreadable)}")
+    print(
+        f"power cuts: {len(results)}, acknowledged {acknowledged}, lost {lost}, torn {torn}, unreadable {len(unreadable)}"
+    )
     note("power cut", len(results), lost=lost, doubled=twice, torn=torn + len(unreadable))
     assert (unreadable, torn, lost, twice) == ([], 0, 0, 0)
     assert len(results) >= 20

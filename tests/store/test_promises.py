@@ -36,7 +36,7 @@ from keyacct.workflow.workspace import init_workspace
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fault_figures import note  # noqa: E402
+from fault_figures import note
 
 LONG = os.environ.get("KEYACCT_FAULTS") == "full"
 WORKER = Path(__file__).with_name("kill_worker.py")

@@ -80,7 +80,9 @@ def put(workspace: Workspace, family: str, *values: dict[str, object]):
 def curve(column: str, values: list[object], **more: object) -> list[dict[str, object]]:
     """Values of the quarters 00:15, 00:30 …; None is left out."""
     return [
-        {"ts": START + (n + 1) * QUARTER, column: Decimal(str(v)), **more} for n, v in enumerate(values) if v is not None
+        {"ts": START + (n + 1) * QUARTER, column: Decimal(str(v)), **more}
+        for n, v in enumerate(values)
+        if v is not None
     ]
 
 
@@ -213,7 +215,9 @@ def test_an_edit_wins_is_audited_and_is_taken_back_exactly(workspace: Workspace)
     assert before.num_rows == 2
     with pytest.raises(InputError, match="taken back already"):
         undo_edit(workspace, made["id"], reason="again", person="Wang")
-    assert [(e["old_value"], e["new_value"], e["undone_by"]) for e in edits(workspace)] == [("10.0000", "12.5000", "Wang")]
+    assert [(e["old_value"], e["new_value"], e["undone_by"]) for e in edits(workspace)] == [
+        ("10.0000", "12.5000", "Wang")
+    ]
     with open_database(workspace).read() as connection:
         actions = [
             (row.action, json.loads(row.body)["body"])
@@ -260,7 +264,9 @@ def test_an_edit_needs_a_reason_and_a_person(workspace: Workspace, change: dict,
     assert edits(workspace) == []
 
 
-def test_the_command_checks_lists_edits_and_fails_on_request(workspace: Workspace, capsys: pytest.CaptureFixture) -> None:
+def test_the_command_checks_lists_edits_and_fails_on_request(
+    workspace: Workspace, capsys: pytest.CaptureFixture
+) -> None:
     put(workspace, "power", *curve("p", ["5"] * 30))
     where = ["--workspace", str(workspace.root), "--now", "2026-07-03T00:00+08:00"]
     assert run(["quality", "check", DAY, "--rule", "stuck", "--fail-on", "severe", *where]) == 0

@@ -128,7 +128,9 @@ def test_ctrl_c_ends_a_long_query_with_130(workspace: Workspace) -> None:
 
 def test_the_wide_export_is_what_stats_reads(workspace: Workspace, tmp_path: Path) -> None:
     quarter = 900_000
-    put(workspace, *({"ts": T0 + n * quarter, "kind": "interval", "p": n, "q": 1} for n in range(1, 97)), family="power")
+    put(
+        workspace, *({"ts": T0 + n * quarter, "kind": "interval", "p": n, "q": 1} for n in range(1, 97)), family="power"
+    )
     put(workspace, *({"ts": T0 + n * quarter, "kind": "register", "import": n} for n in range(1, 97)), family="energy")
     out = tmp_path / "wide"
     assert run(["store", "export", "2026-07-01", "--wide", "--out", str(out), "--workspace", str(workspace.root)]) == 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -266,7 +265,8 @@ def register(span: _Span) -> Iterator[str]:
             yield (
                 f"SELECT state AS rule, CASE state WHEN 'register_rollover' THEN 'general' ELSE 'severe' END AS severity,"
                 f" '{family}' AS family, meter, kind, '{column}' AS \"column\", min(since)::BIGINT, ms::BIGINT, count(*)::BIGINT,"
-                " any_value(v)::DOUBLE, any_value(CASE state WHEN 'register_jump' THEN most / coalesce(multiplier, 1) + old ELSE old END)::DOUBLE,"
+                " any_value(v)::DOUBLE, any_value(CASE state WHEN 'register_jump'"
+                " THEN most / coalesce(multiplier, 1) + old ELSE old END)::DOUBLE,"
                 f" string_agg('before ' || old{of_tariff}, '; ' ORDER BY old) FROM (SELECT *, {state} AS state FROM ({walk}))"
                 f" WHERE state IS NOT NULL GROUP BY state, meter, kind, ms"
             )

@@ -59,7 +59,7 @@ def query(workspace: Workspace, statement: str) -> Iterator[pa.RecordBatchReader
 
 def table_names(workspace: Workspace) -> dict[str, str]:
     """Every name that a query may use: family, stored rows, or table of the database."""
-    found = {name: "family" for name in FAMILIES}
+    found = dict.fromkeys(FAMILIES, "family")
     found.update({f"{name}_raw": "stored rows" for name in FAMILIES})
     with open_database(workspace).read() as connection:
         found.update(dict.fromkeys(_tables(connection), "table"))
@@ -149,7 +149,7 @@ def _renamed(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
             except StopIteration:
                 return
             except OSError as error:  # what DuckDB says while it streams comes wrapped by Arrow
-                raise duckdb.Error(str(error)) from error
+                raise duckdb.ProgrammingError(str(error)) from error
         columns = [
             column
             if column.type == field.type
@@ -190,7 +190,7 @@ def guarded() -> Iterator[None]:
             hint="see `keyacct sql --tables` for the names",
         ) from None  # fmt: skip
     except duckdb.Error as error:
-        if "/family=" in str(error):
+        if "/family=" in str(error) or type(error) is duckdb.Error:  # the last: a page that cannot be unpacked
             raise WriteError(
                 "write.store_damaged", f"a stored file cannot be read: {_line(error)}",
                 hint="run `keyacct store verify`, restore the file from a backup",
