@@ -50,7 +50,7 @@ def sql(
     from keyacct.workflow.sql import query, table_names
 
     if names:
-        rows = [{"name": name, "what": what} for name, what in table_names(open_workspace()).items()]
+        rows = [{"name": name, "what": what} for name, what in table_names().items()]
         write_rows(rows, (Column("name", Text("name", "名称")), Column("what", Text("what", "类别"))), format)
         return None
     if statement is None:

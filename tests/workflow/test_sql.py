@@ -60,7 +60,7 @@ def test_times_are_civil_and_validity_can_be_compared(workspace: Workspace) -> N
 
 
 def test_every_name_can_be_asked(workspace: Workspace) -> None:
-    names = table_names(workspace)
+    names = table_names()
     assert {"voltage", "voltage_raw", "account", "revision", "quality_finding", "audit"} <= set(names)
     for name in names:
         ask(workspace, f'SELECT * FROM "{name}" LIMIT 1')

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from keyacct.config import Workspace
+from keyacct.database.copying import tables as every
 from keyacct.database.engine import open_database
 from keyacct.database.tables import BEGINNING_MS, END_MS
 from keyacct.errors import InputError, UsageError, WriteError
@@ -57,13 +58,10 @@ def query(workspace: Workspace, statement: str) -> Iterator[pa.RecordBatchReader
             yield pa.RecordBatchReader.from_batches(_unique_names(reader.schema), _renamed(reader))
 
 
-def table_names(workspace: Workspace) -> dict[str, str]:
+def table_names() -> dict[str, str]:
     """Every name that a query may use: family, stored rows, or table of the database."""
-    found = dict.fromkeys(FAMILIES, "family")
-    found.update({f"{name}_raw": "stored rows" for name in FAMILIES})
-    with open_database(workspace).read() as connection:
-        found.update(dict.fromkeys(_tables(connection), "table"))
-    return dict(sorted(found.items()))
+    found = dict.fromkeys(FAMILIES, "family") | {f"{name}_raw": "stored rows" for name in FAMILIES}
+    return dict(sorted((dict.fromkeys(_tables(), "table") | found).items()))
 
 
 def _check(statement: str) -> None:
@@ -87,16 +85,14 @@ def _mentions(statement: str, *names: str) -> bool:
 
 def _add_tables(engine: duckdb.DuckDBPyConnection, workspace: Workspace, statement: str, *, everything: bool) -> None:
     with open_database(workspace).read() as connection:
-        for name in _tables(connection):
+        for name, table in _tables().items():
             if everything or _mentions(statement, name):
-                table = sa.Table(name, sa.MetaData(), autoload_with=connection, resolve_fks=False)
                 hand_over(engine, name, _arrow(connection, table))
 
 
-def _tables(connection: sa.Connection) -> list[str]:
-    """Tables of the database; a family's name goes before a table's."""
-    found = sa.inspect(connection).get_table_names()
-    return sorted(name for name in found if name != "alembic_version" and name not in FAMILIES)
+def _tables() -> dict[str, sa.Table]:
+    """Tables of the database by name; a family's name would go before a table's."""
+    return {name: table for name, table in sorted(every.metadata.tables.items()) if name not in FAMILIES}
 
 
 def _arrow(connection: sa.Connection, table: sa.Table) -> pa.Table:
