@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from keyacct.config import Workspace
-from keyacct.database.copying import tables as every
+from keyacct.database import copying as _copying  # noqa: F401 (joins the tables of every module to the metadata)
+from keyacct.database import tables
 from keyacct.database.engine import open_database
 from keyacct.database.tables import BEGINNING_MS, END_MS
 from keyacct.errors import InputError, UsageError, WriteError
@@ -92,7 +93,7 @@ def _add_tables(engine: duckdb.DuckDBPyConnection, workspace: Workspace, stateme
 
 def _tables() -> dict[str, sa.Table]:
     """Tables of the database by name; a family's name would go before a table's."""
-    return {name: table for name, table in sorted(every.metadata.tables.items()) if name not in FAMILIES}
+    return {name: table for name, table in sorted(tables.metadata.tables.items()) if name not in FAMILIES}
 
 
 def _arrow(connection: sa.Connection, table: sa.Table) -> pa.Table:
