@@ -138,7 +138,13 @@ def dist(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """The store's promises under injected faults, at full length (hundreds of kills)."""
     editable(session, "test")
-    session.run("pytest", "-s", "tests/store", env={"KEYACCT_FAULTS": "full"})
+    figures = Path(session.create_tmp()).resolve() / "figures.jsonl"
+    figures.unlink(missing_ok=True)
+    session.run(
+        "pytest", "-s", "tests/store", *session.posargs,
+        env={"KEYACCT_FAULTS": "full", "KEYACCT_FAULT_FIGURES": str(figures)},
+    )  # fmt: skip
+    session.run("python", "tests/store/fault_figures.py", str(figures))
 
 
 @nox.session
@@ -162,6 +168,7 @@ def bench(session: nox.Session) -> None:
     editable(session, "test")
     session.install("duckdb", "polars")
     session.run("python", "tests/bench/run.py", *session.posargs)
+    session.run("python", "tests/bench/store_scale.py", "--check")
 
 
 if __name__ == "__main__":

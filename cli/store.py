@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
-from keyacct.cli import exit_codes
+from keyacct.cli import exit_codes, store_exchange
 from keyacct.cli.options import DryRunOption, Format, FormatOption
 from keyacct.cli.render import Column, say, write_rows
 from keyacct.cli.session import command, make_app, open_workspace
 from keyacct.i18n import Text
 
 app = make_app(
-    no_args_is_help=True, help=str(Text("The sample store: files, check, compaction.", "采样库: 文件、校验、压实。"))
+    no_args_is_help=True,
+    help=str(Text("The sample store: files, check, compaction, export.", "采样库: 文件、校验、压实、导出。")),
 )
 
 _BYTES = Column("bytes", Text("bytes", "字节"), 0)
@@ -159,3 +160,6 @@ def clean(
     removed = remove(open_workspace(), grace_s=grace, dry_run=dry_run)
     write_rows([{"path": path} for path in removed], (_PATH,), format)
     return None
+
+
+store_exchange.add_commands(app)

@@ -244,6 +244,55 @@ class ReportSettings(_Section):
     )
 
 
+class RetentionSettings(_Section):
+    """`[retention]`: days that samples are kept, per family; 0: for ever. What bills rest on is always kept."""
+
+    voltage_days: int = Field(0, ge=0, le=36_500, description="days of voltage kept; 0: for ever [D]")
+    current_days: int = Field(0, ge=0, le=36_500, description="days of current kept; 0: for ever [D]")
+    power_days: int = Field(0, ge=0, le=36_500, description="days of power kept; 0: for ever [D]")
+    device_stats_days: int = Field(0, ge=0, le=36_500, description="days of devices' own statistics kept [D]")
+    other_days: int = Field(0, ge=0, le=36_500, description="days of other readings kept; 0: for ever [D]")
+
+
+class QualitySettings(_Section):
+    """`[quality]`: validation and estimation of samples."""
+
+    minimum_completeness: float = Field(
+        1.0, gt=0, le=1, description="share of a day's values below which the day is a finding [D]"
+    )
+    future_min: int = Field(5, ge=0, le=1440, description="a stamp may lie so many minutes ahead [D]")
+    spike_ratio: float = Field(
+        1.8, gt=0, le=100,
+        description="highest over third highest value of a day, less one, above which it is a spike"
+        " (California VEE rules, spike check 180 %) [U]",
+    )  # fmt: skip
+    spike_least_share: float = Field(
+        0.10,
+        ge=0,
+        le=1,
+        description="peaks below this share of the meter's highest value in the span are no spikes [D]",
+    )
+    voltage_step: float = Field(
+        0.20, gt=0, le=1, description="one voltage that differs so much from both its neighbours is a spike [D]"
+    )
+    stuck_intervals: int = Field(
+        24, ge=2, le=1440, description="so many equal values after each other (zero apart) are stuck [D]"
+    )
+    register_digits: int = Field(
+        6, ge=4, le=12, description="whole digits of a register where the registry does not tell (DL/T 645) [V]"
+    )
+    rollover_from: float = Field(0.9, gt=0, lt=1, description="a register rolls over from above this share [D]")
+    rollover_to: float = Field(0.1, gt=0, lt=1, description="and arrives below this share of its range [D]")
+    jump_ratio: float = Field(
+        1.5, ge=1, le=100, description="energy above this multiple of capacity × time is a jump (ERC29 practice) [D]"
+    )
+    tariff_steps: int = Field(1, ge=0, le=100, description="steps per tariff that total and tariff sum may differ [D]")
+    register_step: float = Field(0.01, gt=0, le=1, description="one step of a register, kWh or kvarh (DL/T 645) [V]")
+    estimate_most_min: int = Field(
+        120, ge=1, le=1440, description="longer gaps than so many minutes are not estimated by interpolation [D]"
+    )
+
+
 class Settings(_Section):
     """The settings tree of one workspace."""
 
@@ -257,6 +306,8 @@ class Settings(_Section):
     backup: BackupSettings = BackupSettings.model_construct()
     billing: BillingSettings = BillingSettings.model_construct()
     report: ReportSettings = ReportSettings.model_construct()
+    retention: RetentionSettings = RetentionSettings.model_construct()
+    quality: QualitySettings = QualitySettings.model_construct()
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from keyacct.config import Workspace
 from keyacct.database import audit, backups, bills
+from keyacct.database.copying import tables
 from keyacct.database.engine import REVISIONS, Database, create_database, open_database, schema_version
-from keyacct.database.registry_tables import metadata
 from keyacct.errors import ConfigError, WriteError
 from keyacct.workflow.workspace import init_workspace
 
@@ -31,8 +31,8 @@ def test_the_migrations_make_the_tables_of_the_code(workspace: Workspace) -> Non
     engine = sa.create_engine(f"{kind}://", creator=open_database(workspace)._connect)
     inspector = sa.inspect(engine)
     made = set(inspector.get_table_names()) - {"alembic_version"}
-    assert made == set(metadata.tables)
-    for name, table in metadata.tables.items():
+    assert made == set(tables.metadata.tables)
+    for name, table in tables.metadata.tables.items():
         columns = {c["name"]: c["nullable"] for c in inspector.get_columns(name)}
         assert columns == {c.name: c.nullable for c in table.columns}, name
         assert set(inspector.get_pk_constraint(name)["constrained_columns"]) == set(table.primary_key.columns.keys())

@@ -35,3 +35,32 @@ def test_paths_named_in_the_architecture_exist() -> None:
             continue
         matches = list(ROOT.glob(name.rstrip("/")))
         assert matches, f"docs/architecture.md names {name}"
+
+
+def test_the_families_and_tables_of_the_data_page_are_those_of_the_code() -> None:
+    """Columns, types and units word for word; every index table and quality bit has its row."""
+    from keyacct.database import quality_tables, tables
+    from keyacct.store import quality
+    from keyacct.store.families import FAMILIES
+
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    for family in FAMILIES.values():
+        (line,) = [row for row in page.splitlines() if row.startswith(f"| `{family.name}` |")]
+        further = ", ".join(f"`{name}` {type_}" for name, type_ in family.subkey) or "–"
+        assert line.split(" | ")[1] == further
+        columns = line.split(" | ")[2].removesuffix(" |")
+        told = {name for part in columns.split(";") for name in part.replace("`", " ").split() if f"`{name}`" in part}
+        assert told == set(family.value_names), family.name
+        for part in columns.split(";"):
+            names = [name for name in family.value_names if f"`{name}`" in part]
+            types = {str(family.schema.field(name).type).replace("decimal128", "decimal") for name in names}
+            units = {column.unit for column in family.values if column.name in names}
+            (type_,) = types
+            assert type_.removesuffix(", tz=UTC]").removesuffix(", tz=UTC") in part, (family.name, part)
+            assert all(unit in part for unit in units), (family.name, part)
+    assert all(f"| {bit} | `{name}` |" in page for bit, name in quality.NAMES.items())
+    for table in (tables.capture, tables.batch, tables.segment, tables.revision, tables.unresolved_device,
+                  quality_tables.quality_finding, quality_tables.sample_edit):  # fmt: skip
+        (line,) = [row for row in page.splitlines() if row.startswith(f"| `{table.name}` |")]
+        missing = [column.name for column in table.columns if column.name not in line and column.name != "id"]
+        assert not missing, table.name

@@ -146,11 +146,13 @@ def random_kills(folder: Path, kills: int, seed: int) -> None:
     totals = [0, 0, 0]
     reopened = 0
     batch = 100
+    took = 0.2
     for kill in range(1, kills + 1):
         reading, writing = os.pipe()
         first = batch
 
         def writer(first: int = first, writing: int = writing) -> None:
+            os.write(writing, b"begin\n")
             for number in range(first, first + 1000):
                 write_batch(workspace, number)
                 os.write(writing, f"{number}\n".encode())
@@ -162,11 +164,16 @@ def random_kills(folder: Path, kills: int, seed: int) -> None:
             finally:
                 os._exit(1)
         os.close(writing)
-        time.sleep(chance.uniform(0.02, 0.45))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        # Where the axe falls is measured in batches, so that a busy machine is hit in all steps as well as an idle one.
         with os.fdopen(reading) as pipe:
-            done = [int(line) for line in pipe.read().splitlines()]
+            pipe.readline()
+            started = time.monotonic()
+            done = [int(pipe.readline()) for _ in range(kill % 2)]
+            took = time.monotonic() - started if done else took
+            time.sleep(chance.uniform(0, took))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            done += [int(line) for line in pipe.read().splitlines()]
         acknowledged.update(done)
         reopened += not open_database(workspace).integrity()
         if kill % CHECK_EVERY == 0 or kill == kills:

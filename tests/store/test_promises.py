@@ -1,4 +1,4 @@
-"""The promises of the store, each with the figure that shows it. KEYACCT_TEST_LONG=1 runs the long form."""
+"""The promises of the store, each with the figure that shows it. `nox -s faults` (KEYACCT_FAULTS=full) runs the long form."""
 
 from __future__ import annotations
 
@@ -34,7 +34,11 @@ from keyacct.store.read import read_table
 from keyacct.store.verify import verify
 from keyacct.workflow.workspace import init_workspace
 
-LONG = "KEYACCT_TEST_LONG" in os.environ
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fault_figures import note
+
+LONG = os.environ.get("KEYACCT_FAULTS") == "full"
 WORKER = Path(__file__).with_name("kill_worker.py")
 VOLTAGE = FAMILIES["voltage"].input_schema
 T0 = 1_782_835_200_000
@@ -63,12 +67,14 @@ def test_p1_p3_a_batch_is_whole_or_absent_after_a_crash_at_every_step(tmp_path: 
     out = worker("crash", tmp_path / "office")
     assert "kill -9: 9 of 9 reopened, torn 0, lost 0, twice 0" in out
     assert "replays 27, rows added 0" in out
+    note("kill -9 after each step, replayed", 9)
 
 
 def test_p1_a_batch_is_whole_or_absent_after_random_kills(tmp_path: Path) -> None:
     kills = 200 if LONG else 50
     out = worker("random", tmp_path / "office", kills, 7)
     assert f"kill -9: {kills} of {kills} reopened, torn 0, lost 0, twice 0" in out
+    note("kill -9 at random", kills)
     acknowledged = re.search(r"\((\d+) batches", out)
     assert acknowledged is not None
     assert int(acknowledged[1]) >= kills // 10, "the writers were killed before they did anything"
@@ -88,6 +94,7 @@ def test_p3_replaying_a_capture_changes_nothing(workspace: Workspace) -> None:
     assert (first.added, [s.already_ingested for s in again]) == (2, [True] * 3)
     assert (other_bytes.added, other_bytes.duplicates) == (0, 2)
     print("replays 4, rows added 0, catalogue and content equal")
+    note("capture replayed", 4)
 
 
 POINT = st.tuples(
@@ -149,12 +156,14 @@ def test_p4_the_value_does_not_depend_on_the_order_of_arrival(
         assert len(everything(workspace)) == orders
         list(compact(workspace))
     print(f"orders tried {orders}, distinct results {len(found)}")
+    note("order of arrival shuffled", orders, lost=len(found) - 1)
 
 
 def test_p6_two_writers_lose_nothing(tmp_path: Path) -> None:
     transactions = 250 if LONG else 60
     out = worker("writers", tmp_path / "office", 4, transactions)
     assert f"{4 * transactions} of {4 * transactions}, integrity_check ok" in out
+    note("four writers at once (transactions)", 4 * transactions)
 
 
 class Fault:
@@ -202,6 +211,7 @@ def test_p7_a_failing_disk_is_an_error_and_loses_nothing(workspace: Workspace, m
             assert len(everything(workspace)) == len(before) + 2
     assert verify(workspace).findings == [], "something half-written remains"
     print(f"I/O faults {faults}, silent losses {silent}")
+    note("failing write, fsync, rename, mkdir", faults, lost=silent, refused="9")
     assert silent == 0
 
 
@@ -262,6 +272,7 @@ def test_p7_a_full_disk_is_an_error_and_loses_nothing(tmp_path: Path, monkeypatc
     assert (error.code, error.exit_code) == ("write.disk_full", 9)
     assert acknowledged > 0
     print(f"disk full after {acknowledged} batches, silent losses 0")
+    note("disk full", 1, refused="9")
 
 
 def test_a_read_only_workspace_can_be_read_and_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,6 +298,7 @@ def test_a_read_only_workspace_can_be_read_and_stays_as_it_was(tmp_path: Path, m
                 ingest(workspace, new, source="y", sha256="1" * 64)
         assert everything(workspace) == before
     assert caught.value.code == "write.read_only"
+    note("disk read-only", 1, refused="9")
 
 
 def test_p8_a_flipped_bit_is_found(workspace: Workspace) -> None:
@@ -304,6 +316,7 @@ def test_p8_a_flipped_bit_is_found(workspace: Workspace) -> None:
         path.write_bytes(data)
     found = [finding.path for finding in verify(workspace).findings if finding.code == "damaged"]
     print(f"store verify: {len(found)} of {len(segments)} found")
+    note("flipped bit", count, lost=len(segments) - len(found), refused="7 (store verify)")
     assert sorted(found) == sorted(segment.path for segment in segments)
     assert len(segments) == count
 

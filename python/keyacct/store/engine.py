@@ -32,14 +32,24 @@ def query_engine(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
-    except duckdb.IOException as error:
-        raise _io_error(error, workspace.root) from error
+    except duckdb.Error as error:
+        if isinstance(error, _NOT_DAMAGE):
+            raise
+        raise io_error(error, workspace.root) from error
     finally:
         connection.close()
         shutil.rmtree(spill, ignore_errors=True)
 
 
-def _io_error(error: duckdb.IOException, root: Path) -> WriteError:
+_NOT_DAMAGE = (
+    duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.ParserException, duckdb.BinderException,
+    duckdb.CatalogException, duckdb.PermissionException,
+)  # fmt: skip
+"""Errors of a query itself; any other comes of a segment that is cut, overwritten or gone, or of the disk."""
+
+
+def io_error(error: Exception, root: Path) -> WriteError:
+    """The error of a stored file that cannot be read, or of a spill that finds no space."""
     text = str(error)
     if "No space left" in text:
         return WriteError(

@@ -21,7 +21,10 @@ from keyacct.store.families import SCHEMA_VERSION, Family
 from keyacct.store.index import Segment
 from keyacct.store.ulid import ulid
 
-ROW_GROUP_ROWS = 131_072
+ROW_GROUP_ROWS = 8_192
+"""Small, so that the curve of one meter is a small read; `tests/bench/store_scale.py` has the figures."""
+SEGMENT_ROWS = 131_072
+"""A day of more rows is cut into several segments between meters: the index alone then tells which file to open."""
 CRASH_VARIABLE = "KEYACCT_CRASH_AT"
 
 
@@ -74,9 +77,11 @@ class PendingSegment:
         schema = self.family.schema
         writer = pq.ParquetWriter(
             self.staged, schema, compression="zstd", store_decimal_as_integer=True,
-            use_dictionary=["meter", "kind"] + [name for name, _ in self.family.subkey], write_statistics=True,
+            use_dictionary=["meter", "kind"] + [name for name, _ in self.family.subkey],
+            write_statistics=["meter", "ts"],  # what readers skip by; of the rest they would only swell the footer
         )  # fmt: skip
         held: list[pa.RecordBatch] = []
+        held_rows = 0
         last: tuple[object, ...] | None = None
 
         def flush() -> None:
@@ -106,8 +111,10 @@ class PendingSegment:
                 last = tuple(batch.column(key)[-1].as_py() for key in self.family.keys)
                 self.rows += batch.num_rows
                 held.append(batch)
-                if sum(part.num_rows for part in held) >= ROW_GROUP_ROWS:
+                held_rows += batch.num_rows
+                if held_rows >= SEGMENT_ROWS:
                     flush()
+                    held_rows = 0
             if held or not self.rows:
                 flush()
         finally:
@@ -148,6 +155,39 @@ class PendingSegment:
             first_batch=self.batch_range[0], last_batch=self.batch_range[1], schema_version=SCHEMA_VERSION,
             unique_keys=self.unique_keys, unresolved_rows=self.unresolved_rows, created_at=clock.now_ms(),
         )  # fmt: skip
+
+
+def write_segments(
+    workspace: Workspace, family: Family, day: str, batches: Iterable[pa.RecordBatch], into: list[PendingSegment]
+) -> None:
+    """Stage the rows of a day, sorted by key, as one or more segments that share no meter; each is added to `into`."""
+    for part in _cut(batches):
+        into.append(PendingSegment(workspace, family, day, part))
+
+
+def _cut(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Runs of about SEGMENT_ROWS rows, each ending where a meter ends."""
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        start = 0
+        while start < batch.num_rows:
+            if rows < SEGMENT_ROWS:
+                end = min(batch.num_rows, start + SEGMENT_ROWS - rows)
+            else:  # full: only what is left of the last meter still belongs here
+                last = held[-1].column("meter")[-1]
+                other = pc.not_equal(batch.column("meter").slice(start), last)
+                first = pc.index(other, True).as_py()
+                if first == 0:
+                    yield held
+                    held, rows = [], 0
+                    continue
+                end = batch.num_rows if first < 0 else start + first
+            held.append(batch.slice(start, end - start))
+            rows += end - start
+            start = end
+    if held:
+        yield held
 
 
 def move_into_place(segments: list[PendingSegment]) -> None:

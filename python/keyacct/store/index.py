@@ -9,6 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from keyacct.database import tables
+from keyacct.errors import ConfigError
+from keyacct.store.families import SCHEMA_VERSION
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,10 @@ def live_segments(
     to_ms: int | None = None,
     days: Sequence[str] | None = None,
 ) -> list[Segment]:
-    """Live segments that may hold rows with from_ms ≤ ts < to_ms, by family, day and path."""
+    """Live segments that may hold rows with from_ms ≤ ts < to_ms, by family, day and path.
+
+    Raises ConfigError `config.schema_newer` for a segment that a newer keyacct wrote.
+    """
     table = tables.segment
     query = sa.select(table).where(table.c.dead_at.is_(None)).order_by(table.c.family, table.c.day, table.c.path)
     if family is not None:
@@ -61,7 +66,35 @@ def live_segments(
         query = query.where(table.c.min_ts < to_ms)
     if days is not None:
         query = query.where(table.c.day.in_(days))
-    return [_segment(row) for row in connection.execute(query).mappings()]
+    found = [_segment(row) for row in connection.execute(query).mappings()]
+    for segment in found:
+        if segment.schema_version > SCHEMA_VERSION:
+            raise ConfigError(
+                "config.schema_newer",
+                f"samples of {segment.family} on {segment.day} have form {segment.schema_version},"
+                f" this keyacct knows up to {SCHEMA_VERSION}",
+                hint="use a newer keyacct", where={"file": segment.path},
+            )  # fmt: skip
+    return found
+
+
+def overlapping(segments: Sequence[Segment]) -> set[str]:
+    """Paths of the segments that share meters and day with another one, or hold a key more than once.
+
+    Only their rows must be merged; all other segments can be read as they are.
+    """
+    found = {segment.path for segment in segments if not segment.unique_keys}
+    by_day: dict[tuple[str, str], list[Segment]] = {}
+    for segment in segments:
+        by_day.setdefault((segment.family, segment.day), []).append(segment)
+    for day in by_day.values():
+        reach: Segment | None = None
+        for segment in sorted(day, key=lambda s: (s.min_meter, s.max_meter)):
+            if reach is not None and segment.min_meter <= reach.max_meter:
+                found |= {segment.path, reach.path}
+            if reach is None or segment.max_meter > reach.max_meter:
+                reach = segment
+    return found
 
 
 def all_segments(connection: sa.Connection) -> list[Segment]:

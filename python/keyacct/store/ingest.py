@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,7 @@ from keyacct.errors import ConfigError, InternalError, from_os_error
 from keyacct.store import merge
 from keyacct.store.engine import fetch_arrow, one, query_engine
 from keyacct.store.families import FAMILIES, Family
-from keyacct.store.files import PendingSegment, crash_point, move_into_place
+from keyacct.store.files import PendingSegment, crash_point, move_into_place, write_segments
 from keyacct.store.index import add_revisions, add_segments, live_segments, note_unresolved
 from keyacct.store.ulid import ulid
 
@@ -151,14 +151,20 @@ class BatchWriter:
                 if self._held_rows[family.name]:
                     self._spill_held(family.name)
                 self._spill[family.name].close()
-                yield family, merge.files_sql([str(self._spill_paths[family.name])])
+                yield family, merge.raw_files_sql([str(self._spill_paths[family.name])])
             elif self._held.get(family.name):
                 connection.register("held", pa.concat_tables(self._held[family.name]))
                 yield family, "held"
                 connection.unregister("held")
 
-    def commit(self, *, rejects: int = 0, note: dict[str, Any] | None = None) -> IngestSummary:
-        """Write, index and acknowledge the batch. Raises WriteError; then nothing of it is visible."""
+    def commit(
+        self, *, rejects: int = 0, note: dict[str, Any] | None = None,
+        record: Callable[[sa.Connection, int], None] | None = None,
+    ) -> IngestSummary:  # fmt: skip
+        """Write, index and acknowledge the batch. Raises WriteError; then nothing of it is visible.
+
+        record: more to write in the same transaction; it is given the batch number.
+        """
         crash_point(1)
         summary = IngestSummary(rejects=rejects)
         if self.already_ingested():
@@ -180,7 +186,7 @@ class BatchWriter:
         summary.unresolved = {device: rows for device, (rows, _, _) in stamps.items()}
         crash_point(2)
         move_into_place(self._segments)
-        self._record(summary, losers, stamps, note or {})
+        self._record(summary, losers, stamps, note or {}, record)
         self._committed = True
         crash_point(9)
         return summary
@@ -222,9 +228,7 @@ class BatchWriter:
             if lost:
                 losers.append((family.name, lost))
             if rows.num_rows:
-                self._segments.append(
-                    PendingSegment(self.workspace, family, day, rows.cast(family.schema).to_batches())
-                )
+                write_segments(self.workspace, family, day, rows.cast(family.schema).to_batches(), self._segments)
                 summary.added += rows.num_rows
                 summary.families[family.name] = summary.families.get(family.name, 0) + rows.num_rows
 
@@ -253,7 +257,7 @@ class BatchWriter:
         )
         for day, batches in _by_day(engine.sql(query).to_arrow_reader(65_536)):
             rows = pa.Table.from_batches(batches).cast(family.schema)
-            self._segments.append(PendingSegment(self.workspace, family, day, rows.to_batches()))
+            write_segments(self.workspace, family, day, rows.to_batches(), self._segments)
             summary.rows += rows.num_rows
             summary.added += rows.num_rows
             summary.families[family.name] = summary.families.get(family.name, 0) + rows.num_rows
@@ -261,6 +265,7 @@ class BatchWriter:
     def _record(
         self, summary: IngestSummary, losers: list[tuple[str, list[dict[str, Any]]]],
         stamps: dict[str, tuple[int, int, int]], note: dict[str, Any],
+        record: Callable[[sa.Connection, int], None] | None,
     ) -> None:  # fmt: skip
         """Steps 7 and 8: everything about the batch in one transaction."""
         now = clock.now_ms()
@@ -286,6 +291,8 @@ class BatchWriter:
                 add_segments(connection, [segment.entry() for segment in self._segments])
                 for device, (rows, low, high) in stamps.items():
                     note_unresolved(connection, device, rows, low, high, summary.batch or 0)
+                if record is not None:
+                    record(connection, summary.batch or 0)
                 body = {
                     **note, "batch": summary.batch, "source": self.source, "sha256": self.sha256,
                     "rows": summary.added, "duplicates": summary.duplicates, "revisions": summary.revisions,
@@ -391,7 +398,7 @@ def _settle_day(
     if not near and distinct == given:
         return fetch_arrow(engine, f"SELECT {columns} FROM fresh ORDER BY {keys}"), []
     if near:
-        stored = merge.files_sql([str(workspace.root / segment.path) for segment in near])
+        stored = merge.files_sql(family, [str(workspace.root / segment.path) for segment in near])
         engine.execute(
             f"CREATE OR REPLACE TEMP TABLE stored AS SELECT {columns} FROM {stored}"
             f" SEMI JOIN (SELECT DISTINCT {keys} FROM fresh) USING ({keys})"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 from keyacct.store.families import Family
 from keyacct.store.quality import RETRACTED, rank_sql
 
@@ -25,10 +27,29 @@ def names(columns: Sequence[str]) -> str:
     return ", ".join(quote(column) for column in columns)
 
 
-def files_sql(paths: Sequence[str]) -> str:
-    """The rows of a list of files; columns that an older file lacks are null."""
+def raw_files_sql(paths: Sequence[str]) -> str:
+    """The rows of a list of files, with whatever columns they have."""
     listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
     return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+
+
+def files_sql(family: Family, paths: Sequence[str]) -> str:
+    """The rows of segments of a family, with all of its columns; those that an older segment lacks are null."""
+    columns = ", ".join(f"NULL::{sql_type(field.type)} AS {quote(field.name)}" for field in family.schema)
+    return f"(SELECT {columns} WHERE false UNION ALL BY NAME SELECT * FROM {raw_files_sql(paths)})"
+
+
+def sql_type(type_: pa.DataType) -> str:
+    """The DuckDB type of a column of a family."""
+    if pa.types.is_decimal(type_):
+        return f"DECIMAL({type_.precision}, {type_.scale})"
+    return _SQL_TYPES[str(type_)]
+
+
+_SQL_TYPES = {
+    "string": "VARCHAR", "timestamp[ms, tz=UTC]": "TIMESTAMPTZ", "uint8": "UTINYINT", "uint16": "USMALLINT",
+    "int64": "BIGINT", "double": "DOUBLE",
+}  # fmt: skip
 
 
 def order_sql(batch: str = "batch") -> str:

@@ -70,3 +70,8 @@ def rank_sql(column: str) -> str:
         f"CASE WHEN {column} & {EDITED | RETRACTED} <> 0 THEN 5 WHEN {column} & {ESTIMATED} <> 0 THEN 1 "
         f"WHEN {column} & {_DOUBTFUL} <> 0 THEN 2 WHEN {column} & {SUBSTITUTED} <> 0 THEN 3 ELSE 4 END"
     )
+
+
+def names(quality: int) -> list[str]:
+    """The names of the bits that are set."""
+    return [name for bit, name in NAMES.items() if quality & bit]

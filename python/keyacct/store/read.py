@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterator, Sequence
 
 import duckdb
@@ -10,14 +11,17 @@ import pyarrow as pa
 from keyacct.config import Workspace
 from keyacct.database.engine import open_database
 from keyacct.store import merge
-from keyacct.store.engine import query_engine
+from keyacct.store.engine import io_error, query_engine
 from keyacct.store.families import Family, family_of
-from keyacct.store.index import Segment, live_segments
+from keyacct.store.index import Segment, live_segments, overlapping
 from keyacct.store.resolve import device_aliases
 
 CHUNK_ROWS = 2_000_000
 """Stored rows that are merged and sorted at a time; more are read meter range by meter range."""
 BATCH_ROWS = 65_536
+LISTED_METERS = 200
+MOST_ROWS_A_DAY = 1440
+"""Rows of a meter and day that are reckoned with when a few meters are asked for."""
 
 
 def read_family(
@@ -34,13 +38,19 @@ def read_family(
         segments = live_segments(connection, definition.name, from_ms, to_ms)
         aliases = device_aliases(connection)
     if meters is not None:
-        low, high = min(meters, default=""), max(meters, default="")
+        asked = sorted(set(meters))
         segments = [
             s for s in segments
-            if meters and (s.unresolved_rows or (s.min_meter <= high and s.max_meter >= low))
+            if meters and (s.unresolved_rows or _holds_some(asked, s.min_meter, s.max_meter))
         ]  # fmt: skip
     batches = _batches(workspace, definition, segments, aliases, from_ms, to_ms, meters)
     return pa.RecordBatchReader.from_batches(definition.schema, batches)
+
+
+def _holds_some(asked: list[str], low: str, high: str) -> bool:
+    """Whether some of the sorted names lie in [low, high]."""
+    at = bisect.bisect_left(asked, low)
+    return at < len(asked) and asked[at] <= high
 
 
 def read_table(
@@ -63,32 +73,56 @@ def _batches(
         source = _Source(workspace, family, segments, aliases.num_rows > 0, from_ms, to_ms, meters)
         for low, high in _meter_ranges(engine, source, segments):
             reader = engine.sql(source.sql(low, high)).to_arrow_reader(BATCH_ROWS)
-            for batch in reader:
+            while (batch := _next(workspace, reader)) is not None:
                 yield pa.RecordBatch.from_arrays(
                     [column.cast(field.type) for column, field in zip(batch.columns, family.schema, strict=True)],
                     schema=family.schema,
                 )
 
 
+def _next(workspace: Workspace, reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
+    try:
+        return reader.read_next_batch()
+    except StopIteration:
+        return None
+    except (OSError, pa.ArrowException) as error:  # a damaged page is met only while the rows stream
+        raise io_error(error, workspace.root) from error
+
+
+def family_sql(workspace: Workspace, family: Family, segments: list[Segment], aliases: pa.Table) -> str:
+    """The query for everything in some segments: one merged row per key, in no order. Needs the table `aliases`."""
+    source = _Source(workspace, family, segments, aliases.num_rows > 0, None, None, None)
+    return source.sql(None, None, ordered=False)
+
+
 class _Source:
     """The query of one read: days in one clean segment as they are, the others merged."""
 
     def __init__(
-        self, workspace: Workspace, family: Family, segments: list[Segment], named: bool, from_ms: int, to_ms: int,
-        meters: Sequence[str] | None,
+        self, workspace: Workspace, family: Family, segments: list[Segment], named: bool, from_ms: int | None,
+        to_ms: int | None, meters: Sequence[str] | None,
     ) -> None:  # fmt: skip
         self.family = family
-        per_day: dict[str, int] = {}
-        for segment in segments:
-            per_day[segment.day] = per_day.get(segment.day, 0) + 1
-        clean = [s for s in segments if per_day[s.day] == 1 and s.unique_keys and not (s.unresolved_rows and named)]
+        self.few = len(set(meters)) if meters is not None else None
+        mixed = overlapping(segments)
+        # Rows of a device that has a name by now may meet rows of its meter in any segment of the day.
+        renamed = {s.day for s in segments if s.unresolved_rows} if named else set()
+        clean = [s for s in segments if s.path not in mixed and s.day not in renamed]
         paths = {s.path for s in clean}
         root = workspace.root.absolute()
         self.clean = [str(root / s.path) for s in clean]
         self.mixed = [str(root / s.path) for s in segments if s.path not in paths]
         self.named = named and any(s.unresolved_rows for s in segments)
-        self.span = f"ts >= make_timestamptz({from_ms * 1000}) AND ts < make_timestamptz({to_ms * 1000})"
-        self.meters = " AND meter IN (SELECT meter FROM wanted)" if meters is not None else ""
+        self.span = "true"
+        if from_ms is not None and to_ms is not None:
+            self.span = f"ts >= make_timestamptz({from_ms * 1000}) AND ts < make_timestamptz({to_ms * 1000})"
+        self.meters = ""
+        if (
+            meters is not None and len(meters) <= LISTED_METERS
+        ):  # a list lets the scan skip row groups, a table does not
+            self.meters = f" AND meter IN ({', '.join(_text(meter) for meter in sorted(set(meters)))})"
+        elif meters is not None:
+            self.meters = " AND meter IN (SELECT meter FROM wanted)"
 
     def rows(self, paths: list[str], low: str | None, high: str | None) -> str:
         """Rows of some files under their resolved meters."""
@@ -99,13 +133,13 @@ class _Source:
         if self.named:
             raw = f" AND ((true{raw}) OR meter LIKE '?%')" if raw else ""
         columns = merge.names(self.family.schema.names)
-        source = f"(SELECT {columns} FROM {merge.files_sql(paths)} WHERE {self.span}{raw})"
+        source = f"(SELECT {columns} FROM {merge.files_sql(self.family, paths)} WHERE {self.span}{raw})"
         if self.named:
             resolved = merge.resolved_sql(self.family, source)
             source = f"(SELECT {columns} FROM {resolved} WHERE true{bounds})"
         return source
 
-    def sql(self, low: str | None, high: str | None) -> str:
+    def sql(self, low: str | None, high: str | None, *, ordered: bool = True) -> str:
         """The whole query for a range of meters."""
         columns = merge.names(self.family.schema.names)
         parts = []
@@ -114,14 +148,18 @@ class _Source:
         if self.mixed:
             merged = merge.merged_sql(self.family, self.rows(self.mixed, low, high))
             parts.append(f"SELECT {columns} FROM ({merged})")
-        return f"{' UNION ALL '.join(parts)} ORDER BY {merge.names(self.family.keys)}"
+        order = f" ORDER BY {merge.names(self.family.keys)}" if ordered else ""
+        return f"{' UNION ALL '.join(parts)}{order}"
 
 
 def _meter_ranges(
     engine: duckdb.DuckDBPyConnection, source: _Source, segments: list[Segment]
 ) -> list[tuple[str | None, str | None]]:
     """Ranges of meters that hold about CHUNK_ROWS rows each, in order."""
-    if sum(segment.rows for segment in segments) <= CHUNK_ROWS:
+    rows = sum(segment.rows for segment in segments)
+    if source.few is not None:
+        rows = min(rows, source.few * len({segment.day for segment in segments}) * MOST_ROWS_A_DAY)
+    if rows <= CHUNK_ROWS:
         return [(None, None)]
     parts = source.rows(source.clean + source.mixed, None, None)
     counted = engine.execute(f"SELECT meter, count(*) FROM {parts} GROUP BY meter ORDER BY meter").fetchall()
