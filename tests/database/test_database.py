@@ -25,7 +25,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def test_the_migrations_make_the_tables_of_the_code(workspace: Workspace) -> None:
-    assert {backups.backup.name, bills.billing_freeze.name} <= set(metadata.tables), "tables of every module"
+    assert {backups.backup.name, bills.billing_freeze.name} <= set(tables.metadata.tables), "tables of every module"
     address = workspace.settings.database.url
     kind = "sqlite" if address is None else "postgresql+pg8000"
     engine = sa.create_engine(f"{kind}://", creator=open_database(workspace)._connect)
