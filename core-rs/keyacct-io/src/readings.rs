@@ -17,7 +17,8 @@ use keyacct_wire::program::Program;
 use keyacct_wire::visit::{Head, Visitor};
 use keyacct_wire::{Address, Direction, Protocol};
 
-use crate::columns::{Columns, NO_TIME, Row, Words};
+use crate::columns::{Columns, NO_TIME, Row};
+use crate::reading_batch::Words;
 
 /// The columns of a table of readings; with `receipt` also when a frame was received.
 pub fn schema(receipt: bool) -> SchemaRef {
@@ -173,16 +174,22 @@ impl Readings {
 
     #[inline]
     fn columns(&mut self, rows: usize) -> &mut Columns {
-        if self.columns.as_ref().is_some_and(|c| c.room() < rows)
-            && let Some(full) = self.columns.take()
-        {
-            self.done.push(*full);
+        if self.columns.as_ref().is_none_or(|c| c.room() < rows) {
+            self.next_columns();
         }
-        self.columns.get_or_insert_with(|| Box::new(Columns::new()))
+        self.columns.get_or_insert_with(|| Box::new(Columns::new(0)))
+    }
+
+    #[cold]
+    fn next_columns(&mut self) {
+        let full = self.columns.take();
+        let rows = full.as_ref().map_or(0, |full| full.rows());
+        self.done.extend(full.map(|columns| *columns));
+        self.columns = Some(Box::new(Columns::new(rows)));
     }
 
     /// Adds the values of one answer that has a program; gives how many. `data`: the bytes behind the identifier as
-    /// sent, to the end of the frame with its two bytes of trailer. The values have no time.
+    /// sent, of which the first `length` are the answer's; the more lie behind them, the better. The values have no time.
     #[inline]
     pub fn run(
         &mut self,
@@ -190,16 +197,11 @@ impl Readings {
         protocol: Protocol,
         address: [u8; 6],
         offset: u64,
-        data: &[u8],
+        (data, length): (&[u8], usize),
     ) -> u64 {
         let device = self.raw_device(address);
-        let bytes = data.len().saturating_sub(2);
-        let count = match program.width {
-            2 => bytes / 2,
-            3 => bytes / 3,
-            _ => bytes / 4,
-        }
-        .min(program.values);
+        // The quotient by multiplication: there are three widths, and a division or a branch would cost more.
+        let count = (length * (0x10000 / program.form.width + 1) >> 16).min(program.values);
         self.columns(count).run(program, count, data, (offset as i64, device, protocol as i8));
         self.count += count as u64;
         count as u64

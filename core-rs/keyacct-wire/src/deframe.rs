@@ -6,6 +6,7 @@
 //! yet" into "no". Work per byte is bounded: a probe reads a header, and a frame's checksum is added up only when its
 //! cheap rules (start bytes, end byte) hold.
 
+use crate::dlt645;
 use crate::error::{Fault, WireError};
 use crate::frame::Probe;
 use crate::protocol::{Expect, Framing, Protocol};
@@ -53,6 +54,7 @@ pub struct Deframer {
     preamble: u64,
     claimed: u64,
     probes: u64,
+    quick: bool,
 }
 
 /// Before which frame a scan ends early.
@@ -64,6 +66,19 @@ enum Stop<'s> {
     First,
     /// One that begins at one of these offsets, ascending, and is not inside what a broken frame claimed.
     At(&'s [u64]),
+}
+
+/// Offset of the first byte like this.
+#[inline]
+fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<32>) {
+        if chunk.iter().fold(false, |met, b| met | (*b == byte)) {
+            break;
+        }
+        at += chunk.len();
+    }
+    bytes[at..].iter().position(|b| *b == byte).map(|n| at + n)
 }
 
 const PREAMBLE: u8 = 0xFE;
@@ -90,6 +105,7 @@ impl Deframer {
             preamble: 0,
             claimed: 0,
             probes: 0,
+            quick: framings.first() == Some(&Framing::Dlt645),
         }
     }
 
@@ -201,8 +217,11 @@ impl Deframer {
         }
         let mut at = 0;
         while at < bytes.len() {
+            if self.quick && self.noise == self.preamble {
+                at = self.run(bytes, at, stop, on);
+            }
             let start = match self.start {
-                Some(start) => bytes[at..].iter().position(|b| *b == start).map_or(bytes.len(), |n| at + n),
+                Some(start) => find(start, &bytes[at..]).map_or(bytes.len(), |n| at + n),
                 None => at,
             };
             if start > at {
@@ -245,6 +264,37 @@ impl Deframer {
             }
         }
         (at, false)
+    }
+
+    /// Frames of DL/T 645 that follow one another with nothing but preamble between, as [`Deframer::step`] would find
+    /// them, whose first question is theirs. Gives where they end: at bytes that need more than a look.
+    #[inline]
+    fn run(&mut self, bytes: &[u8], from: usize, stop: Stop<'_>, on: &mut impl FnMut(Event<'_>)) -> usize {
+        let base = self.offset.wrapping_sub(from as u64);
+        let next_stop = match stop {
+            Stop::Never => u64::MAX,
+            Stop::First => 0,
+            Stop::At(stops) => stops.iter().copied().find(|at| *at >= self.offset).unwrap_or(u64::MAX),
+        };
+        let (mut at, mut preamble, mut frames) = (from, self.preamble, 0);
+        while let Some((skipped, length)) = bytes.get(at..).and_then(dlt645::next_frame) {
+            let start = at + skipped;
+            let offset = base.wrapping_add(start as u64);
+            if offset >= next_stop {
+                break;
+            }
+            let frame = &bytes[start..start + length];
+            let protocol = self.expect.label(dlt645::Control(frame[8]).edition());
+            on(Event::Frame { offset, preamble: preamble + skipped as u64, protocol, bytes: frame });
+            (at, preamble) = (start + length, 0);
+            frames += 1;
+        }
+        if frames > 0 {
+            self.probes += frames;
+            self.offset = base.wrapping_add(at as u64);
+            (self.noise, self.preamble) = (0, 0);
+        }
+        at
     }
 
     fn step(&mut self, at_start: &[u8], last: bool) -> Step {

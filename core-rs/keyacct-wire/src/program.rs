@@ -5,6 +5,7 @@
 //! does not fit (times, texts, counts, alternatives) has no program and goes through [`crate::walk`], which also is the
 //! definition of what a program must give.
 
+use keyacct_model::decimal::POW10;
 use keyacct_model::{Kind, Unit};
 
 use crate::catalogue::{Body, Catalogue, Row};
@@ -18,31 +19,60 @@ pub const RUN: usize = 8;
 const MOST: usize = 128;
 const CACHE: usize = 256;
 
-/// Labels of the values of one identifier, column by column, each padded with zeros to a multiple of [`RUN`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Labels of up to [`RUN`] values that follow one another, column by column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LabelRun {
+    /// Numbers of [`Kind`].
+    pub kinds: [i8; RUN],
+    /// Numbers of the phase.
+    pub phases: [i8; RUN],
+    /// Tariffs.
+    pub tariffs: [u8; RUN],
+    /// Which of the last n.
+    pub indices: [u8; RUN],
+    /// Numbers of [`Unit`].
+    pub units: [i8; RUN],
+    /// Numbers of the quantity.
+    pub quantities: [i16; RUN],
+}
+
+/// What the values of one identifier are: one form of number, and their labels.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Program {
     /// How many values there can be.
     pub values: usize,
+    /// How a value is written.
+    pub form: BcdForm,
+    /// Whether the values are of kind `event`; all or none are.
+    pub events: bool,
+    /// The labels; those behind the last value are zeros.
+    pub labels: Vec<LabelRun>,
+}
+
+/// How a BCD number of two to four bytes is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BcdForm {
     /// Bytes of one value, 2..=4.
     pub width: usize,
     /// Places after the point.
     pub scale: u8,
     /// Whether the top bit is a minus sign.
     pub signed: bool,
-    /// Whether the values are of kind `event`; all or none are.
-    pub events: bool,
-    /// Numbers of [`Kind`].
-    pub kinds: Vec<i8>,
-    /// Numbers of the quantity.
-    pub quantities: Vec<i16>,
-    /// Numbers of the phase.
-    pub phases: Vec<i8>,
-    /// Tariffs.
-    pub tariffs: Vec<u8>,
-    /// Which of the last n.
-    pub indices: Vec<u8>,
-    /// Numbers of [`Unit`].
-    pub units: Vec<i8>,
+    /// Power of ten of the places.
+    pub divisor: f64,
+    digits: u32,
+    sign: u32,
+}
+
+impl BcdForm {
+    /// A form; `width` 2..=4.
+    pub fn new(width: u8, scale: u8, signed: bool) -> BcdForm {
+        let width = usize::from(width.clamp(2, 4));
+        let sign = if signed { 1u32 << (8 * width - 1) } else { 0 };
+        let digits = (u32::MAX >> (32 - 8 * width)) & !sign;
+        let divisor = POW10.get(usize::from(scale)).copied().unwrap_or(1.0);
+        BcdForm { width, scale, signed, divisor, digits, sign }
+    }
 }
 
 impl Program {
@@ -65,7 +95,6 @@ impl Program {
                 }
             }
         }
-        program.pad();
         Some(program)
     }
 
@@ -75,11 +104,11 @@ impl Program {
             let Item::Field(field) = item else { return None };
             let Format::Bcd { bytes: bytes @ 2..=4, scale, signed } = field.format else { return None };
             let kind = field.kind.unwrap_or(labels.kind);
-            let form = (usize::from(bytes), scale, signed, kind == Kind::Event);
+            let form = BcdForm::new(bytes, scale, signed);
             if self.values == 0 {
-                (self.width, self.scale, self.signed, self.events) = form;
+                (self.form, self.events) = (form, kind == Kind::Event);
             }
-            let same = (self.width, self.scale, self.signed, self.events) == form;
+            let same = (self.form, self.events) == (form, kind == Kind::Event);
             if !same
                 || field.counted
                 || field.indexed
@@ -90,25 +119,20 @@ impl Program {
                 return None;
             }
             let unit: Unit = field.quantity.unit();
+            let at = self.values % RUN;
+            if at == 0 {
+                self.labels.push(LabelRun::default());
+            }
+            let Some(run) = self.labels.last_mut() else { return None };
+            run.kinds[at] = kind as i8;
+            run.quantities[at] = field.quantity as i16;
+            run.phases[at] = field.phase.unwrap_or(labels.phase) as i8;
+            run.tariffs[at] = labels.tariff;
+            run.indices[at] = labels.index;
+            run.units[at] = unit as i8;
             self.values += 1;
-            self.kinds.push(kind as i8);
-            self.quantities.push(field.quantity as i16);
-            self.phases.push(field.phase.unwrap_or(labels.phase) as i8);
-            self.tariffs.push(labels.tariff);
-            self.indices.push(labels.index);
-            self.units.push(unit as i8);
         }
         Some(())
-    }
-
-    fn pad(&mut self) {
-        let length = self.values.next_multiple_of(RUN);
-        self.kinds.resize(length, 0);
-        self.quantities.resize(length, 0);
-        self.phases.resize(length, 0);
-        self.tariffs.resize(length, 0);
-        self.indices.resize(length, 0);
-        self.units.resize(length, 0);
     }
 }
 
@@ -142,28 +166,46 @@ impl<'c> Programs<'c> {
     }
 }
 
-/// A BCD number of `WIDTH` bytes from the first four of `sent`, as sent with the offset 33H; none for a digit above 9.
+/// Values that [`masked_bcd`] reads at once.
+pub const LANES: usize = 4;
+/// Bytes that it looks at; those behind its values do not matter.
+pub const WINDOW: usize = 28;
+
+/// The whole numbers of four values that lie one behind the other, as sent with the offset 33H, and for each a word that
+/// is not 0 if one of its digits is above 9 (the number means nothing then). All four lanes do the same, without a
+/// branch, so that the compiler makes vector instructions of them.
 #[inline]
-pub fn masked_bcd<const WIDTH: usize>(sent: [u8; 4], signed: bool) -> Option<i32> {
+pub fn masked_bcd(sent: &[u8; WINDOW], form: &BcdForm) -> ([f64; LANES], [u32; LANES]) {
+    const NIBBLES: u32 = 0x0F0F_0F0F;
+    const PAIRS: u32 = 0x00FF_00FF;
+    let width = form.width & 7; // at most 3 * 7 + 4 bytes: no index can be out of bounds
+    let (mut numbers, mut wrong) = ([0.0; LANES], [0; LANES]);
+    let mut words = [0; LANES];
+    for (lane, word) in words.iter_mut().enumerate() {
+        let at = lane * width;
+        *word = without_offset(u32::from_le_bytes([sent[at], sent[at + 1], sent[at + 2], sent[at + 3]]));
+    }
+    for lane in 0..LANES {
+        let minus = if words[lane] & form.sign == 0 { 0 } else { u32::MAX };
+        let digits = words[lane] & form.digits;
+        let (low, high) = (digits & NIBBLES, (digits >> 4) & NIBBLES);
+        wrong[lane] = ((low + 0x0606_0606) | (high + 0x0606_0606)) & 0x1010_1010;
+        let pairs = (high << 3) + (high << 1) + low;
+        let tens = (pairs >> 8) & PAIRS;
+        let fours = (tens << 6) + (tens << 5) + (tens << 2) + (pairs & PAIRS);
+        let lower = ((fours & 0xFFFF) ^ minus).wrapping_sub(minus) as i32;
+        let upper = ((fours >> 16) ^ minus).wrapping_sub(minus) as i32;
+        numbers[lane] = f64::from(lower) + f64::from(upper) * 10_000.0; // exact: eight digits
+    }
+    (numbers, wrong)
+}
+
+/// 33H taken from each byte of a word.
+#[inline]
+pub fn without_offset(sent: u32) -> u32 {
     const OFFSET: u32 = 0x3333_3333;
     const TOP: u32 = 0x8080_8080;
-    let word = u32::from_le_bytes(sent);
-    let plain = ((word | TOP) - OFFSET) ^ ((word ^ !OFFSET) & TOP);
-    let mut digits = plain & (u32::MAX >> (32 - 8 * WIDTH));
-    let sign = 1u32 << (8 * WIDTH - 1);
-    let negative = signed && digits & sign != 0;
-    if signed {
-        digits &= !sign;
-    }
-    // A nibble above 9 carries into the next one when 6 is added.
-    let sixes = u64::from(digits) + 0x6666_6666;
-    if (sixes ^ u64::from(digits) ^ 0x6666_6666) & 0x1_1111_1110 != 0 {
-        return None;
-    }
-    let pairs = ((digits >> 4) & 0x0F0F_0F0F) * 10 + (digits & 0x0F0F_0F0F);
-    let fours = (pairs & 0x00FF_00FF) + ((pairs >> 8) & 0x00FF_00FF) * 100;
-    let value = ((fours & 0xFFFF) + (fours >> 16) * 10_000) as i32;
-    Some(if negative { -value } else { value })
+    ((sent | TOP) - OFFSET) ^ ((sent ^ !OFFSET) & TOP)
 }
 
 #[cfg(test)]
@@ -173,10 +215,10 @@ mod tests {
     use keyacct_model::Value;
     use proptest::prelude::*;
 
-    fn slow(sent: [u8; 4], width: usize, signed: bool) -> Option<i64> {
-        let plain = sent.map(|b| b.wrapping_sub(0x33));
-        match read_bcd(&plain[..width], 0, signed).0 {
-            Value::Number(number) => Some(number.digits),
+    fn slow(sent: &[u8], signed: bool) -> Option<f64> {
+        let plain: Vec<u8> = sent.iter().map(|b| b.wrapping_sub(0x33)).collect();
+        match read_bcd(&plain, 0, signed).0 {
+            Value::Number(number) => Some(number.digits as f64),
             _ => None,
         }
     }
@@ -184,13 +226,20 @@ mod tests {
     proptest! {
         #[test]
         fn digits_are_read_as_one_by_one(
-            sent in any::<[u8; 4]>(), nibbles in any::<[(u8, u8); 4]>(), signed in any::<bool>(),
+            any in any::<[u8; WINDOW]>(), spoil in any::<u32>(), signed in any::<bool>(), width in 2u8..=4,
         ) {
-            let legal = nibbles.map(|(a, b)| (((a % 10) << 4) | (b % 10)).wrapping_add(0x33));
-            for sent in [sent, legal] {
-                prop_assert_eq!(masked_bcd::<2>(sent, signed).map(i64::from), slow(sent, 2, signed));
-                prop_assert_eq!(masked_bcd::<3>(sent, signed).map(i64::from), slow(sent, 3, signed));
-                prop_assert_eq!(masked_bcd::<4>(sent, signed).map(i64::from), slow(sent, 4, signed));
+            // Legal digits, but for the bytes that `spoil` names and the top ones.
+            let sent: [u8; WINDOW] = std::array::from_fn(|n| {
+                let byte = if spoil >> n & 1 == 1 { any[n] } else { ((any[n] >> 4) % 10) << 4 | (any[n] & 15) % 10 };
+                byte.wrapping_add(0x33)
+            });
+            let (numbers, wrong) = masked_bcd(&sent, &BcdForm::new(width, 0, signed));
+            let width = usize::from(width);
+            for (lane, bytes) in sent.chunks(width).take(LANES).enumerate() {
+                match slow(bytes, signed) {
+                    Some(number) => prop_assert_eq!((numbers[lane].to_bits(), wrong[lane]), (number.to_bits(), 0)),
+                    None => prop_assert_ne!(wrong[lane], 0),
+                }
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use keyacct_model::{Quality, Result};
 use keyacct_wire::assemble::{Assembler, Joined, Taken, part_of};
 use keyacct_wire::decoder::Decoder;
-use keyacct_wire::program::Programs;
+use keyacct_wire::program::{Programs, without_offset};
 use keyacct_wire::registers::Registers;
 use keyacct_wire::{Deframer, Event, Expect, Protocol, WireError};
 
@@ -148,7 +148,13 @@ fn stream_in(bytes: &[u8], expect: Expect, registers: &Registers, parts: usize) 
         let place = Place { lane: 0, side: Side::Unknown, line: 0, offset: None };
         let mut deframer = Deframer::at(expect, start);
         let rest = &bytes[start as usize..];
-        let next = deframer.until(rest, later, |event| run.event(event, place, None));
+        let next = deframer.until(rest, later, |event| {
+            if let Event::Frame { protocol, bytes: frame, offset, .. } = event {
+                run.frame(protocol, frame, Some(&bytes[offset as usize..]), Place { offset: Some(offset), ..place }, None);
+            } else {
+                run.event(event, place, None);
+            }
+        });
         (run, next)
     };
     if starts.len() == 1 {
@@ -288,7 +294,7 @@ impl<'r> Run<'r> {
         match event {
             Event::Frame { protocol, bytes, offset, .. } => {
                 let place = Place { offset: Some(place.offset.unwrap_or(offset)), ..place };
-                self.frame(protocol, bytes, place, time);
+                self.frame(protocol, bytes, None, place, time);
             }
             Event::Noise { length, .. } => self.out.tally.noise_bytes += length,
             Event::Invalid(error) => self.broken(error, place.line),
@@ -304,32 +310,41 @@ impl<'r> Run<'r> {
         }
     }
 
+    /// `from`: the bytes that the frame begins, where more than the frame are at hand.
     #[inline]
-    fn frame(&mut self, protocol: Protocol, bytes: &[u8], place: Place, time: Option<Time>) {
+    fn frame(
+        &mut self,
+        protocol: Protocol,
+        bytes: &[u8],
+        from: Option<&[u8]>,
+        place: Place,
+        time: Option<Time>,
+    ) {
         self.out.tally.frames[protocol as usize] += 1;
         if time.is_none()
             && place.line == 0
             && place.side != Side::Sent
             && self.clock.assumed.is_none()
             && protocol == Protocol::Dlt645_2007
-            && self.run_program(bytes, place)
+            && self.run_program(from.unwrap_or(bytes), bytes.len(), place)
         {
             return;
         }
         self.decode(protocol, bytes, place, time);
     }
 
-    /// Takes a plain answer whose identifier has a program; false for anything else.
+    /// Takes a plain answer whose identifier has a program; false for anything else. The frame are the first `length`
+    /// bytes of `from`.
     #[inline]
-    fn run_program(&mut self, frame: &[u8], place: Place) -> bool {
-        let &[_, a, b, c, d, e, f, _, 0x91, 4..=255, d0, d1, d2, d3, ref data @ ..] = frame else {
+    fn run_program(&mut self, from: &[u8], length: usize, place: Place) -> bool {
+        let &[_, a, b, c, d, e, f, _, 0x91, 4..=255, d0, d1, d2, d3, ref data @ ..] = from else {
             return false;
         };
-        let di = u32::from_le_bytes([d0, d1, d2, d3].map(|byte| byte.wrapping_sub(0x33)));
+        let di = without_offset(u32::from_le_bytes([d0, d1, d2, d3]));
         let Some(program) = self.programs.find(u64::from(di)) else { return false };
         let offset = place.offset.unwrap_or(0);
         let protocol = Protocol::Dlt645_2007;
-        let count = self.out.readings.run(program, protocol, [a, b, c, d, e, f], offset, data);
+        let count = self.out.readings.run(program, protocol, [a, b, c, d, e, f], offset, (data, length - 16));
         let tally = &mut self.out.tally;
         tally.readings += count;
         tally.undated += count;

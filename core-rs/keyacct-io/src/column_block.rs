@@ -1,0 +1,134 @@
+//! Memory of a batch of readings: the columns that every row writes, one behind the other in one piece.
+//!
+//! Small blocks lie on the heap. Large ones are mapped and asked for in huge pages: a table of a million frames is 80 MB
+//! that nobody has touched before, and with pages of 4 KiB the kernel takes longer to give it than the frames to decode.
+
+use arrow_array::types::ArrowPrimitiveType;
+use arrow_buffer::{ArrowNativeType, Buffer, MutableBuffer, ScalarBuffer, ToByteSlice};
+use keyacct_wire::program::{LabelRun, RUN};
+use memmap2::MmapMut;
+
+/// Rows behind the last one that a run of labels or numbers may write on.
+const SLACK: usize = 2 * RUN;
+/// Every column begins at a multiple of so many rows, so that each is aligned for any type.
+const ALIGNED: usize = 64;
+/// From so many bytes on a block is mapped.
+const MAPPED: usize = 2 << 20;
+
+/// A column of the block: bytes of the columns before it, for one row.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    Value = 0,
+    Offset = 8,
+    Device = 16,
+    Quantity = 20,
+    Kind = 22,
+    Phase = 23,
+    Tariff = 24,
+    Index = 25,
+    Unit = 26,
+}
+const ROW: usize = 27;
+
+enum Memory {
+    Heap(MutableBuffer),
+    Mapped(MmapMut),
+}
+
+/// The columns of up to `capacity` rows.
+pub(crate) struct Block {
+    memory: Memory,
+    capacity: usize,
+    stride: usize,
+}
+
+impl Block {
+    pub(crate) fn new(capacity: usize) -> Block {
+        let stride = (capacity + SLACK).next_multiple_of(ALIGNED);
+        let size = stride * ROW;
+        let mapped = if size >= MAPPED { MmapMut::map_anon(size).ok() } else { None };
+        let memory = match mapped {
+            Some(map) => {
+                #[cfg(target_os = "linux")]
+                let _ = map.advise(memmap2::Advice::HugePage); // only a wish: it is right without, too
+                Memory::Mapped(map)
+            }
+            None => Memory::Heap(MutableBuffer::from_len_zeroed(size)),
+        };
+        Block { memory, capacity, stride }
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    #[inline]
+    fn bytes(&mut self) -> &mut [u8] {
+        match &mut self.memory {
+            Memory::Heap(heap) => heap.as_slice_mut(),
+            Memory::Mapped(map) => map,
+        }
+    }
+
+    /// Writes values that follow one another from row `at` on.
+    #[inline]
+    pub(crate) fn put<T: ArrowNativeType, const N: usize>(&mut self, place: Place, at: usize, values: [T; N]) {
+        let from = place as usize * self.stride + at * size_of::<T>();
+        let sent = values.to_byte_slice();
+        self.bytes()[from..from + sent.len()].copy_from_slice(sent);
+    }
+
+    /// Writes the labels of a run, and what all its values share.
+    #[inline]
+    pub(crate) fn label(&mut self, at: usize, labels: &LabelRun, offset: i64, device: i32) {
+        let stride = self.stride;
+        let bytes = self.bytes();
+        put_run(bytes, stride, Place::Offset, at, &[offset; RUN]);
+        put_run(bytes, stride, Place::Device, at, &[device; RUN]);
+        put_run(bytes, stride, Place::Quantity, at, &labels.quantities);
+        put_run(bytes, stride, Place::Kind, at, &labels.kinds);
+        put_run(bytes, stride, Place::Phase, at, &labels.phases);
+        put_run(bytes, stride, Place::Tariff, at, &labels.tariffs);
+        put_run(bytes, stride, Place::Index, at, &labels.indices);
+        put_run(bytes, stride, Place::Unit, at, &labels.units);
+    }
+
+    /// Gives every device another number.
+    pub(crate) fn rename(&mut self, rows: usize, names: &[i32]) {
+        let from = Place::Device as usize * self.stride;
+        let (devices, _) = self.bytes()[from..from + rows * size_of::<i32>()].as_chunks_mut::<4>();
+        for device in devices {
+            let known = names.get(i32::from_ne_bytes(*device) as usize).copied().unwrap_or(0);
+            *device = known.to_ne_bytes();
+        }
+    }
+
+    /// The memory as it is, to take columns from.
+    pub(crate) fn freeze(self) -> Frozen {
+        let buffer = match self.memory {
+            Memory::Heap(heap) => heap.into(),
+            Memory::Mapped(map) => Buffer::from(bytes::Bytes::from_owner(map)),
+        };
+        Frozen { buffer, stride: self.stride }
+    }
+}
+
+#[inline]
+fn put_run<T: ArrowNativeType>(bytes: &mut [u8], stride: usize, place: Place, at: usize, run: &[T; RUN]) {
+    let from = place as usize * stride + at * size_of::<T>();
+    let sent = run.to_byte_slice();
+    bytes[from..from + sent.len()].copy_from_slice(sent);
+}
+
+/// A block that is written no more.
+pub(crate) struct Frozen {
+    buffer: Buffer,
+    stride: usize,
+}
+
+impl Frozen {
+    /// The first rows of a column; they share the memory of the block.
+    pub(crate) fn column<P: ArrowPrimitiveType>(&self, place: Place, rows: usize) -> ScalarBuffer<P::Native> {
+        ScalarBuffer::new(self.buffer.clone(), place as usize * self.stride / size_of::<P::Native>(), rows)
+    }
+}
