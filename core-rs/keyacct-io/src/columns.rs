@@ -3,9 +3,11 @@
 //! A column whose value never changes (no line, no time, quality good) is not written at all until it does; all
 //! batches share one array for it.
 
-use keyacct_model::Quality;
+use keyacct_model::{Quality, Unit};
+use keyacct_wire::digits::{LANES, WINDOW, read_four};
+use keyacct_wire::dlt698_45::program::AnswerProgram;
 use keyacct_wire::format::read_bcd;
-use keyacct_wire::program::{LANES, LabelRun, Program, RUN, WINDOW, masked_bcd};
+use keyacct_wire::program::{LabelRun, Program, RUN};
 
 use crate::column_block::{Block, Place};
 
@@ -166,6 +168,40 @@ impl Columns {
         }
     }
 
+    /// Values of an answer of DL/T 698.45 that has a program.
+    pub(crate) fn answer(
+        &mut self,
+        program: &AnswerProgram,
+        elements: &[u8],
+        (offset, device, protocol): (i64, i32, i8),
+    ) {
+        if self.plain != Some(protocol) {
+            self.shared(protocol, program.values);
+        }
+        let base = self.rows;
+        self.rows += program.values;
+        self.labels(&program.labels, base, program.values, offset, device);
+        for from in (0..program.values).step_by(LANES) {
+            let (numbers, none) = program.numbers(elements, from);
+            self.block.put(Place::Value, base + from, numbers);
+            if none != [false; LANES] {
+                self.no_values(base + from, none);
+            }
+        }
+    }
+
+    #[cold]
+    fn no_values(&mut self, base: usize, none: [bool; LANES]) {
+        self.plain = None;
+        for lane in (0..LANES).filter(|lane| none[*lane]) {
+            let at = base + lane;
+            self.block.put(Place::Value, at, [0.0]);
+            self.block.put(Place::Unit, at, [Unit::None as i8]);
+            self.null_values.push(at as u32);
+            self.quality.set(self.rows, at, Quality::NO_DATA.0);
+        }
+    }
+
     fn labels(&mut self, labels: &[LabelRun], base: usize, count: usize, offset: i64, device: i32) {
         for (run, labels) in labels.iter().take(count.div_ceil(RUN)).enumerate() {
             self.block.label(base + run * RUN, labels, offset, device);
@@ -209,33 +245,18 @@ impl Columns {
 
     #[inline]
     fn numbers(&mut self, program: &Program, base: usize, count: usize, window: &[u8; WINDOW]) {
-        let (mut numbers, wrong) = masked_bcd(window, &program.form);
-        for number in &mut numbers {
-            *number /= program.form.divisor;
-        }
-        self.block.put(Place::Value, base, numbers);
-        let mut any = 0;
-        for (lane, wrong) in wrong.iter().enumerate() {
-            any |= if lane < count { *wrong } else { 0 };
-        }
-        if any != 0 {
-            self.no_numbers(program, base, count, window, wrong);
+        let wrong = read_four(window, &program.form, self.block.doubles(base)) & ((1 << count) - 1);
+        if wrong != 0 {
+            self.no_numbers(program, base, window, wrong);
         }
     }
 
     /// Values that are no numbers: empty, or with digits above 9.
     #[cold]
-    fn no_numbers(
-        &mut self,
-        program: &Program,
-        base: usize,
-        count: usize,
-        window: &[u8; WINDOW],
-        wrong: [u32; LANES],
-    ) {
+    fn no_numbers(&mut self, program: &Program, base: usize, window: &[u8; WINDOW], wrong: u32) {
         self.plain = None;
         let form = &program.form;
-        for lane in (0..count).filter(|lane| wrong[*lane] != 0) {
+        for lane in (0..LANES).filter(|lane| wrong >> lane & 1 == 1) {
             let plain: Vec<u8> =
                 window[lane * form.width..][..form.width].iter().map(|b| b.wrapping_sub(0x33)).collect();
             let (_, quality) = read_bcd(&plain, form.scale, form.signed);

@@ -6,10 +6,10 @@ use arrow_array::types::{
     ArrowDictionaryKeyType, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
 };
 use arrow_array::{
-    Array, ArrayRef, DictionaryArray, Float64Array, Int64Array, PrimitiveArray, RecordBatch, StringArray,
-    TimestampMillisecondArray, UInt8Array, UInt16Array,
+    Array, ArrayRef, ArrowNativeTypeOp, DictionaryArray, Float64Array, Int64Array, PrimitiveArray,
+    RecordBatch, StringArray, TimestampMillisecondArray, UInt8Array, UInt16Array,
 };
-use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer, ScalarBuffer};
+use arrow_buffer::{ArrowNativeType, BooleanBuffer, BooleanBufferBuilder, NullBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, SchemaRef};
 use keyacct_model::{Kind, Phase, Quality, Quantity, Unit};
 use keyacct_wire::Protocol;
@@ -169,6 +169,15 @@ fn dictionary<K: ArrowDictionaryKeyType>(
     nulls: Option<NullBuffer>,
     words: &ArrayRef,
 ) -> Result<ArrayRef, ArrowError> {
+    let known = K::Native::usize_as(words.len());
+    let outside = holds(&keys, |key| key.is_lt(K::Native::default()) | key.is_ge(known));
     let keys = PrimitiveArray::<K>::new(keys, nulls);
-    Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(words))?))
+    if outside {
+        return Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(words))?)); // nulls may hide them, or it says which
+    }
+    // SAFETY: every key is at least 0 and less than the number of words, just looked at. (`try_new` looks at one after
+    // the other, which takes a tenth of the time of a decode.)
+    #[allow(unsafe_code)]
+    let checked = unsafe { DictionaryArray::new_unchecked(keys, Arc::clone(words)) };
+    Ok(Arc::new(checked))
 }

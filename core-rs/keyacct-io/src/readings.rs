@@ -13,6 +13,7 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use keyacct_model::{Kind, Quality, Reading, Value};
 use keyacct_wire::assemble::Joined;
 use keyacct_wire::decoder::Decoder;
+use keyacct_wire::dlt698_45::program::AnswerProgram;
 use keyacct_wire::program::Program;
 use keyacct_wire::visit::{Head, Visitor};
 use keyacct_wire::{Address, Direction, Protocol};
@@ -75,7 +76,7 @@ struct RawDevices {
 const EMPTY: u64 = u64::MAX;
 
 impl RawDevices {
-    #[inline]
+    #[inline(always)]
     fn find(&mut self, raw: u64) -> Option<i32> {
         if let Some((known, number)) = self.last
             && known == raw
@@ -200,11 +201,19 @@ impl Readings {
         (data, length): (&[u8], usize),
     ) -> u64 {
         let device = self.raw_device(address);
-        // The quotient by multiplication: there are three widths, and a division or a branch would cost more.
-        let count = (length * (0x10000 / program.form.width + 1) >> 16).min(program.values);
+        let count = program.form.values(length).min(program.values);
         self.columns(count).run(program, count, data, (offset as i64, device, protocol as i8));
         self.count += count as u64;
         count as u64
+    }
+
+    /// Adds the values of one answer of DL/T 698.45 that has a program.
+    #[inline]
+    pub fn answer(&mut self, program: &AnswerProgram, address: [u8; 6], offset: u64, elements: &[u8]) {
+        let device = self.raw_device(address);
+        let place = (offset as i64, device, Protocol::Dlt698_45 as i8);
+        self.columns(program.values).answer(program, elements, place);
+        self.count += program.values as u64;
     }
 
     /// Adds the readings of a later part of the same source.

@@ -7,6 +7,7 @@
 //! cheap rules (start bytes, end byte) hold.
 
 use crate::dlt645;
+use crate::dlt698_45;
 use crate::error::{Fault, WireError};
 use crate::frame::Probe;
 use crate::protocol::{Expect, Framing, Protocol};
@@ -54,7 +55,7 @@ pub struct Deframer {
     preamble: u64,
     claimed: u64,
     probes: u64,
-    quick: bool,
+    quick: Quick,
 }
 
 /// Before which frame a scan ends early.
@@ -66,6 +67,45 @@ enum Stop<'s> {
     First,
     /// One that begins at one of these offsets, ascending, and is not inside what a broken frame claimed.
     At(&'s [u64]),
+}
+
+/// Which framings are found by a look, without a step: those that are asked first.
+#[derive(Clone, Copy, Debug)]
+struct Quick {
+    dlt645: bool,
+    dlt698_45: bool,
+}
+
+impl Quick {
+    fn of(framings: &[Framing]) -> Quick {
+        match framings {
+            [Framing::Dlt645, Framing::Dlt698_45, ..] => Quick { dlt645: true, dlt698_45: true },
+            [Framing::Dlt645, ..] => Quick { dlt645: true, dlt698_45: false },
+            [Framing::Dlt698_45, ..] => Quick { dlt645: false, dlt698_45: true },
+            _ => Quick { dlt645: false, dlt698_45: false },
+        }
+    }
+
+    fn any(self) -> bool {
+        self.dlt645 || self.dlt698_45
+    }
+
+    /// Preamble, length and protocol of the frame that begins these bytes.
+    #[inline]
+    fn next_frame(self, bytes: &[u8]) -> Option<(usize, usize, Protocol)> {
+        if self.dlt645
+            && let Some((preamble, length)) = dlt645::next_frame(bytes)
+        {
+            return Some((preamble, length, dlt645::Control(bytes[preamble + 8]).edition()));
+        }
+        if !self.dlt698_45 {
+            return None;
+        }
+        let (preamble, length) = dlt698_45::next_frame(bytes)?;
+        // With a second start byte it might be a frame of DL/T 645 that needs a second look; that is asked first.
+        let other = self.dlt645 && bytes[preamble + 7] == 0x68;
+        (!other).then_some((preamble, length, Protocol::Dlt698_45))
+    }
 }
 
 /// Offset of the first byte like this.
@@ -105,7 +145,7 @@ impl Deframer {
             preamble: 0,
             claimed: 0,
             probes: 0,
-            quick: framings.first() == Some(&Framing::Dlt645),
+            quick: Quick::of(framings),
         }
     }
 
@@ -217,8 +257,11 @@ impl Deframer {
         }
         let mut at = 0;
         while at < bytes.len() {
-            if self.quick && self.noise == self.preamble {
+            if self.quick.any() && self.noise == self.preamble {
                 at = self.run(bytes, at, stop, on);
+                if at == bytes.len() {
+                    break;
+                }
             }
             let start = match self.start {
                 Some(start) => find(start, &bytes[at..]).map_or(bytes.len(), |n| at + n),
@@ -266,8 +309,8 @@ impl Deframer {
         (at, false)
     }
 
-    /// Frames of DL/T 645 that follow one another with nothing but preamble between, as [`Deframer::step`] would find
-    /// them, whose first question is theirs. Gives where they end: at bytes that need more than a look.
+    /// Frames that follow one another with nothing but preamble between, as [`Deframer::step`] would find them. Gives
+    /// where they end: at bytes that need more than a look.
     #[inline]
     fn run(&mut self, bytes: &[u8], from: usize, stop: Stop<'_>, on: &mut impl FnMut(Event<'_>)) -> usize {
         let base = self.offset.wrapping_sub(from as u64);
@@ -277,14 +320,16 @@ impl Deframer {
             Stop::At(stops) => stops.iter().copied().find(|at| *at >= self.offset).unwrap_or(u64::MAX),
         };
         let (mut at, mut preamble, mut frames) = (from, self.preamble, 0);
-        while let Some((skipped, length)) = bytes.get(at..).and_then(dlt645::next_frame) {
+        while let Some((skipped, length, by_frame)) =
+            bytes.get(at..).and_then(|rest| self.quick.next_frame(rest))
+        {
             let start = at + skipped;
             let offset = base.wrapping_add(start as u64);
             if offset >= next_stop {
                 break;
             }
             let frame = &bytes[start..start + length];
-            let protocol = self.expect.label(dlt645::Control(frame[8]).edition());
+            let protocol = self.expect.label(by_frame);
             on(Event::Frame { offset, preamble: preamble + skipped as u64, protocol, bytes: frame });
             (at, preamble) = (start + length, 0);
             frames += 1;

@@ -5,10 +5,10 @@
 //! does not fit (times, texts, counts, alternatives) has no program and goes through [`crate::walk`], which also is the
 //! definition of what a program must give.
 
-use keyacct_model::decimal::POW10;
 use keyacct_model::{Kind, Unit};
 
 use crate::catalogue::{Body, Catalogue, Row};
+use crate::digits::BcdForm;
 use crate::format::Format;
 use crate::layout::Item;
 use crate::walk::Labels;
@@ -47,32 +47,6 @@ pub struct Program {
     pub events: bool,
     /// The labels; those behind the last value are zeros.
     pub labels: Vec<LabelRun>,
-}
-
-/// How a BCD number of two to four bytes is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct BcdForm {
-    /// Bytes of one value, 2..=4.
-    pub width: usize,
-    /// Places after the point.
-    pub scale: u8,
-    /// Whether the top bit is a minus sign.
-    pub signed: bool,
-    /// Power of ten of the places.
-    pub divisor: f64,
-    digits: u32,
-    sign: u32,
-}
-
-impl BcdForm {
-    /// A form; `width` 2..=4.
-    pub fn new(width: u8, scale: u8, signed: bool) -> BcdForm {
-        let width = usize::from(width.clamp(2, 4));
-        let sign = if signed { 1u32 << (8 * width - 1) } else { 0 };
-        let digits = (u32::MAX >> (32 - 8 * width)) & !sign;
-        let divisor = POW10.get(usize::from(scale)).copied().unwrap_or(1.0);
-        BcdForm { width, scale, signed, divisor, digits, sign }
-    }
 }
 
 impl Program {
@@ -163,84 +137,5 @@ impl<'c> Programs<'c> {
     fn compile(&mut self, slot: usize, key: u64) {
         let row = self.catalogue.find(key);
         self.cache[slot] = (key, row.and_then(|(_, row)| Program::compile(self.catalogue, row, key)));
-    }
-}
-
-/// Values that [`masked_bcd`] reads at once.
-pub const LANES: usize = 4;
-/// Bytes that it looks at; those behind its values do not matter.
-pub const WINDOW: usize = 28;
-
-/// The whole numbers of four values that lie one behind the other, as sent with the offset 33H, and for each a word that
-/// is not 0 if one of its digits is above 9 (the number means nothing then). All four lanes do the same, without a
-/// branch, so that the compiler makes vector instructions of them.
-#[inline]
-pub fn masked_bcd(sent: &[u8; WINDOW], form: &BcdForm) -> ([f64; LANES], [u32; LANES]) {
-    const NIBBLES: u32 = 0x0F0F_0F0F;
-    const PAIRS: u32 = 0x00FF_00FF;
-    let width = form.width & 7; // at most 3 * 7 + 4 bytes: no index can be out of bounds
-    let (mut numbers, mut wrong) = ([0.0; LANES], [0; LANES]);
-    let mut words = [0; LANES];
-    for (lane, word) in words.iter_mut().enumerate() {
-        let at = lane * width;
-        *word = without_offset(u32::from_le_bytes([sent[at], sent[at + 1], sent[at + 2], sent[at + 3]]));
-    }
-    for lane in 0..LANES {
-        let minus = if words[lane] & form.sign == 0 { 0 } else { u32::MAX };
-        let digits = words[lane] & form.digits;
-        let (low, high) = (digits & NIBBLES, (digits >> 4) & NIBBLES);
-        wrong[lane] = ((low + 0x0606_0606) | (high + 0x0606_0606)) & 0x1010_1010;
-        let pairs = (high << 3) + (high << 1) + low;
-        let tens = (pairs >> 8) & PAIRS;
-        let fours = (tens << 6) + (tens << 5) + (tens << 2) + (pairs & PAIRS);
-        let lower = ((fours & 0xFFFF) ^ minus).wrapping_sub(minus) as i32;
-        let upper = ((fours >> 16) ^ minus).wrapping_sub(minus) as i32;
-        numbers[lane] = f64::from(lower) + f64::from(upper) * 10_000.0; // exact: eight digits
-    }
-    (numbers, wrong)
-}
-
-/// 33H taken from each byte of a word.
-#[inline]
-pub fn without_offset(sent: u32) -> u32 {
-    const OFFSET: u32 = 0x3333_3333;
-    const TOP: u32 = 0x8080_8080;
-    ((sent | TOP) - OFFSET) ^ ((sent ^ !OFFSET) & TOP)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::format::read_bcd;
-    use keyacct_model::Value;
-    use proptest::prelude::*;
-
-    fn slow(sent: &[u8], signed: bool) -> Option<f64> {
-        let plain: Vec<u8> = sent.iter().map(|b| b.wrapping_sub(0x33)).collect();
-        match read_bcd(&plain, 0, signed).0 {
-            Value::Number(number) => Some(number.digits as f64),
-            _ => None,
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn digits_are_read_as_one_by_one(
-            any in any::<[u8; WINDOW]>(), spoil in any::<u32>(), signed in any::<bool>(), width in 2u8..=4,
-        ) {
-            // Legal digits, but for the bytes that `spoil` names and the top ones.
-            let sent: [u8; WINDOW] = std::array::from_fn(|n| {
-                let byte = if spoil >> n & 1 == 1 { any[n] } else { ((any[n] >> 4) % 10) << 4 | (any[n] & 15) % 10 };
-                byte.wrapping_add(0x33)
-            });
-            let (numbers, wrong) = masked_bcd(&sent, &BcdForm::new(width, 0, signed));
-            let width = usize::from(width);
-            for (lane, bytes) in sent.chunks(width).take(LANES).enumerate() {
-                match slow(bytes, signed) {
-                    Some(number) => prop_assert_eq!((numbers[lane].to_bits(), wrong[lane]), (number.to_bits(), 0)),
-                    None => prop_assert_ne!(wrong[lane], 0),
-                }
-            }
-        }
     }
 }

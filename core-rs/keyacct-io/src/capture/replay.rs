@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use keyacct_model::{Quality, Result};
 use keyacct_wire::assemble::{Assembler, Joined, Taken, part_of};
 use keyacct_wire::decoder::Decoder;
-use keyacct_wire::program::{Programs, without_offset};
+use keyacct_wire::digits::without_offset;
+use keyacct_wire::dlt698_45::program::{AnswerPrograms, server_of};
+use keyacct_wire::program::Programs;
 use keyacct_wire::registers::Registers;
 use keyacct_wire::{Deframer, Event, Expect, Protocol, WireError};
 
@@ -66,6 +68,7 @@ pub struct Outcome {
 struct Run<'r> {
     decoder: Decoder<'r>,
     programs: Programs<'r>,
+    answers: AnswerPrograms<'r>,
     split: Assembler,
     clock: Clock,
     out: Outcome,
@@ -150,7 +153,13 @@ fn stream_in(bytes: &[u8], expect: Expect, registers: &Registers, parts: usize) 
         let rest = &bytes[start as usize..];
         let next = deframer.until(rest, later, |event| {
             if let Event::Frame { protocol, bytes: frame, offset, .. } = event {
-                run.frame(protocol, frame, Some(&bytes[offset as usize..]), Place { offset: Some(offset), ..place }, None);
+                run.frame(
+                    protocol,
+                    frame,
+                    Some(&bytes[offset as usize..]),
+                    Place { offset: Some(offset), ..place },
+                    None,
+                );
             } else {
                 run.event(event, place, None);
             }
@@ -230,6 +239,7 @@ impl<'r> Run<'r> {
         Run {
             decoder: Decoder::new(registers),
             programs: Programs::new(registers.of(Protocol::Dlt645_2007)),
+            answers: AnswerPrograms::new(registers.of(Protocol::Dlt698_45)),
             split: Assembler::new(),
             clock,
             out,
@@ -325,8 +335,11 @@ impl<'r> Run<'r> {
             && place.line == 0
             && place.side != Side::Sent
             && self.clock.assumed.is_none()
-            && protocol == Protocol::Dlt645_2007
-            && self.run_program(from.unwrap_or(bytes), bytes.len(), place)
+            && match protocol {
+                Protocol::Dlt645_2007 => self.run_program(from.unwrap_or(bytes), bytes.len(), place),
+                Protocol::Dlt698_45 => self.run_answer(bytes, place),
+                _ => false,
+            }
         {
             return;
         }
@@ -346,6 +359,19 @@ impl<'r> Run<'r> {
         let protocol = Protocol::Dlt645_2007;
         let count = self.out.readings.run(program, protocol, [a, b, c, d, e, f], offset, (data, length - 16));
         let tally = &mut self.out.tally;
+        tally.readings += count;
+        tally.undated += count;
+        tally.events += if program.events { count } else { 0 };
+        true
+    }
+
+    /// As [`Run::run_program`], for DL/T 698.45.
+    #[inline]
+    fn run_answer(&mut self, frame: &[u8], place: Place) -> bool {
+        let Some((program, elements)) = self.answers.find(frame) else { return false };
+        let offset = place.offset.unwrap_or(0);
+        self.out.readings.answer(program, server_of(frame), offset, elements);
+        let (tally, count) = (&mut self.out.tally, program.values as u64);
         tally.readings += count;
         tally.undated += count;
         tally.events += if program.events { count } else { 0 };

@@ -36,6 +36,17 @@ const BODY: usize = 64;
 /// Bytes that it looks at.
 const LOOK: usize = MOST_PREAMBLE + BODY + field::TRAILER;
 
+/// Ones, then zeros: the part that begins n bytes before the middle keeps the first n bytes of what it is laid upon.
+static KEEP: [u8; 2 * BODY] = {
+    let mut keep = [0; 2 * BODY];
+    let mut at = 0;
+    while at < BODY {
+        keep[at] = 0xFF;
+        at += 1;
+    }
+    keep
+};
+
 /// Preamble and length of a whole, valid frame that begins `bytes`, behind up to eight FEH. None for anything that needs
 /// a second look: few bytes, a long frame, something else. No branch depends on what is in a valid frame, so frames of
 /// changing kinds cost no mispredicted ones.
@@ -51,10 +62,8 @@ pub fn next_frame(bytes: &[u8]) -> Option<(usize, usize)> {
     if head & 0xFF00_0000_0000_00FF != STARTS || body > BODY || frame[body + 1] != END_BYTE {
         return None;
     }
-    let mut sum = 0u8;
-    for (n, byte) in frame[..BODY].iter().enumerate() {
-        sum = sum.wrapping_add(if n < body { *byte } else { 0 });
-    }
+    let counted = KEEP.get(BODY - body..)?.first_chunk::<BODY>()?;
+    let sum = frame.iter().zip(counted).fold(0u8, |sum, (byte, keep)| sum.wrapping_add(byte & keep));
     (sum == frame[body]).then_some((preamble, body + field::TRAILER))
 }
 
