@@ -150,7 +150,7 @@ def fuzz(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Speed against peers in the same run; refuses an unoptimised core."""
     editable(session, "test")
-    session.install("duckdb", "polars")
+    session.install("duckdb", "polars", "numpy", "dlt645")
     session.run("python", "tests/bench/run.py", *session.posargs)
 
 

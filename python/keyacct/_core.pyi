@@ -74,6 +74,11 @@ def decode(
 ) -> tuple[ArrowStream, dict[str, Any]]:
     """Readings of a whole byte stream, and the tally."""
 
+def decode_file(
+    registers: Registers, path: str, protocol: str = "auto", *, threads: int | None = None
+) -> tuple[ArrowStream, dict[str, Any]]:
+    """Readings of a file of raw bytes, read in windows, and the tally."""
+
 def modbus_read(unit: int, function: int, address: int, count: int, transaction: int | None = None) -> bytes:
     """A read of registers or bits (functions 1 to 4); with `transaction` for TCP, else RTU."""
 

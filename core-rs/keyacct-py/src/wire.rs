@@ -1,6 +1,6 @@
 //! Frames: Python's doors to `keyacct-wire` and to the capture reader of `keyacct-io`.
 
-use keyacct_io::capture::{Capture, Clock, Outcome, Tally, replay as replay_capture, stream};
+use keyacct_io::capture::{Capture, Clock, Outcome, Tally, replay as replay_capture, stream, stream_file};
 use keyacct_io::container;
 use keyacct_model::{Error, ErrorCode, Kind};
 use keyacct_wire::catalogue::Body;
@@ -210,10 +210,29 @@ fn decode<'py>(
         )
     })?;
     let bytes = crate::buffer::bytes(py, &view)?;
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.unwrap_or_else(cores);
     let done = py.detach(|| stream(&bytes, expect, &registers.inner, threads));
     outcome(py, done)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// As `decode`, of a file of raw bytes that is read window by window.
+#[pyfunction]
+#[pyo3(signature = (registers, path, protocol="auto", *, threads=None))]
+fn decode_file<'py>(
+    py: Python<'py>,
+    registers: &Registers,
+    path: &str,
+    protocol: &str,
+    threads: Option<usize>,
+) -> PyResult<(ArrowStream, Bound<'py, PyDict>)> {
+    let expect = expect(py, protocol)?;
+    let threads = threads.unwrap_or_else(cores);
+    let done = py.detach(|| stream_file(path, expect, &registers.inner, threads));
+    outcome(py, done.map_err(|e| to_py(py, e))?)
 }
 
 /// Readings and tally of a capture file, which errors call `name`. `day`: days since 1970 that complete a time of day; `assumed`: civil
@@ -243,5 +262,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(protocols, module)?)?;
     module.add_function(wrap_pyfunction!(describe, module)?)?;
     module.add_function(wrap_pyfunction!(decode, module)?)?;
+    module.add_function(wrap_pyfunction!(decode_file, module)?)?;
     module.add_function(wrap_pyfunction!(replay, module)?)
 }

@@ -5,8 +5,10 @@
 
 mod replay;
 mod source;
+mod stream;
 mod text;
 
-pub use replay::{Clock, Outcome, Tally, replay, stream};
+pub use replay::{Clock, Outcome, Tally, replay};
 pub use source::{Capture, Chunk, Packets, Side, Source, Step, Written};
+pub use stream::{stream, stream_file};
 pub use text::TextLog;

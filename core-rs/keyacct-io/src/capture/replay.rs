@@ -65,16 +65,17 @@ pub struct Outcome {
     pub tally: Tally,
 }
 
-struct Run<'r> {
+pub(super) struct Run<'r> {
     decoder: Decoder<'r>,
     programs: Programs<'r>,
     answers: AnswerPrograms<'r>,
     split: Assembler,
     clock: Clock,
-    out: Outcome,
+    pub(super) out: Outcome,
     last_of_day: i64,
     assumed: i64,
-    met_split: bool,
+    /// Whether a frame was met whose meaning depends on other frames.
+    pub(super) met_split: bool,
 }
 
 /// One direction of one conversation.
@@ -86,11 +87,11 @@ struct Line {
 
 /// Where bytes stand and what is known about them.
 #[derive(Clone, Copy)]
-struct Place {
-    lane: u64,
-    side: Side,
-    line: u64,
-    offset: Option<u64>,
+pub(super) struct Place {
+    pub(super) lane: u64,
+    pub(super) side: Side,
+    pub(super) line: u64,
+    pub(super) offset: Option<u64>,
 }
 
 /// Everything of a capture. Each direction of each conversation is a byte stream of its own; a frame belongs to the
@@ -127,74 +128,6 @@ pub fn replay(
     Ok(out)
 }
 
-/// Bytes for which a further thread is worth its start.
-const SHARE: usize = 1 << 20;
-
-/// Everything of a byte stream that lies in memory, on up to `threads` threads; their number changes nothing.
-///
-/// The bytes are cut before frames. A thread goes on until it comes to a frame at which another one began: from there on
-/// both would find the same, so the frames are those of one thread. Where a cut lay inside a frame nobody comes to it,
-/// and what was found behind it is thrown away. A stream with split answers, which may lie across a cut, is read by one.
-pub fn stream(bytes: &[u8], expect: Expect, registers: &Registers, threads: usize) -> Outcome {
-    stream_in(bytes, expect, registers, threads.min(bytes.len() / SHARE))
-}
-
-fn stream_in(bytes: &[u8], expect: Expect, registers: &Registers, parts: usize) -> Outcome {
-    let mut starts: Vec<u64> = vec![0];
-    for part in 1..parts {
-        let from = bytes.len() / parts * part;
-        starts.extend(Deframer::first_frame(expect, &bytes[from..]).map(|at| (from + at) as u64));
-    }
-    starts.dedup();
-    let part = |start: u64, later: &[u64]| {
-        let mut run = Run::new(registers, Clock::default());
-        let place = Place { lane: 0, side: Side::Unknown, line: 0, offset: None };
-        let mut deframer = Deframer::at(expect, start);
-        let rest = &bytes[start as usize..];
-        let next = deframer.until(rest, later, |event| {
-            if let Event::Frame { protocol, bytes: frame, offset, .. } = event {
-                run.frame(
-                    protocol,
-                    frame,
-                    Some(&bytes[offset as usize..]),
-                    Place { offset: Some(offset), ..place },
-                    None,
-                );
-            } else {
-                run.event(event, place, None);
-            }
-        });
-        (run, next)
-    };
-    if starts.len() == 1 {
-        return part(0, &[]).0.finish_stream(bytes);
-    }
-    let mut done: Vec<_> = std::thread::scope(|scope| {
-        let part = &part;
-        let work = |n: usize| {
-            let later = &starts[n + 1..];
-            let start = starts[n];
-            scope.spawn(move || part(start, later))
-        };
-        let threads: Vec<_> = (0..starts.len()).map(work).collect();
-        threads.into_iter().map(|thread| thread.join().ok()).collect()
-    });
-    let mut whole: Option<Run<'_>> = None;
-    let mut at = Some(0);
-    while let Some(start) = at {
-        let found = starts.binary_search(&start).ok().and_then(|n| done[n].take());
-        let Some((run, next)) = found.filter(|(run, _)| !run.met_split) else {
-            return part(0, &[]).0.finish_stream(bytes);
-        };
-        match &mut whole {
-            Some(whole) => whole.append(run.out),
-            None => whole = Some(run),
-        }
-        at = next;
-    }
-    whole.unwrap_or_else(|| Run::new(registers, Clock::default())).finish_stream(bytes)
-}
-
 impl Line {
     fn new(expect: Expect, chunk: &Chunk<'_>) -> Line {
         let lane = chunk.stream << 8 | u64::from(chunk.lane);
@@ -228,13 +161,13 @@ impl Line {
 
 /// What a line or packet says about time.
 #[derive(Clone, Copy)]
-enum Time {
+pub(super) enum Time {
     Civil(i64),
     Received(i64),
 }
 
 impl<'r> Run<'r> {
-    fn new(registers: &'r Registers, clock: Clock) -> Self {
+    pub(super) fn new(registers: &'r Registers, clock: Clock) -> Self {
         let out = Outcome { readings: Readings::new(), tally: Tally::default() };
         Run {
             decoder: Decoder::new(registers),
@@ -249,13 +182,8 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn finish_stream(mut self, bytes: &[u8]) -> Outcome {
-        self.out.tally.bytes = bytes.len() as u64;
-        self.finish()
-    }
-
     /// Adds what a later part of the same stream held.
-    fn append(&mut self, later: Outcome) {
+    pub(super) fn append(&mut self, later: Outcome) {
         let (tally, more) = (&mut self.out.tally, later.tally);
         for (count, more) in tally.frames.iter_mut().zip(more.frames) {
             *count += more;
@@ -272,7 +200,7 @@ impl<'r> Run<'r> {
         self.out.readings.append(later.readings);
     }
 
-    fn finish(mut self) -> Outcome {
+    pub(super) fn finish(mut self) -> Outcome {
         self.split.finish();
         self.lost(Place { lane: 0, side: Side::Unknown, line: 0, offset: None }, None);
         self.out.tally.incomplete = self.split.incomplete();
@@ -300,7 +228,7 @@ impl<'r> Run<'r> {
     }
 
     #[inline]
-    fn event(&mut self, event: Event<'_>, place: Place, time: Option<Time>) {
+    pub(super) fn event(&mut self, event: Event<'_>, place: Place, time: Option<Time>) {
         match event {
             Event::Frame { protocol, bytes, offset, .. } => {
                 let place = Place { offset: Some(place.offset.unwrap_or(offset)), ..place };
@@ -322,7 +250,7 @@ impl<'r> Run<'r> {
 
     /// `from`: the bytes that the frame begins, where more than the frame are at hand.
     #[inline]
-    fn frame(
+    pub(super) fn frame(
         &mut self,
         protocol: Protocol,
         bytes: &[u8],
@@ -380,6 +308,7 @@ impl<'r> Run<'r> {
 
     #[inline(never)]
     fn decode(&mut self, protocol: Protocol, bytes: &[u8], place: Place, time: Option<Time>) {
+        self.met_split |= Decoder::remembers(protocol, bytes);
         if place.side == Side::Sent {
             self.decoder.note_request(protocol, bytes);
             return; // what the master sends makes no reading, also where the frame does not tell its direction
@@ -430,104 +359,5 @@ impl<'r> Run<'r> {
         tally.events += gave.events;
         tally.unknown += gave.unknown;
         tally.undated += gave.undated;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::readings::schema;
-    use arrow_array::RecordBatch;
-    use arrow_select::concat::concat_batches;
-    use keyacct_wire::catalogue::keys;
-    use keyacct_wire::dlt645::{Control, FrameView};
-    use proptest::prelude::*;
-    use std::sync::LazyLock;
-
-    static REGISTERS: LazyLock<Registers> = LazyLock::new(|| Registers::embedded().unwrap_or_default());
-    static KEYS: LazyLock<Vec<u32>> = LazyLock::new(|| {
-        let rows = REGISTERS.of(Protocol::Dlt645_2007).rows();
-        rows.iter().flat_map(|row| keys(&row.pattern).step_by(5)).map(|key| key as u32).collect()
-    });
-
-    fn table(readings: Readings) -> Option<RecordBatch> {
-        let (schema, batches) = readings.finish().ok()?;
-        concat_batches(&schema, &batches).ok()
-    }
-
-    /// The definition: every frame walked by its rows, value by value.
-    fn general(bytes: &[u8]) -> Option<RecordBatch> {
-        let mut decoder = Decoder::new(&REGISTERS);
-        let mut readings = Readings::new();
-        Deframer::new(Expect::Auto).whole(bytes, |event| {
-            if let Event::Frame { protocol, bytes, offset, .. } = event {
-                collect(&mut decoder, protocol, bytes, Origin { offset, ..Origin::default() }, &mut readings);
-            }
-        });
-        table(readings)
-    }
-
-    /// Frames of all rows with legal, illegal and empty digits, errors, requests, broken sums, noise, false starts.
-    fn frames() -> impl Strategy<Value = Vec<u8>> {
-        let data = prop_oneof![
-            proptest::collection::vec((0u8..10, 0u8..10).prop_map(|(a, b)| a << 4 | b), 0..80),
-            proptest::collection::vec(any::<u8>(), 0..80),
-            proptest::collection::vec(Just(0xFFu8), 0..40),
-        ];
-        let control = prop_oneof![12 => Just(0x91u8), 1 => Just(0xD1), 1 => Just(0x11), 1 => Just(0x93)];
-        let frame = (any::<prop::sample::Index>(), control, data, 0u8..5, 0u8..12).prop_map(
-            |(key, control, data, device, spoil)| {
-                let mut plain = key.get(&KEYS).to_le_bytes().to_vec();
-                plain.extend(data);
-                let mut frame = FrameView::emit([device, 1, 0, 0, 0, 0x12], Control(control), &plain);
-                if spoil == 0 {
-                    let last = frame.len() - 2;
-                    frame[last] ^= 0x11;
-                }
-                frame
-            },
-        );
-        let noise = prop_oneof![
-            3 => Just(vec![0xFE, 0xFE]),
-            1 => Just(vec![0x68, 0, 0, 0, 0, 0, 0, 0x68, 0x91, 60]),
-            1 => proptest::collection::vec(any::<u8>(), 0..6),
-        ];
-        proptest::collection::vec((noise, frame), 1..60)
-            .prop_map(|all| all.into_iter().flat_map(|(noise, frame)| [noise, frame].concat()).collect())
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
-
-        #[test]
-        fn programs_and_threads_give_what_the_rows_say(bytes in frames(), parts in 1usize..9) {
-            let one = stream_in(&bytes, Expect::Auto, &REGISTERS, 1);
-            let many = stream_in(&bytes, Expect::Auto, &REGISTERS, parts);
-            prop_assert_eq!(&many.tally, &one.tally);
-            prop_assert_eq!(one.tally.readings, one.readings.len());
-            let slow = general(&bytes);
-            prop_assert!(slow.is_some());
-            prop_assert_eq!(&table(one.readings), &slow);
-            prop_assert_eq!(&table(many.readings), &slow);
-        }
-    }
-
-    #[test]
-    fn a_stream_with_split_answers_does_not_depend_on_threads() {
-        let part = |control, data: &[u8]| FrameView::emit([1, 0, 0, 0, 0, 0], Control(control), data);
-        let first = part(0xB1, &[0, 0xFF, 1, 0, 1, 2, 3, 4, 5]);
-        let last = part(0x92, &[0, 0xFF, 1, 0, 6, 7, 8, 1]);
-        let bytes = [first, last].concat().repeat(20);
-        let one = stream_in(&bytes, Expect::Auto, &REGISTERS, 1);
-        assert_eq!((one.tally.readings, one.tally.incomplete, one.tally.stale), (40, 0, 0));
-        let many = stream_in(&bytes, Expect::Auto, &REGISTERS, 4);
-        assert_eq!(many.tally, one.tally);
-        assert_eq!(table(many.readings), table(one.readings));
-    }
-
-    #[test]
-    fn nothing_gives_an_empty_table() {
-        let empty = stream(&[], Expect::Auto, &REGISTERS, 2);
-        assert_eq!(table(empty.readings).map(|t| (t.num_rows(), t.schema())), Some((0, schema(false))));
     }
 }

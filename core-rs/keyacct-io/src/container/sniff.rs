@@ -64,6 +64,11 @@ fn is_text(head: &[u8]) -> bool {
     if body.iter().any(control) {
         return false;
     }
+    // Printable bytes without an end of line or a pair of hex digits for so long are no log: start bytes, 68H, are "h".
+    let hex = |pair: &[u8]| pair.iter().all(u8::is_ascii_hexdigit);
+    if head.len() >= SNIFF_BYTES && !body.contains(&b'\n') && !body.windows(2).any(hex) {
+        return false;
+    }
     let plain = body.iter().filter(|b| b.is_ascii()).count();
     if plain == body.len() {
         return true;
@@ -131,6 +136,12 @@ mod tests {
         for (head, kind) in cases {
             assert_eq!(sniff(head), kind, "{head:02X?}");
         }
+    }
+
+    #[test]
+    fn start_bytes_alone_are_no_text() {
+        assert_eq!(sniff(&[0x68; SNIFF_BYTES]), Kind::Binary);
+        assert_eq!(sniff(&b"a log that says much before 68 11".repeat(300)[..SNIFF_BYTES]), Kind::Text);
     }
 
     #[test]
