@@ -11,6 +11,7 @@ use crate::dlt698_45;
 use crate::error::{Fault, WireError};
 use crate::frame::Probe;
 use crate::protocol::{Expect, Framing, Protocol};
+use crate::running_fcs::RunningFcs;
 
 /// What was found. `Frame` and `Noise` tile the input; `Invalid` is a remark on noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,7 @@ pub struct Deframer {
     probes: u64,
     inspected: u64,
     quick: Quick,
+    fcs: RunningFcs,
 }
 
 /// Before which frame a scan ends early.
@@ -102,7 +104,7 @@ impl Quick {
         if !self.dlt698_45 {
             return None;
         }
-        let (preamble, length) = dlt698_45::next_frame(bytes)?;
+        let (preamble, length) = dlt698_45::next_frame(bytes, LONG)?;
         // With a second start byte it might be a frame of DL/T 645 that needs a second look; that is asked first.
         let other = self.dlt645 && bytes[preamble + 7] == 0x68;
         (!other).then_some((preamble, length, Protocol::Dlt698_45))
@@ -120,6 +122,13 @@ fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
         at += chunk.len();
     }
     bytes[at..].iter().position(|b| *b == byte).map(|n| at + n)
+}
+
+/// From this length on check sequences of presumed frames are not added up one by one, as they may overlap.
+const LONG: usize = 512;
+
+fn is_long(framing: Framing, length: usize) -> bool {
+    framing == Framing::Dlt698_45 && length >= LONG
 }
 
 const PREAMBLE: u8 = 0xFE;
@@ -152,6 +161,7 @@ impl Deframer {
             probes: 0,
             inspected: 0,
             quick: Quick::of(framings),
+            fcs: RunningFcs::default(),
         }
     }
 
@@ -378,14 +388,16 @@ impl Deframer {
             self.inspected += HEADER;
             match framing.probe(at_start) {
                 Probe::No => {}
-                Probe::Len(length) if length <= at_start.len() => match framing.check(&at_start[..length]) {
+                Probe::Len(length) if length <= at_start.len() => match self
+                    .check(*framing, &at_start[..length])
+                {
                     Ok(protocol) => {
                         self.inspected += length as u64;
                         return Step::Frame(self.expect.label(protocol), length);
                     }
                     Err(fault) => {
                         // Only a frame whose cheap rules hold is added up.
-                        let summed = matches!(fault, Fault::Checksum { .. });
+                        let summed = matches!(fault, Fault::Checksum { .. }) && !is_long(*framing, length);
                         self.inspected += if summed { length as u64 } else { 0 };
                         broken = broken.or(Some((fault, length)));
                     }
@@ -399,6 +411,20 @@ impl Deframer {
             }
         }
         Step::Reject(broken)
+    }
+
+    fn check(&mut self, framing: Framing, frame: &[u8]) -> Result<Protocol, Fault> {
+        if is_long(framing, frame.len())
+            && let [_, checked @ .., low, high, 0x16] = frame
+        {
+            let (computed, added) = self.fcs.of(checked, self.offset + 1);
+            self.inspected += added;
+            let found = u16::from_le_bytes([*low, *high]);
+            if found != computed {
+                return Err(Fault::Checksum { found, computed });
+            }
+        }
+        framing.check(frame)
     }
 
     fn skip(&mut self, noise: &[u8]) {

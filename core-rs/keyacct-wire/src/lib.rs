@@ -26,6 +26,7 @@ pub mod program;
 pub mod protocol;
 pub mod register;
 pub mod registers;
+mod running_fcs;
 pub mod visit;
 pub mod walk;
 pub mod write;

@@ -201,15 +201,15 @@ impl<'a> FrameView<'a> {
 const LONGEST_HEADER: usize = header_size(0x0F);
 
 /// Preamble and length of a whole, valid frame that begins `bytes`, behind up to eight FEH; none for anything that needs a
-/// second look. The data are looked at only if the header's own check sequence is right.
+/// second look, as one of `long` bytes or more. The data are looked at only if the header's own check sequence is right.
 #[inline]
-pub fn next_frame(bytes: &[u8]) -> Option<(usize, usize)> {
+pub fn next_frame(bytes: &[u8], long: usize) -> Option<(usize, usize)> {
     let preamble = (u64::from_le_bytes(*bytes.first_chunk()?) ^ 0xFEFE_FEFE_FEFE_FEFE).trailing_zeros() / 8;
     let frame = bytes.get(preamble as usize..)?;
     let head = frame.first_chunk::<LONGEST_HEADER>()?;
     let length = u16::from_le_bytes([head[field::LENGTH.start], head[field::LENGTH.end - 1]]);
     let (header, whole) = (header_size(head[field::ADDRESS_FLAGS]), usize::from(length) + 2);
-    if head[field::START] != START_BYTE || length > LENGTH_BITS || whole < header + field::TRAILER {
+    if head[field::START] != START_BYTE || whole >= long || whole < header + field::TRAILER {
         return None;
     }
     let frame = frame.get(..whole)?;
