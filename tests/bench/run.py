@@ -134,7 +134,9 @@ class Pass:
 def one_pass(command: list[str], share: float) -> Pass:
     """The median pass, scaled to the whole stream for an engine that was given a `share` of it."""
     told = json.loads(measure(command).out.splitlines()[-1])
-    cpu, wall = (told.get(name, told.get(other)) for name, other in (("cpu_s", "cpu_median"), ("wall_s", "wall_median")))
+    cpu, wall = (
+        told.get(name, told.get(other)) for name, other in (("cpu_s", "cpu_median"), ("wall_s", "wall_median"))
+    )
     cpu = told["cpu_mean"] if cpu is None else cpu
     cpu, wall = (statistics.median(value) if isinstance(value, list) else value for value in (cpu, wall))
     count = told.get("frames", told.get("valid"))
@@ -280,7 +282,16 @@ def outside_decoders(
     for engine in peers:
         wanted = min(count, 1_000_000 if engine == "np645" else 50_000)
         share = wanted / count
-        command = [PYTHON, str(outside / "decode_peers.py"), engine, str(stream), "--frames", str(wanted), "--repeat", "2"]
+        command = [
+            PYTHON,
+            str(outside / "decode_peers.py"),
+            engine,
+            str(stream),
+            "--frames",
+            str(wanted),
+            "--repeat",
+            "2",
+        ]
         decoders[f"outside: {engine}"] = Decoder(command, "see there", share, engine in ("py645", "np645"))
     return decoders, base
 
