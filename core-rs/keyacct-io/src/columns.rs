@@ -272,6 +272,11 @@ impl Columns {
         self.block.rename(self.rows, names);
     }
 
+    /// The protocol of all rows, if it is one.
+    pub(crate) fn one_protocol(&self) -> Option<i8> {
+        self.protocol.constant()
+    }
+
     pub(crate) fn has_receipt(&self) -> bool {
         self.rows > 0 && !self.received.is(NO_TIME)
     }

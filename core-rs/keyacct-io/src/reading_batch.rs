@@ -1,5 +1,6 @@
 //! Columns of readings as Arrow record batches.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::types::{
@@ -62,8 +63,9 @@ impl Columns {
         } else {
             Arc::new(UInt16Array::from(self.quality.into_vec(rows)))
         };
-        let protocol: ArrayRef = match self.protocol.constant() {
-            Some(one) => words.one_protocol[one as usize].slice(0, rows),
+        let shared = self.protocol.constant().and_then(|one| words.one_protocol.get(&one));
+        let protocol: ArrayRef = match shared {
+            Some(all) => all.slice(0, rows),
             None => dictionary::<Int8Type>(self.protocol.into_vec(rows).into(), None, &words.protocol)?,
         };
         let mut columns: Vec<ArrayRef> = vec![
@@ -101,17 +103,17 @@ pub(crate) struct Words {
     no_time: ArrayRef,
     no_text: ArrayRef,
     good: ArrayRef,
-    one_protocol: Vec<ArrayRef>,
+    one_protocol: BTreeMap<i8, ArrayRef>,
 }
 
 impl Words {
-    /// `rows`: of the largest batch.
-    pub(crate) fn new(devices: Vec<String>, rows: usize) -> Result<Words, ArrowError> {
+    /// `rows`: of the largest batch; `only`: the protocols that batches have nothing but.
+    pub(crate) fn new(devices: Vec<String>, rows: usize, only: BTreeSet<i8>) -> Result<Words, ArrowError> {
         let protocol = strings(Protocol::ALL.iter().map(|w| w.as_str()));
-        let one = |p: &Protocol| dictionary::<Int8Type>(vec![*p as i8; rows].into(), None, &protocol);
+        let one = |p: i8| Ok((p, dictionary::<Int8Type>(vec![p; rows].into(), None, &protocol)?));
         Ok(Words {
             device: Arc::new(StringArray::from(devices)),
-            one_protocol: Protocol::ALL.iter().map(one).collect::<Result<_, _>>()?,
+            one_protocol: only.into_iter().map(one).collect::<Result<_, ArrowError>>()?,
             protocol,
             kind: strings(Kind::ALL.iter().map(|w| w.as_str())),
             quantity: strings(Quantity::ALL.iter().map(|w| w.as_str())),

@@ -239,7 +239,8 @@ impl Readings {
         let receipt = self.done.iter().any(Columns::has_receipt);
         let schema = schema(receipt);
         let rows = self.done.iter().map(Columns::rows).max().unwrap_or(0);
-        let words = Words::new(self.names, rows)?;
+        let only = self.done.iter().filter_map(Columns::one_protocol).collect();
+        let words = Words::new(self.names, rows, only)?;
         let batches = self.done.into_iter().map(|columns| columns.into_batch(&schema, &words, receipt));
         let batches = batches.collect::<Result<_, _>>()?;
         Ok((schema, batches))
