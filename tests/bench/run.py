@@ -20,7 +20,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,17 +47,12 @@ class Figure:
 
 
 def measure(command: list[str]) -> Figure:
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    out = process.stdout.read().decode()
-    errors = process.stderr.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"{' '.join(command)} ended with {process.returncode}: {errors[-2000:]}")
-    return Figure(time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out)
+    with tempfile.NamedTemporaryFile("r", suffix=".json") as told:
+        meter = [PYTHON, "-S", "-E", str(HERE / "meter.py"), told.name, *command]
+        process = subprocess.run(meter, capture_output=True, text=True, check=False)
+        if process.returncode != 0:
+            sys.exit(f"{' '.join(command)} ended with {process.returncode}: {process.stderr[-2000:]}")
+        return Figure(**json.load(told), out=process.stdout)
 
 
 def in_turn(programs: dict[str, list[str]], turns: int) -> dict[str, list[Figure]]:

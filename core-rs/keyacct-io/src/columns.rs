@@ -3,6 +3,8 @@
 //! A column whose value never changes (no line, no time, quality good) is not written at all until it does; all
 //! batches share one array for it.
 
+use std::sync::Arc;
+
 use keyacct_model::{Quality, Unit};
 use keyacct_wire::digits::{LANES, WINDOW, read_four};
 use keyacct_wire::dlt698_45::program::AnswerProgram;
@@ -83,6 +85,8 @@ pub(crate) struct Columns {
     pub(crate) protocol: Mostly<i8>,
     pub(crate) quality: Mostly<u16>,
     pub(crate) texts: Vec<(u32, String)>,
+    /// New numbers of the devices, for columns that were filled beside others.
+    names: Option<Arc<[i32]>>,
     /// The protocol of all rows, while every column but those of the block is constant.
     plain: Option<i8>,
 }
@@ -100,6 +104,7 @@ impl Columns {
             protocol: Mostly::default(),
             quality: Mostly::default(),
             texts: Vec::new(),
+            names: None,
             plain: None,
         }
     }
@@ -267,9 +272,16 @@ impl Columns {
         }
     }
 
-    /// Renames devices, for columns that were filled beside others.
-    pub(crate) fn rename(&mut self, names: &[i32]) {
-        self.block.rename(self.rows, names);
+    /// Devices get these numbers, once the columns are finished.
+    pub(crate) fn rename(&mut self, names: Arc<[i32]>) {
+        self.renamed();
+        self.names = Some(names);
+    }
+
+    pub(crate) fn renamed(&mut self) {
+        if let Some(names) = self.names.take() {
+            self.block.rename(self.rows, &names);
+        }
     }
 
     /// The protocol of all rows, if it is one.

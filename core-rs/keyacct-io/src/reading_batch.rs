@@ -20,12 +20,13 @@ use crate::columns::{Columns, Mostly, NO_TIME};
 
 impl Columns {
     pub(crate) fn into_batch(
-        self,
+        mut self,
         schema: &SchemaRef,
         words: &Words,
         receipt: bool,
     ) -> Result<RecordBatch, ArrowError> {
         let rows = self.rows;
+        self.renamed();
         let block = self.block.freeze();
         let numbers = (!self.null_values.is_empty()).then(|| {
             let mut valid = BooleanBufferBuilder::new(rows);

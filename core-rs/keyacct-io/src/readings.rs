@@ -132,6 +132,8 @@ pub struct Readings {
     raw: RawDevices,
     names: Vec<String>,
     count: u64,
+    /// Whether several threads have filled them, so that several may finish them.
+    beside: bool,
 }
 
 impl Readings {
@@ -218,12 +220,13 @@ impl Readings {
 
     /// Adds the readings of a later part of the same source.
     pub fn append(&mut self, later: Readings) {
-        let names: Vec<i32> =
+        let names: Arc<[i32]> =
             later.names.iter().map(|name| self.device(&Address::from(name.as_str()))).collect();
+        self.beside = true;
         self.done.extend(self.columns.take().map(|columns| *columns));
         let further = later.done.into_iter().chain(later.columns.map(|columns| *columns));
         self.done.extend(further.map(|mut columns| {
-            columns.rename(&names);
+            columns.rename(Arc::clone(&names));
             columns
         }));
         self.count += later.count;
@@ -241,8 +244,21 @@ impl Readings {
         let rows = self.done.iter().map(Columns::rows).max().unwrap_or(0);
         let only = self.done.iter().filter_map(Columns::one_protocol).collect();
         let words = Words::new(self.names, rows, only)?;
-        let batches = self.done.into_iter().map(|columns| columns.into_batch(&schema, &words, receipt));
-        let batches = batches.collect::<Result<_, _>>()?;
+        let finish = |columns: Vec<Columns>| -> Result<Vec<RecordBatch>, ArrowError> {
+            columns.into_iter().map(|columns| columns.into_batch(&schema, &words, receipt)).collect()
+        };
+        let batches = if self.beside {
+            let later = self.done.split_off(self.done.len() / 2);
+            std::thread::scope(|scope| {
+                let later = scope.spawn(|| finish(later));
+                let mut batches = finish(std::mem::take(&mut self.done))?;
+                let lost = |_| ArrowError::ComputeError("a thread that made batches has ended".into());
+                batches.extend(later.join().map_err(lost)??);
+                Ok::<_, ArrowError>(batches)
+            })?
+        } else {
+            finish(self.done)?
+        };
         Ok((schema, batches))
     }
 }

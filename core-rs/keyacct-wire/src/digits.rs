@@ -42,7 +42,7 @@ impl BcdForm {
     /// Whole values in up to 255 bytes; by multiplication, as a division for each frame would be felt.
     #[inline]
     pub fn values(&self, bytes: usize) -> usize {
-        bytes * self.values_of_bytes as usize >> 16
+        (bytes * self.values_of_bytes as usize) >> 16
     }
 }
 

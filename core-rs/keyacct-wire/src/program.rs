@@ -97,7 +97,7 @@ impl Program {
             if at == 0 {
                 self.labels.push(LabelRun::default());
             }
-            let Some(run) = self.labels.last_mut() else { return None };
+            let run = self.labels.last_mut()?;
             run.kinds[at] = kind as i8;
             run.quantities[at] = field.quantity as i16;
             run.phases[at] = field.phase.unwrap_or(labels.phase) as i8;
