@@ -9,6 +9,7 @@ __all__ = [
     "Registers",
     "__version__",
     "decode",
+    "decode_file",
     "describe",
     "error_codes",
     "field_energy",
