@@ -156,7 +156,7 @@ mod tests {
             // Legal digits, but for the bytes that `spoil` names.
             let sent: [u8; WINDOW] = std::array::from_fn(|n| {
                 let spoiled = (spoil & spoil_more) >> n & 1 == 1;
-                let byte = if spoiled { any[n] } else { ((any[n] >> 4) % 10) << 4 | (any[n] & 15) % 10 };
+                let byte = if spoiled { any[n] } else { (((any[n] >> 4) % 10) << 4) | ((any[n] & 15) % 10) };
                 byte.wrapping_add(0x33)
             });
             let form = BcdForm::new(width, scale, signed);
