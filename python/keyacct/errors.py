@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from keyacct.i18n import Text, language
+
 Where = Mapping[str, str | int]
 
 
@@ -36,8 +38,9 @@ class KeyacctError(Exception):
     def place(self) -> str:
         """Where, as a person reads it: `a.csv, line 7, column kwh`; empty when unknown."""
         labels = {
-            "file": "", "line": "line ", "row_group": "row group ", "row": "row ",
-            "column": "column ", "offset": "byte ", "meter": "meter ",
+            "file": Text("", ""), "line": Text("line ", "行 "), "row_group": Text("row group ", "行组 "),
+            "row": Text("row ", "数据行 "), "column": Text("column ", "列 "), "offset": Text("byte ", "字节偏移 "),
+            "meter": Text("meter ", "电表 "),
         }  # fmt: skip
         return ", ".join(f"{label}{self.where[key]}" for key, label in labels.items() if key in self.where)
 
@@ -146,8 +149,15 @@ CODES: dict[str, type[KeyacctError]] = {
 }
 
 
-def from_core(code: str, message: str, hint: str, where: Where) -> KeyacctError:
-    """The exception of an error that the Rust core reports. Called by `keyacct._core` only."""
+def from_core(
+    code: str, message: str, hint: str, where: Where, chinese: tuple[str, str] | None = None
+) -> KeyacctError:
+    """The exception of an error that the Rust core reports. Called by `keyacct._core` only.
+
+    chinese: message and hint in Chinese; they are taken where the language is Chinese.
+    """
+    if chinese is not None and language() == "zh":
+        message, hint = chinese
     return CODES[code](code, message, hint=hint, where=where)
 
 

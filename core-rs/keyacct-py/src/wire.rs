@@ -111,9 +111,11 @@ fn describe(
             describe_line(&bytes, line, wish, &registers.inner).iter().map(ToString::to_string).collect()
         }
         Err((column, found)) => {
-            let what = match found {
-                Some(c) => format!("column {column}: {c:?} is no hex digit"),
-                None => format!("column {column}: half a byte is left over"),
+            let what = match (found, chinese) {
+                (Some(c), false) => format!("column {column}: {c:?} is no hex digit"),
+                (None, false) => format!("column {column}: half a byte is left over"),
+                (Some(c), true) => format!("第 {column} 列: {c:?} 不是十六进制数字"),
+                (None, true) => format!("第 {column} 列: 多出半个字节"),
             };
             vec![keyacct_wire::describe::describe_unreadable(line, &what).to_string()]
         }

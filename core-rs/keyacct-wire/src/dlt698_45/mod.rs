@@ -25,6 +25,7 @@ pub mod tree;
 mod value;
 mod words;
 
+pub use advice::is_header;
 pub use decode::decode;
 pub use frame::{Control, FrameView, ServerAddress};
 pub use split::{Assembler, BlockHeader, BlockKind};
