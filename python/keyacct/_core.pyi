@@ -97,7 +97,7 @@ def replay(
     day: int | None = None,
     assumed: tuple[int, int] | None = None,
 ) -> tuple[ArrowStream, dict[str, Any]]:
-    """Readings and tally of a capture file."""
+    """Readings and tally of a capture file; `failure` of the tally is the error that ended the reading early, or None."""
 
 # --- keyacct.analysis -------------------------------------------------------------------------------------------------
 

@@ -149,9 +149,7 @@ CODES: dict[str, type[KeyacctError]] = {
 }
 
 
-def from_core(
-    code: str, message: str, hint: str, where: Where, chinese: tuple[str, str] | None = None
-) -> KeyacctError:
+def from_core(code: str, message: str, hint: str, where: Where, chinese: tuple[str, str] | None = None) -> KeyacctError:
     """The exception of an error that the Rust core reports. Called by `keyacct._core` only.
 
     chinese: message and hint in Chinese; they are taken where the language is Chinese.

@@ -123,11 +123,13 @@ fn describe(
 }
 
 fn outcome<'py>(py: Python<'py>, outcome: Outcome) -> PyResult<(ArrowStream, Bound<'py, PyDict>)> {
-    let Outcome { readings: table, tally } = outcome;
+    let Outcome { readings: table, tally, failure } = outcome;
     let (schema, batches) = py
         .detach(|| table.finish())
         .map_err(|e| to_py(py, Error::new(ErrorCode::Internal, format!("readings to Arrow: {e}"))))?;
-    Ok((ArrowStream::from_batches(schema, batches), tally_dict(py, &tally)?))
+    let told = tally_dict(py, &tally)?;
+    told.set_item("failure", failure.map(|error| to_py(py, error).into_value(py)))?;
+    Ok((ArrowStream::from_batches(schema, batches), told))
 }
 
 fn tally_dict<'py>(py: Python<'py>, tally: &Tally) -> PyResult<Bound<'py, PyDict>> {
@@ -138,16 +140,19 @@ fn tally_dict<'py>(py: Python<'py>, tally: &Tally) -> PyResult<Bound<'py, PyDict
             count => frames.set_item(protocol.as_str(), count)?,
         }
     }
-    let invalid = PyDict::new(py);
-    for (code, count) in &tally.invalid {
-        invalid.set_item(code, count)?;
+    let (invalid, firsts) = (PyDict::new(py), PyDict::new(py));
+    for (code, cause) in &tally.invalid {
+        invalid.set_item(code, cause.count)?;
+        let told = cause.fault.told();
+        firsts.set_item(code, (cause.first.line, cause.first.offset, told.en, told.zh))?;
     }
     let dict = PyDict::new(py);
     dict.set_item("bytes", tally.bytes)?;
     dict.set_item("frames", frames)?;
     dict.set_item("noise_bytes", tally.noise_bytes)?;
     dict.set_item("invalid", invalid)?;
-    dict.set_item("first_invalid", tally.first_invalid.clone())?;
+    dict.set_item("first_invalid", firsts)?;
+    dict.set_item("first_noise", tally.first_noise.map(|spot| (spot.line, spot.offset)))?;
     dict.set_item("readings", tally.readings)?;
     dict.set_item("events", tally.events)?;
     dict.set_item("unknown_identifiers", tally.unknown)?;
@@ -188,6 +193,9 @@ fn container_dict<'py>(py: Python<'py>, tally: &container::Tally) -> PyResult<Bo
             dict.set_item(name, count)?;
         }
     }
+    if !tally.first_dropped.is_empty() {
+        dict.set_item("first_dropped", tally.first_dropped.clone())?;
+    }
     Ok(dict)
 }
 
@@ -218,7 +226,8 @@ fn decode<'py>(
     outcome(py, done)
 }
 
-/// Readings and tally of a capture file, which errors call `name`. `day`: days since 1970 that complete a time of day; `assumed`: civil
+/// Readings and tally of a capture file, which errors call `name`; `failure` of the tally is the error that ended the
+/// reading early. `day`: days since 1970 that complete a time of day; `assumed`: civil
 /// milliseconds of the first frame without any time, and the step to the next.
 #[pyfunction]
 #[pyo3(signature = (registers, path, protocol="auto", *, name=None, day=None, assumed=None))]

@@ -103,6 +103,11 @@ impl Deframer {
         self.held.len()
     }
 
+    /// Offset of the first byte that is held or still to come.
+    pub fn position(&self) -> u64 {
+        self.offset
+    }
+
     /// Takes the next piece of the stream and reports what is certain.
     pub fn push(&mut self, mut piece: &[u8], mut on: impl FnMut(Event<'_>)) {
         while !piece.is_empty() {

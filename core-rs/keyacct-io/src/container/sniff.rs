@@ -59,6 +59,9 @@ fn is_text(head: &[u8]) -> bool {
     if head.starts_with(&[0xFF, 0xFE]) || head.starts_with(&[0xFE, 0xFF]) {
         return is_utf16(head);
     }
+    if is_unmarked_utf16(head) {
+        return true;
+    }
     let body = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     let control = |b: &u8| (*b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B)) || *b == 0x7F;
     if body.iter().any(control) {
@@ -92,6 +95,15 @@ fn is_gb18030(body: &[u8]) -> bool {
         }
     }
     true
+}
+
+/// UTF-16 without its mark: a NUL beside every printable character.
+fn is_unmarked_utf16(head: &[u8]) -> bool {
+    let printable = |byte: u8| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7E);
+    let pairs = head.chunks_exact(2);
+    head.len() >= 8
+        && (pairs.clone().all(|pair| pair[1] == 0 && printable(pair[0]))
+            || pairs.clone().all(|pair| pair[0] == 0 && printable(pair[1])))
 }
 
 fn is_utf16(head: &[u8]) -> bool {

@@ -1,5 +1,7 @@
 //! What a reading met, counted.
 
+use std::collections::BTreeMap;
+
 /// Counts of one reading, complete when the iterator has ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -63,4 +65,13 @@ pub struct Tally {
     pub stray_bytes: u64,
     /// Most bytes held behind holes at a time (with overhead).
     pub max_held_bytes: u64,
+    /// Offset in the file of the first packet of each sort that was dropped.
+    pub first_dropped: BTreeMap<&'static str, u64>,
+}
+
+impl Tally {
+    /// Takes note of a dropped packet at `offset`.
+    pub(super) fn dropped(&mut self, sort: &'static str, offset: u64) {
+        self.first_dropped.entry(sort).or_insert(offset);
+    }
 }

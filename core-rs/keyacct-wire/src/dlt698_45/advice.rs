@@ -6,8 +6,6 @@ use crate::error::Fault;
 use crate::frame::Frame;
 use crate::visit::Name;
 
-/// The shortest address and all of the header before its check sequence.
-const HEADER: usize = 8;
 const START: u8 = 0x68;
 const END: u8 = 0x16;
 const PLACEHOLDERS: [u16; 4] = [0x0000, 0xAAAA, 0xFFFF, 0xCCCC];
@@ -49,7 +47,7 @@ pub fn advise(line: &[u8]) -> Option<Name> {
                 ),
             ))
         }
-        Fault::Truncated { needed, found } if found >= HEADER => Some(Name::new(
+        Fault::Truncated { needed, found } if holds_header(frame) => Some(Name::new(
             format!("the end of the frame is missing: {} more bytes are needed", needed - found),
             format!("报文不完整: 还缺 {} 字节", needed - found),
         )),
@@ -66,6 +64,11 @@ pub fn advise(line: &[u8]) -> Option<Name> {
     }
 }
 
+/// Whether the header is there up to its check sequence, which is looked at before the length: 68 L L C AF SA CA HCS HCS.
+fn holds_header(frame: &[u8]) -> bool {
+    frame.get(4).is_some_and(|flag| frame.len() >= 5 + usize::from(flag & 0x0F) + 1 + 1 + 2)
+}
+
 /// Whether the bytes begin as a frame does: a length that fits them and a header whose check sequence is right, or an end
 /// byte where the length puts it.
 pub fn is_header(bytes: &[u8]) -> bool {
@@ -74,8 +77,8 @@ pub fn is_header(bytes: &[u8]) -> bool {
     match FrameView::parse(bytes) {
         Ok(_) => true,
         Err(Fault::HeaderChecksum { .. }) => bytes.get(length + 1) == Some(&END),
-        Err(Fault::Truncated { .. }) => bytes.len() >= HEADER,
+        Err(Fault::Truncated { .. }) => holds_header(bytes),
         Err(Fault::Checksum { .. } | Fault::End { .. }) => true,
-        Err(_) => length + 2 != bytes.len() && bytes.len() < 256 && bytes.last() == Some(&END) && high == 0 && length > 8,
+        Err(_) => false,
     }
 }
