@@ -18,6 +18,12 @@ from keyacct.i18n import Text, language
 
 app = make_app()
 
+_DIRECTIONS = {
+    "request": Text("request", "请求"),
+    "response": Text("response", "应答"),
+    "downlink": Text("downlink", "下行"),
+    "uplink": Text("uplink", "上行"),
+}
 _HEX = set("0123456789abcdefABCDEFxXhH,;:-")
 
 
@@ -143,7 +149,8 @@ def _show(frame: dict[str, Any]) -> None:
         render.write_tree(f"{where}: {title}", branches)
         return
     device = Text(f"unit {frame['unit']}", f"从站 {frame['unit']}") if "unit" in frame else frame.get("address")
-    heading = " ".join(str(part) for part in (frame["protocol"], frame.get("direction"), device) if part)
+    direction = _DIRECTIONS.get(frame.get("direction", ""))
+    heading = " ".join(str(part) for part in (frame["protocol"], direction, device) if part)
     render.write_tree(f"{where}: {heading}", [_branch(field) for field in frame["fields"]])
 
 

@@ -50,7 +50,7 @@ class Registers:
 
     def __new__(cls, files: Sequence[tuple[str, str]] = ..., model: str | None = None) -> Registers: ...
     def rows(self) -> list[dict[str, Any]]:
-        """Every row: protocol, key, name, quantity, kind, format, access, source, file, line."""
+        """Every row: protocol, key, name, quantity, chinese, kind, format, access, source, file, line."""
 
     def rows_of_key(self, key: str) -> list[tuple[str, str]]:
         """(protocol, key as spelled) of the rows that an identifier or a register name belongs to."""

@@ -16,7 +16,8 @@ pub fn run(input: &[u8]) {
         assert_eq!(covered, input.len() as u64);
     }
     let Some(read) = modbus::read(4, 0, u16::from(*count)) else { return };
-    let registers: Vec<u16> = data.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+    let registers: Vec<u16> =
+        data.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
     let Some(answer) = modbus::read_registers_answer(4, &registers) else { return };
     let stream = [modbus::rtu(1, &read), modbus::rtu(1, &answer)].concat();
     let wish = Wish { expect: Expect::Only(Protocol::ModbusRtu), fields: true, chinese: false };

@@ -54,13 +54,15 @@ fn mutated(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
 
 #[test]
 fn seeds_regressions_and_their_mutations_keep_every_promise() {
-    let mutations = std::env::var("KEYACCT_FUZZ_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
+    let mutations =
+        std::env::var("KEYACCT_FUZZ_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
     let mut done = Vec::new();
     for (name, run, seeds) in TARGETS {
         let mut seeds = seeds();
         assert!(seeds.len() > 2, "{name} has seeds");
         let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("regressions").join(name);
-        let mut files: Vec<_> = fs::read_dir(found).into_iter().flatten().flatten().map(|e| e.path()).collect();
+        let mut files: Vec<_> =
+            fs::read_dir(found).into_iter().flatten().flatten().map(|e| e.path()).collect();
         files.sort();
         seeds.extend(files.iter().map(|file| fs::read(file).expect("a file that was just listed")));
         for seed in &seeds {
@@ -70,7 +72,11 @@ fn seeds_regressions_and_their_mutations_keep_every_promise() {
         for _ in 0..mutations {
             run(&mutated(&mut random, &seeds));
         }
-        done.push(format!("{name}: {} seeds, {} of them regressions, {mutations} mutations", seeds.len(), files.len()));
+        done.push(format!(
+            "{name}: {} seeds, {} of them regressions, {mutations} mutations",
+            seeds.len(),
+            files.len()
+        ));
     }
     println!("{}", done.join("\n"));
 }

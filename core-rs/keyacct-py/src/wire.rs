@@ -2,7 +2,7 @@
 
 use keyacct_io::capture::{Capture, Clock, Outcome, Tally, replay as replay_capture, stream};
 use keyacct_io::container;
-use keyacct_model::{Error, ErrorCode, Kind};
+use keyacct_model::{Error, ErrorCode, Kind, Quantity};
 use keyacct_wire::catalogue::Body;
 use keyacct_wire::describe::{Wish, describe_line};
 use keyacct_wire::hex::decode_line;
@@ -37,7 +37,7 @@ impl Registers {
         Ok(Registers { inner })
     }
 
-    /// Every row as a dict of the catalogue's columns, with its protocol and where it stands.
+    /// Every row as a dict of the catalogue's columns, with its protocol, its quantities in Chinese, and where it stands.
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let mut rows = Vec::new();
         let protocols = Protocol::ALL.iter().map(|p| (p.as_str().to_owned(), self.inner.of(*p)));
@@ -51,6 +51,7 @@ impl Registers {
                 dict.set_item("key", key)?;
                 dict.set_item("name", &row.name)?;
                 dict.set_item("quantity", quantity)?;
+                dict.set_item("chinese", chinese_of(&[quantity, format]))?;
                 dict.set_item("kind", if is_block { "" } else { Kind::as_str(row.kind) })?;
                 dict.set_item("format", format)?;
                 dict.set_item("access", &row.access)?;
@@ -72,6 +73,20 @@ impl Registers {
         };
         Protocol::ALL.iter().filter_map(row).collect()
     }
+}
+
+/// The quantities that texts of a row name, in Chinese, each once.
+fn chinese_of(texts: &[&String]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for text in texts {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for quantity in words.filter_map(Quantity::by_name) {
+            if !names.contains(&quantity.zh()) {
+                names.push(quantity.zh());
+            }
+        }
+    }
+    names.join(", ")
 }
 
 /// What the name of a protocol asks for. `usage.invalid` names those that can be asked for.

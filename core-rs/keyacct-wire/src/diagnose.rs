@@ -70,8 +70,10 @@ fn undone(line: &[u8], framings: &[Framing]) -> Option<Diagnosis> {
     let text = text.and_then(|text| crate::hex::decode_line(text).ok());
     let stripped: Vec<u8> = line.iter().map(|byte| byte & 0x7F).collect();
     let nibbles: Vec<u8> = line.iter().map(|byte| byte.rotate_left(4)).collect();
-    let swap = |bytes: &[u8]| -> Vec<u8> { bytes.chunks(2).flat_map(|pair| pair.iter().rev().copied()).collect() };
-    let doubled = line.len() >= 16 && line.len().is_multiple_of(2) && line.chunks_exact(2).all(|p| p[0] == p[1]);
+    let swap =
+        |bytes: &[u8]| -> Vec<u8> { bytes.chunks(2).flat_map(|pair| pair.iter().rev().copied()).collect() };
+    let doubled =
+        line.len() >= 16 && line.len().is_multiple_of(2) && line.chunks_exact(2).all(|p| p[0] == p[1]);
     let single: Vec<u8> = if doubled { line.iter().step_by(2).copied().collect() } else { Vec::new() };
     let inverted: Vec<u8> = line.iter().map(|byte| !byte).collect();
     let reversed: Vec<u8> = line.iter().map(|byte| byte.reverse_bits()).collect();
@@ -88,13 +90,21 @@ fn undone(line: &[u8], framings: &[Framing]) -> Option<Diagnosis> {
             "每个字节都出现两次: 线路有回波, 或收发被记录在一起",
         ),
         (nibbles, "the two halves of every byte are swapped", "每个字节的高低半字节被交换"),
-        (swap(line), "every two bytes are swapped (16-bit words in the other order)", "每两个字节被交换 (16 位字节序相反)"),
+        (
+            swap(line),
+            "every two bytes are swapped (16-bit words in the other order)",
+            "每两个字节被交换 (16 位字节序相反)",
+        ),
         (
             with_parity(&stripped, line).unwrap_or_default(),
             "bit 7 of each byte is its parity: the port was read with 7 data bits and even parity, not 8",
             "每个字节的 bit7 为校验位: 串口按 7 位数据偶校验接收, 应为 8 位数据位",
         ),
-        (inverted, "every bit is inverted: the polarity of the line (A and B) is swapped", "每一位都取反: 线路极性 (A、B) 接反"),
+        (
+            inverted,
+            "every bit is inverted: the polarity of the line (A and B) is swapped",
+            "每一位都取反: 线路极性 (A、B) 接反",
+        ),
         (reversed, "the bits of every byte are in reverse order", "每个字节的位序颠倒"),
         (backwards, "the bytes are in reverse order", "字节顺序颠倒"),
     ];
@@ -225,7 +235,9 @@ fn one_byte(line: &[u8], framing: Framing) -> Option<Name> {
                     )
                 } else {
                     (
-                        format!("the frame is valid without {byte:02X}H, byte {at} from its 68H: one byte too many"),
+                        format!(
+                            "the frame is valid without {byte:02X}H, byte {at} from its 68H: one byte too many"
+                        ),
                         format!("去掉自 68H 起第 {at} 字节 ({byte:02X}H) 则报文有效: 多出一个字节"),
                     )
                 };
@@ -293,7 +305,9 @@ fn wrong_sum(line: &[u8], framing: Framing) -> Option<Name> {
         ),
     };
     Some(Name::new(
-        format!("everything but the checksum fits: it is {found:02X}H and should be {computed:02X}H{noise_en}"),
+        format!(
+            "everything but the checksum fits: it is {found:02X}H and should be {computed:02X}H{noise_en}"
+        ),
         format!("除校验和外均符合: 校验和为 {found:02X}H, 应为 {computed:02X}H{noise_zh}"),
     ))
 }
@@ -309,7 +323,9 @@ fn odd_sum(line: &[u8], frame: &[u8], framing: Framing, found: u8) -> Option<Nam
     let made = |en: String, zh: String| Some(Name::new(en, zh));
     match found {
         found if found == sum8(rest) => made(
-            format!("the checksum is right if the last byte {last:02X}H is dropped: the sender summed one byte too few"),
+            format!(
+                "the checksum is right if the last byte {last:02X}H is dropped: the sender summed one byte too few"
+            ),
             format!("若不计最后一个字节 {last:02X}H 则校验正确: 发送方少加了一个字节"),
         ),
         found if begin == 0 && found == sum.wrapping_sub(START) => made(
@@ -324,13 +340,13 @@ fn odd_sum(line: &[u8], frame: &[u8], framing: Framing, found: u8) -> Option<Nam
             "the checksum counts from the first 68H; it must begin with the control byte".to_owned(),
             "校验和自第一个 68H 起计算, 应自控制域起".to_owned(),
         ),
-        found if found == xor => {
-            made("the checksum is an XOR of the bytes; it must be their sum".to_owned(), "校验用了异或, 应为累加和".to_owned())
-        }
-        found if found == sum.wrapping_neg() || found == !sum => made(
-            "the checksum is the complement of the sum".to_owned(),
-            "校验和被取反或取补".to_owned(),
+        found if found == xor => made(
+            "the checksum is an XOR of the bytes; it must be their sum".to_owned(),
+            "校验用了异或, 应为累加和".to_owned(),
         ),
+        found if found == sum.wrapping_neg() || found == !sum => {
+            made("the checksum is the complement of the sum".to_owned(), "校验和被取反或取补".to_owned())
+        }
         _ => None,
     }
 }
@@ -382,11 +398,21 @@ fn swapped_crc(line: &[u8], wanted: &[Framing]) -> Option<Diagnosis> {
         return None; // the start byte of a meter frame is there: no word of Modbus
     }
     let mended = [body, &right[..]].concat();
-    (Framing::ModbusRtu.check(&mended).is_ok() && matches!(line[1] & 0x7F, 1..=6 | 15 | 16 | 22 | 23)).then(|| Diagnosis {
-        nearest: Some(Protocol::ModbusRtu),
-        cause: Name::new(
-            format!("this looks like Modbus RTU with a wrong CRC: {} is there, {} fits", hex(crc.iter()), hex(right.iter())),
-            format!("像是 CRC 错误的 Modbus RTU: 报文中为 {}, 应为 {}", hex(crc.iter()), hex(right.iter())),
-        ),
-    })
+    (Framing::ModbusRtu.check(&mended).is_ok() && matches!(line[1] & 0x7F, 1..=6 | 15 | 16 | 22 | 23)).then(
+        || Diagnosis {
+            nearest: Some(Protocol::ModbusRtu),
+            cause: Name::new(
+                format!(
+                    "this looks like Modbus RTU with a wrong CRC: {} is there, {} fits",
+                    hex(crc.iter()),
+                    hex(right.iter())
+                ),
+                format!(
+                    "像是 CRC 错误的 Modbus RTU: 报文中为 {}, 应为 {}",
+                    hex(crc.iter()),
+                    hex(right.iter())
+                ),
+            ),
+        },
+    )
 }

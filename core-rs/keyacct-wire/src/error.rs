@@ -105,9 +105,10 @@ impl Fault {
     /// What is wrong, in both languages.
     pub fn told(self) -> Name {
         match self {
-            Fault::Start { found } => {
-                Name::new(format!("no start byte: {found:02X}H is there"), format!("没有起始符, 此处为 {found:02X}H"))
-            }
+            Fault::Start { found } => Name::new(
+                format!("no start byte: {found:02X}H is there"),
+                format!("没有起始符, 此处为 {found:02X}H"),
+            ),
             Fault::SecondStart { found } => Name::new(
                 format!("second start byte missing: {found:02X}H is there"),
                 format!("缺少第二个起始符, 此处为 {found:02X}H"),

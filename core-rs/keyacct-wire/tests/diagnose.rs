@@ -72,7 +72,12 @@ fn a_meter_frame_names_its_one_mistake() {
     said(spoiled(&|f| f[9] = 8), "the length field says 8");
     said(spoiled(&|f| f[9] = 4), "the length field says 4");
     said(spoiled(&|f| f.truncate(15)), "3 more bytes");
-    said(spoiled(&|f| { f.remove(3); }), "5 address bytes");
+    said(
+        spoiled(&|f| {
+            f.remove(3);
+        }),
+        "5 address bytes",
+    );
     said(spoiled(&|f| f[16] = 0xAE), "should be AFH");
     // A byte too many: the last data byte is there twice, or any other stands where none belongs.
     said(spoiled(&|f| f.insert(16, 0x99)), "last data byte 99H is dropped");
@@ -82,7 +87,13 @@ fn a_meter_frame_names_its_one_mistake() {
     said(spoiled(&|f| f[16] = sum(&f[..15])), "last byte 56H is dropped");
     said(spoiled(&|f| f[16] = sum(&f[1..16])), "without the first 68H");
     said(spoiled(&|f| f[16] = f[..16].iter().fold(0, |x, byte| x ^ byte)), "XOR");
-    said(spoiled(&|f| { f[16] = f[16].wrapping_add(0xFC); f.splice(0..0, [0xFE, 0xFE]); }), "2 FEH before");
+    said(
+        spoiled(&|f| {
+            f[16] = f[16].wrapping_add(0xFC);
+            f.splice(0..0, [0xFE, 0xFE]);
+        }),
+        "2 FEH before",
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import re
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -148,17 +149,28 @@ def _with_receipt(readings: pa.Table, zone: str) -> pa.Table:
 
 @contextmanager
 def _on_disk(name: str) -> Iterator[str]:
-    """The path of a capture; what comes on stdin is kept in a temporary file, so that it can be digested too."""
-    if name != "-":
+    """The path of a capture; what can be read only once is kept in a temporary file, so that it can be digested too."""
+    if name != "-" and not _is_pipe(name):
         yield name
         return
     with tempfile.NamedTemporaryFile(prefix="keyacct-") as file:
         try:
-            shutil.copyfileobj(sys.stdin.buffer, file)
+            if name == "-":
+                shutil.copyfileobj(sys.stdin.buffer, file)
+            else:
+                with Path(name).open("rb") as pipe:
+                    shutil.copyfileobj(pipe, file)
             file.flush()
         except OSError as error:
             raise from_os_error(error, writing=True, file=file.name) from None
         yield file.name
+
+
+def _is_pipe(name: str) -> bool:
+    try:
+        return stat.S_ISFIFO(Path(name).stat().st_mode)
+    except (OSError, ValueError):
+        return False  # the reader tells what is wrong with it
 
 
 def _digest(file: str, name: str) -> str:

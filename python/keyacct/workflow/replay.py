@@ -59,13 +59,15 @@ class ReplayOptions:
     model: str | None = None
 
     def arguments(self) -> dict[str, Any]:
-        """As keyword arguments."""
-        return {**dataclasses.asdict(self), "registers": list(self.registers) or None}
+        """As keyword arguments of a replay. `strict` is none of them: bad frames are told when the good ones are stored."""
+        told = {**dataclasses.asdict(self), "registers": list(self.registers) or None}
+        del told["strict"]
+        return told
 
     def digest(self) -> str:
         """A name of this way of reading: a capture read with another date is another batch."""
         told = self.arguments().items()
-        return "|".join(f"{key}={value}" for key, value in told if value and key != "strict")
+        return "|".join(f"{key}={value}" for key, value in told if value)
 
 
 @dataclass

@@ -103,11 +103,14 @@ fn time_in(text: &[u8]) -> (Option<Written>, &[u8]) {
     }
     let most = text.len().min(80);
     for at in 1..most {
-        let begins = text[at].is_ascii_digit() && !text[at - 1].is_ascii_alphanumeric() && !matches!(text[at - 1], b'.' | b':' | b'-');
+        let begins = text[at].is_ascii_digit()
+            && !text[at - 1].is_ascii_alphanumeric()
+            && !matches!(text[at - 1], b'.' | b':' | b'-');
         if begins && text[at..].iter().take(16).any(|byte| *byte == b':') {
             let rest = &text[at..];
             let (written, left) = leading_time(rest);
-            let whole = matches!(written, Some(Written::Line(stamp)) if stamp.has_date() || stamp.second.is_some());
+            let whole =
+                matches!(written, Some(Written::Line(stamp)) if stamp.has_date() || stamp.second.is_some());
             // Pairs of hex with colons are no time: those go on with a further colon.
             if whole && left.first() != Some(&b':') {
                 return (written, left);
@@ -337,8 +340,8 @@ const SIGNS: &[(&[u8], Side)] = &[
 ];
 
 const RECEIVED: &[&str] = &[
-    "RX", "RXD", "RECV", "RCV", "RCVD", "RECEIVE", "RECEIVED", "RECIEVED", "READ", "IN", "INCOMING", "RSP", "RESP",
-    "RESPONSE", "REPLY", "ANSWER", "UPLINK",
+    "RX", "RXD", "RECV", "RCV", "RCVD", "RECEIVE", "RECEIVED", "RECIEVED", "READ", "IN", "INCOMING", "RSP",
+    "RESP", "RESPONSE", "REPLY", "ANSWER", "UPLINK",
 ];
 const SENT: &[&str] = &[
     "TX", "TXD", "SEND", "SENT", "WRITE", "WRITTEN", "OUT", "OUTGOING", "REQ", "REQUEST", "QUERY", "DOWNLINK",
@@ -352,17 +355,14 @@ fn side_of(text: &[u8]) -> Option<Side> {
         [b'R' | b'r', b':' | b' ' | b'<' | b'-', ..] => return Some(Side::Received),
         _ => {}
     }
-    let is_in = |words: &[&str], word: &[u8]| words.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(word));
+    let is_in =
+        |words: &[&str], word: &[u8]| words.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(word));
     let words = text.split(|b| !b.is_ascii_alphanumeric() && *b < 0x80).flat_map(|word| {
         // A sign in Chinese may touch the word, and COM3RX nothing.
         word.split(|b| *b >= 0x80)
     });
     let word = words.filter(|word| word.len() > 1).find_map(|word| {
-        if is_in(RECEIVED, word) {
-            Some(Side::Received)
-        } else {
-            is_in(SENT, word).then_some(Side::Sent)
-        }
+        if is_in(RECEIVED, word) { Some(Side::Received) } else { is_in(SENT, word).then_some(Side::Sent) }
     });
     let sign = || {
         let at = |sign: &[u8]| text.windows(sign.len()).position(|w| w == sign);
@@ -373,8 +373,8 @@ fn side_of(text: &[u8]) -> Option<Side> {
 
 /// Words behind which a number is a count, no byte.
 const COUNTS: &[&str] = &[
-    "len", "length", "size", "count", "bytes", "from", "to", "port", "baud", "no", "number", "packet", "frame", "seq",
-    "ack", "win", "id", "time", "ttl",
+    "len", "length", "size", "count", "bytes", "from", "to", "port", "baud", "no", "number", "packet",
+    "frame", "seq", "ack", "win", "id", "time", "ttl",
 ];
 
 /// Bytes that may stand in a sentence by chance.
@@ -383,8 +383,27 @@ const FEW: usize = 2;
 /// The bytes of the longest run of hex words.
 fn longest_hex(text: &[u8], bytes: &mut Vec<u8>) {
     let mut run = Vec::new();
-    let separator =
-        |b: &u8| matches!(b, b' ' | b'\t' | b',' | b'\r' | b'\n' | b'|' | b'[' | b']' | b'<' | b'>' | b'=' | b'"' | b'\'' | b'{' | b'}' | b';' | b'`');
+    let separator = |b: &u8| {
+        matches!(
+            b,
+            b' ' | b'\t'
+                | b','
+                | b'\r'
+                | b'\n'
+                | b'|'
+                | b'['
+                | b']'
+                | b'<'
+                | b'>'
+                | b'='
+                | b'"'
+                | b'\''
+                | b'{'
+                | b'}'
+                | b';'
+                | b'`'
+        )
+    };
     let mut others = 0;
     let mut skip = false;
     let escaped: Vec<u8>;
@@ -472,7 +491,11 @@ mod tests {
             ("2018年06月06日 10时38分15秒 发送: 68 AA 16", "2018-06-06T10:38:15", Sent),
             ("06/07/2018 10:38:15 PM Read data 68 AA 16", "22:38:15", Received),
             ("Jun  6 10:38:15 host fep[12]: recv 68AA16", "10:38:15", Received),
-            ("INFO  [main] 2018-06-06 10:38:15,123 c.x.Link - 上行报文:68AA16", "2018-06-06T10:38:15.123", Received),
+            (
+                "INFO  [main] 2018-06-06 10:38:15,123 c.x.Link - 上行报文:68AA16",
+                "2018-06-06T10:38:15.123",
+                Received,
+            ),
             ("下行 68AA16", "", Sent),
             ("1436509052.249713 TX 68AA16", "1436509052249", Sent),
             ("1436509052249 RX 68 AA 16", "1436509052249", Received),
@@ -491,7 +514,10 @@ mod tests {
     #[test]
     fn lines_without_hex_give_nothing() {
         for text in [
-            "", "# 68 AA", "; comment 68", "port opened",
+            "",
+            "# 68 AA",
+            "; comment 68",
+            "port opened",
             "TX 685E..512 bytes..9616",
             "> 2020/01/02 10:00:01.123456  length=20 from=0 to=19",
             "Frame 1: 54 bytes on wire (432 bits), 54 bytes captured",

@@ -67,7 +67,8 @@ impl Sort {
         match self {
             Sort::Settled => vec![Known::Here],
             Sort::Meters => {
-                let joined = held == 0 && !holds_start(chunk.bytes) && proof(chunk.bytes) == Some(Protocol::ModbusRtu);
+                let joined =
+                    held == 0 && !holds_start(chunk.bytes) && proof(chunk.bytes) == Some(Protocol::ModbusRtu);
                 if joined {
                     *self = Sort::Settled;
                     return vec![Known::Expect(Expect::AutoRtu), Known::Here];
@@ -86,7 +87,8 @@ impl Sort {
                 }
                 let proved = proof(chunk.bytes).or_else(|| {
                     // As a stream only when it has doubled: the work stays in proportion to its length.
-                    let grown = total.is_power_of_two() || total - chunk.bytes.len() < total.next_power_of_two() / 2;
+                    let grown =
+                        total.is_power_of_two() || total - chunk.bytes.len() < total.next_power_of_two() / 2;
                     (pieces.len() > 1 && grown).then(|| stream_proof(pieces)).flatten()
                 });
                 match proved {
@@ -192,7 +194,10 @@ mod tests {
         assert_eq!(proof(&TCP), Some(Protocol::ModbusTcp));
         assert_eq!(proof(&[RTU, RTU].concat()), Some(Protocol::ModbusRtu));
         assert_eq!(proof(&[&RTU[..], &[7]].concat()), None);
-        assert_eq!(stream_proof(&[piece(&RTU[..5]), piece(&RTU[5..]), piece(&RTU)]), Some(Protocol::ModbusRtu));
+        assert_eq!(
+            stream_proof(&[piece(&RTU[..5]), piece(&RTU[5..]), piece(&RTU)]),
+            Some(Protocol::ModbusRtu)
+        );
         assert_eq!(stream_proof(&[piece(&[0x55; 100]), piece(&RTU), piece(&RTU)]), None);
     }
 }

@@ -28,7 +28,9 @@ const MOST_FLOWS: usize = 4_096;
 enum Encoding {
     /// ASCII, UTF-8, GBK: hex digits are single bytes.
     Bytes,
-    Utf16 { big: bool },
+    Utf16 {
+        big: bool,
+    },
 }
 
 /// A text log that is read line by line.
@@ -146,7 +148,10 @@ impl<R: BufRead> TextLog<R> {
         if self.text.contains(&0) {
             let error = Error::new(ErrorCode::InputFormat, "this is no text log: it holds NUL bytes")
                 .hint("a text log holds lines of hex, with or without time and direction")
-                .in_chinese("这不是文本日志: 含有 NUL 字节", "文本日志每行为一段十六进制报文, 可带时间和方向");
+                .in_chinese(
+                    "这不是文本日志: 含有 NUL 字节",
+                    "文本日志每行为一段十六进制报文, 可带时间和方向",
+                );
             return Err(place(error));
         }
         Ok(true)
@@ -155,8 +160,7 @@ impl<R: BufRead> TextLog<R> {
     /// The bytes of a dump that has ended; none for a packet without payload.
     fn dumped(&mut self, dump: Dump) -> Option<Found> {
         let Dump { bytes, line, offset, written, side, .. } = dump;
-        let mut found =
-            Found { stream: 0, lane: lane_of(side), side, written, line, offset, gap: false };
+        let mut found = Found { stream: 0, lane: lane_of(side), side, written, line, offset, gap: false };
         self.bytes = bytes;
         let Some(packet) = dump::packet(&self.bytes) else { return Some(found) };
         let (from, to) = (packet.from, packet.to);
@@ -205,7 +209,9 @@ impl<R: BufRead> TextLog<R> {
                 return Ok(None);
             }
             if let Some(row) = dump::row(&self.text, self.dump.as_ref().map(|dump| dump.bytes.len())) {
-                if row.begins && let Some(dump) = self.dump.take() {
+                if row.begins
+                    && let Some(dump) = self.dump.take()
+                {
                     self.waits = true;
                     match self.dumped(dump) {
                         Some(found) => return Ok(Some(found)),

@@ -19,7 +19,12 @@ pub(crate) fn carried(
         tcp::TCP => {
             let header = tcp::parse(inside)?;
             let first = header.seq.wrapping_add(u32::from(header.syn));
-            ((header.source_port, header.destination_port), header.length, inside.len() - header.length, Some(first))
+            (
+                (header.source_port, header.destination_port),
+                header.length,
+                inside.len() - header.length,
+                Some(first),
+            )
         }
         tcp::UDP => {
             let (source, destination, length) = tcp::parse_udp(inside, inside.len())?;

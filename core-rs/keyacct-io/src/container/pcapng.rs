@@ -68,13 +68,11 @@ impl Pcapng {
                     [0x1A, 0x2B, 0x3C, 0x4D] => Order::Big,
                     [0x4D, 0x3C, 0x2B, 0x1A] => Order::Little,
                     _ => {
-                        return Err(
-                            source.broken(
-                                start + 8,
-                                "a pcapng section header without its byte order mark",
-                                "pcapng 段头缺少字节序标记",
-                            )
-                        );
+                        return Err(source.broken(
+                            start + 8,
+                            "a pcapng section header without its byte order mark",
+                            "pcapng 段头缺少字节序标记",
+                        ));
                     }
                 };
             }

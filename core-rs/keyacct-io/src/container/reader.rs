@@ -39,7 +39,10 @@ pub fn open(path: &Path, limits: Limits) -> Result<Container> {
         let hint = if missing {
             ("check the path", "请检查路径")
         } else {
-            ("check the path and permissions; name the capture file itself", "请检查路径和权限; 应指定报文记录文件本身")
+            (
+                "check the path and permissions; name the capture file itself",
+                "请检查路径和权限; 应指定报文记录文件本身",
+            )
         };
         Error::new(code, format!("cannot open: {e}"))
             .hint(hint.0)

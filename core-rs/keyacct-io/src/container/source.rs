@@ -51,8 +51,7 @@ impl BufRead for Content {
 
 /// The workspace's error in an I/O error of [`Content`], or one made of it (`input.unreadable`).
 pub fn error_of(e: io::Error) -> Error {
-    e.downcast::<Error>()
-        .unwrap_or_else(|e| {
+    e.downcast::<Error>().unwrap_or_else(|e| {
         Error::new(ErrorCode::InputUnreadable, format!("cannot read: {e}"))
             .hint("check the path, the permissions and the disk")
             .in_chinese(format!("无法读取: {e}"), "请检查路径、权限和磁盘")
