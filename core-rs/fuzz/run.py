@@ -35,6 +35,7 @@ COVERAGE = (
 
 
 def main() -> int:
+    """Fuzz or replay the targets that were asked for; gives the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("targets", nargs="*", help="names of targets, all if none")
     parser.add_argument("--cpu-seconds", type=float, default=300, help="CPU time of each target")
@@ -61,6 +62,7 @@ def main() -> int:
 
 
 def replay() -> int:
+    """Seeds, regressions and mutations of them, without libFuzzer."""
     command = ["cargo", "test", "--release", "--no-default-features", "--locked", "--", "--nocapture"]
     return subprocess.run(command, cwd=HERE, check=False).returncode
 

@@ -206,3 +206,23 @@ def test_the_tally_names_the_first_of_every_cause_with_its_place(tmp_path):
     assert (line, offset) == (2, len(f"RX {SPACED}\n"))
     assert (en, zh) == ("checksum 00H, computed AFH", "校验和为 00H, 计算值为 AFH")
     assert tally.first_invalid["frame.end_byte"][0] == 4
+
+
+def test_a_datagram_in_fragments_is_put_together(tmp_path):
+    datagram = struct.pack(">HHHH", METER[1], MASTER[1], 8 + len(ANSWER), 0) + ANSWER
+    pieces = [(0, True, datagram[:16]), (16, False, datagram[16:])]
+
+    def packet(at, more, piece):
+        word = at // 8 | (0x2000 if more else 0)
+        hosts = bytes(int(n) for host in (METER[0], MASTER[0]) for n in host.split("."))
+        header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(piece), 77, word, 64, 17, 0) + hosts
+        return b"\0" * 12 + b"\x08\x00" + header + piece
+
+    for order in (pieces, pieces[::-1]):
+        found = replay(save(tmp_path, pcap([packet(*piece) for piece in order])))
+        assert found.readings["value"].to_pylist() == [237.1]
+        assert found.tally.container["reassembled_datagrams"] == 1
+        assert "ip_fragments" not in found.tally.container
+    lost = replay(save(tmp_path, pcap([packet(*pieces[0]), tcp(METER, MASTER, 1, ANSWER)])))
+    assert lost.tally.container["ip_fragments"] == 1
+    assert lost.tally.container["first_dropped"] == {"ip_fragments": 24 + 16}

@@ -192,6 +192,7 @@ fn container_dict<'py>(py: Python<'py>, tally: &container::Tally) -> PyResult<Bo
         ("other_packets", tally.other_packets),
         ("unknown_link_packets", tally.unknown_link_packets),
         ("ip_fragments", tally.fragments),
+        ("reassembled_datagrams", tally.reassembled),
         ("broken_packets", tally.bad_link + tally.bad_ip + tally.bad_transport),
         ("broken_blocks", tally.bad_blocks),
         ("truncated_packets", tally.truncated_packets + tally.cut_headers),

@@ -5,11 +5,14 @@
 
 mod dump;
 mod line;
+mod line_time;
 mod replay;
 mod sort;
 mod source;
+mod tally;
 mod text;
 
-pub use replay::{Cause, Clock, Outcome, Spot, Tally, replay, stream};
+pub use replay::{Clock, Outcome, replay, stream};
 pub use source::{Capture, Chunk, Packets, Side, Source, Step, Written};
+pub use tally::{Cause, Spot, Tally};
 pub use text::TextLog;

@@ -4,6 +4,7 @@
 mod event;
 mod fields;
 mod flow;
+mod fragments;
 mod gzip;
 mod half;
 mod ip;

@@ -10,6 +10,7 @@ use keyacct_model::{Error, ErrorCode, Result};
 
 use super::event::{Chunk, Direction, Event, Stream, Transport};
 use super::flow::{Outbox, Piece};
+use super::fragments::{Fragments, Key};
 use super::half::Segment;
 use super::ip::{self, Datagram};
 use super::limits::Limits;
@@ -77,6 +78,7 @@ pub fn read(name: &str, input: impl Read + Send + 'static, limits: Limits) -> Re
         limits,
         tally: Tally::default(),
         table: Table::default(),
+        fragments: Fragments::default(),
         out: Outbox::default(),
         packet: Vec::new(),
         failure: None,
@@ -110,6 +112,7 @@ pub struct Container {
     limits: Limits,
     tally: Tally,
     table: Table,
+    fragments: Fragments,
     out: Outbox,
     packet: Vec<u8>,
     failure: Option<Error>,
@@ -211,9 +214,23 @@ impl Container {
         };
         let bytes = self.packet.get(at..).unwrap_or_default();
         match ip::parse(bytes, packet.wire_length.saturating_sub(at)) {
-            ip::Network::Fragment => {
+            ip::Network::Fragment(fragment) => {
                 tally.dropped("ip_fragments", packet.offset);
                 tally.fragments += 1;
+                let piece = bytes.get(fragment.start..fragment.end).unwrap_or_default();
+                let offset = packet.offset + (at + fragment.start) as u64;
+                if let Some(whole) = self.fragments.take(&fragment, piece, offset) {
+                    tally.fragments -= whole.pieces.min(tally.fragments);
+                    tally.reassembled += 1;
+                    if tally.fragments == 0 {
+                        tally.first_dropped.remove("ip_fragments");
+                    }
+                    self.packet = whole.payload;
+                    let Key { source, destination, protocol, .. } = fragment.key;
+                    let (start, end, missing) = (0, self.packet.len(), 0);
+                    let ip = Datagram { source, destination, protocol, start, end, missing };
+                    self.transport(Packet { offset: whole.offset, ..packet }, 0, ip);
+                }
             }
             ip::Network::Bad => {
                 tally.dropped("broken_packets", packet.offset);

@@ -25,8 +25,10 @@ pub struct Tally {
     pub other_packets: u64,
     /// Packets of a link type that is not read.
     pub unknown_link_packets: u64,
-    /// IP fragments; not put together, so their bytes show as gaps.
+    /// IP fragments of datagrams whose other pieces are not in the capture.
     pub fragments: u64,
+    /// Datagrams put together from their fragments.
+    pub reassembled: u64,
     /// Packets whose link header is impossible.
     pub bad_link: u64,
     /// Packets whose IP header is impossible, or claims more than the packet held.
