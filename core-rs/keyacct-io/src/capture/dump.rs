@@ -43,7 +43,8 @@ pub(super) fn row(text: &[u8], so_far: Option<usize>) -> Option<Row> {
     let number = |radix| usize::from_str_radix(std::str::from_utf8(&bare[..digits]).ok()?, radix).ok();
     let goes_on = |n: Option<usize>| n.is_some() && n == so_far.filter(|n| *n > 0 && *n <= MOST_BYTES);
     let begins = number(16) == Some(0);
-    if !begins && !goes_on(number(16)) && !(digits >= 7 && goes_on(number(8))) {
+    let octal = || digits >= 7 && goes_on(number(8));
+    if !(begins || goes_on(number(16)) || octal()) {
         return None;
     }
     let behind = &bare[digits..];

@@ -75,7 +75,7 @@ pub trait Source {
 /// A capture of any kind, gzip around it taken off.
 pub enum Capture {
     /// Lines of hex with times and directions.
-    Text(TextLog<Content>),
+    Text(Box<TextLog<Content>>),
     /// Raw bytes, or packets whose connections are put together.
     Packets(Box<Packets>),
 }
@@ -106,7 +106,7 @@ impl Capture {
 
     fn of(container: Container, name: &str) -> Capture {
         match container.kind() {
-            Kind::Text => Capture::Text(TextLog::new(container.into_content(), name)),
+            Kind::Text => Capture::Text(Box::new(TextLog::new(container.into_content(), name))),
             _ => Capture::Packets(Box::new(Packets { container, bytes: Vec::new() })),
         }
     }
