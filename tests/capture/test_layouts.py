@@ -226,3 +226,10 @@ def test_a_datagram_in_fragments_is_put_together(tmp_path):
     lost = replay(save(tmp_path, pcap([packet(*pieces[0]), tcp(METER, MASTER, 1, ANSWER)])))
     assert lost.tally.container["ip_fragments"] == 1
     assert lost.tally.container["first_dropped"] == {"ip_fragments": 24 + 16}
+
+
+def test_a_file_of_start_bytes_is_one_stream_of_noise(tmp_path):
+    found = replay(save(tmp_path, b"\x68" * (4 << 20) + ANSWER))
+    assert found.tally.frames == {"dlt645-2007": 1}
+    assert found.tally.noise_bytes == 4 << 20
+    assert found.tally.first_noise == (0, 0)

@@ -145,7 +145,9 @@ fn side_of(text: &[u8]) -> Option<Side> {
     });
     let sign = || {
         let at = |sign: &[u8]| text.windows(sign.len()).position(|w| w == sign);
-        SIGNS.iter().filter_map(|(sign, side)| Some((at(sign)?, *side))).min_by_key(|(at, _)| *at)
+        let plain = text.is_ascii();
+        let signs = SIGNS.iter().filter(|(sign, _)| !plain || sign.is_ascii());
+        signs.filter_map(|(sign, side)| Some((at(sign)?, *side))).min_by_key(|(at, _)| *at)
     };
     word.or_else(|| sign().map(|(_, side)| side))
 }

@@ -67,6 +67,12 @@ fn is_text(head: &[u8]) -> bool {
     if body.iter().any(control) {
         return false;
     }
+    // A log has lines, or is one run of hex: 8 KiB of letters alone are bytes that happen to be letters (68H is `h`).
+    let hex = |b: &&u8| b.is_ascii_hexdigit() || matches!(b, b' ' | b',' | b'-' | b':' | b'x');
+    let has_lines = body.iter().any(|b| matches!(b, b'\n' | b'\r'));
+    if head.len() >= SNIFF_BYTES && !has_lines && body.iter().filter(hex).count() * 2 < body.len() {
+        return false;
+    }
     let plain = body.iter().filter(|b| b.is_ascii()).count();
     if plain == body.len() {
         return true;
@@ -143,6 +149,13 @@ mod tests {
         for (head, kind) in cases {
             assert_eq!(sniff(head), kind, "{head:02X?}");
         }
+    }
+
+    #[test]
+    fn letters_without_lines_are_bytes() {
+        assert_eq!(sniff(&[0x68; SNIFF_BYTES]), Kind::Binary);
+        assert_eq!(sniff(&b"68AA16".repeat(SNIFF_BYTES / 6 + 1)), Kind::Text);
+        assert_eq!(sniff(&b"port opened\n".repeat(SNIFF_BYTES / 12 + 1)), Kind::Text);
     }
 
     #[test]
