@@ -2,8 +2,8 @@
 
 libFuzzer is built with the project's own stable Rust and a C++ compiler; no nightly and no cargo-fuzz is needed. Where
 there is no C++ compiler, `--replay` (or the run itself, saying so) lets `cargo test` go through the seeds, the
-regressions and a fixed number of mutations. A crash, a hang of more than 5 CPU s and a peak above 256 MB fail the run; the input is
-left in `artifacts/`, and belongs into `regressions/<target>/` when it is mended.
+regressions and a fixed number of mutations. A crash, a hang of more than 5 CPU s and a peak above 256 MB fail the run;
+the input is left in `artifacts/`, and belongs into `regressions/<target>/` when it is mended.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def fuzz(program: Path, corpus: Path, cpu_seconds: float) -> dict[str, object]:
     artifacts.mkdir(parents=True, exist_ok=True)
     found = [str(path) for path in (HERE / "regressions" / program.name,) if path.is_dir()]
     command = [
-        str(program), f"-artifact_prefix={artifacts}/", f"-rss_limit_mb={MOST_MB}", f"-timeout={STARVED_S}", "-print_final_stats=1",
-        f"-max_len={LONGEST_INPUT}", "-use_value_profile=0", str(corpus), *found,
+        str(program), f"-artifact_prefix={artifacts}/", f"-rss_limit_mb={MOST_MB}", f"-timeout={STARVED_S}",
+        "-print_final_stats=1", f"-max_len={LONGEST_INPUT}", "-use_value_profile=0", str(corpus), *found,
     ]  # fmt: skip
     log = artifacts / "log.txt"
     begin, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
