@@ -51,7 +51,7 @@ class Registers:
 
     def __new__(cls, files: Sequence[tuple[str, str]] = ..., model: str | None = None) -> Registers: ...
     def rows(self) -> list[dict[str, Any]]:
-        """Every row: protocol, key, name, quantity, kind, format, access, source, file, line."""
+        """Every row: protocol, key, name, quantity, chinese, kind, format, access, source, file, line."""
 
     def rows_of_key(self, key: str) -> list[tuple[str, str]]:
         """(protocol, key as spelled) of the rows that an identifier or a register name belongs to."""
@@ -103,7 +103,7 @@ def replay(
     day: int | None = None,
     assumed: tuple[int, int] | None = None,
 ) -> tuple[ArrowStream, dict[str, Any]]:
-    """Readings and tally of a capture file."""
+    """Readings and tally of a capture file; `failure` of the tally is the error that ended the reading early, or None."""
 
 # --- keyacct.analysis -------------------------------------------------------------------------------------------------
 

@@ -143,5 +143,8 @@ def register_rows(registers: _core.Registers | None = None, text: str | None = N
         row
         for row in rows
         if (row["protocol"], row["key"]) in keys
-        or any(wanted in str(row[column]).casefold() for column in ("key", "name", "quantity", "format", "source"))
+        or any(
+            wanted in str(row[column]).casefold()
+            for column in ("key", "name", "quantity", "chinese", "format", "source")
+        )
     ]

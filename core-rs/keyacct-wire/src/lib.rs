@@ -11,6 +11,7 @@ pub mod cursor;
 pub mod decoder;
 pub mod deframe;
 pub mod describe;
+pub mod diagnose;
 pub mod digits;
 pub mod dlt645;
 pub mod dlt698_45;

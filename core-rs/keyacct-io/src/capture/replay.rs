@@ -1,8 +1,9 @@
 //! From the chunks of a capture to readings and a tally.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::btree_map::Entry;
 
-use keyacct_model::{Quality, Result};
+use keyacct_model::{Error, Quality, Result};
 use keyacct_wire::assemble::{Assembler, Joined, Taken, part_of};
 use keyacct_wire::decoder::Decoder;
 use keyacct_wire::digits::without_offset;
@@ -11,42 +12,14 @@ use keyacct_wire::program::Programs;
 use keyacct_wire::registers::Registers;
 use keyacct_wire::{Deframer, Event, Expect, Protocol, WireError};
 
+use super::sort::{Known, Piece, Sort};
 use super::source::{Chunk, Side, Source, Step, Written};
-use crate::container;
+use super::tally::{Cause, Spot, Tally};
 use crate::readings::{Origin, Readings, Yield, collect, collect_joined};
 
 const DAY_MS: i64 = 86_400_000;
 /// Byte streams of one conversation: sent, received, and what does not say.
 const LANES: u8 = 3;
-
-/// What a capture held.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Bytes of the line.
-    pub bytes: u64,
-    /// Valid frames by the number of their protocol.
-    pub frames: [u64; Protocol::ALL.len()],
-    /// Bytes that belong to no frame.
-    pub noise_bytes: u64,
-    /// Broken frames by the code of the cause.
-    pub invalid: BTreeMap<&'static str, u64>,
-    /// Line and offset of the first broken frame, with what is wrong.
-    pub first_invalid: Option<(u64, String)>,
-    /// Readings.
-    pub readings: u64,
-    /// Those of kind `event`.
-    pub events: u64,
-    /// Data identifiers that no catalogue knows.
-    pub unknown: u64,
-    /// Readings without any time; the store refuses them.
-    pub undated: u64,
-    /// Split answers whose rest did not come.
-    pub incomplete: u64,
-    /// Follow frames that belong to no answer, or had come before.
-    pub stale: u64,
-    /// What the container around the bytes counted; none for text and for bytes in memory.
-    pub container: Option<container::Tally>,
-}
 
 /// Where the time of values comes from that carry none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,6 +36,8 @@ pub struct Outcome {
     pub readings: Readings,
     /// What was counted.
     pub tally: Tally,
+    /// Why the capture was not read to its end, though something of it was.
+    pub failure: Option<Error>,
 }
 
 pub(super) struct Run<'r> {
@@ -80,6 +55,7 @@ pub(super) struct Run<'r> {
 
 /// One direction of one conversation.
 struct Line {
+    sort: Sort,
     deframer: Deframer,
     written: Option<Written>,
     place: Place,
@@ -94,11 +70,20 @@ pub(super) struct Place {
     pub(super) offset: Option<u64>,
 }
 
+impl Place {
+    /// The place of what stands at `offset` of its stream.
+    fn spot(self, offset: u64) -> Spot {
+        Spot { line: self.line, offset: self.offset.unwrap_or(offset) }
+    }
+}
+
 /// Everything of a capture. Each direction of each conversation is a byte stream of its own; a frame belongs to the
 /// line or packet that completes it.
 ///
+/// A source that breaks midway ends the streams there: what was read stays, the error is [`Outcome::failure`].
+///
 /// # Errors
-/// Those of the source.
+/// Those of a source that gave nothing.
 pub fn replay(
     source: &mut dyn Source,
     expect: Expect,
@@ -107,14 +92,20 @@ pub fn replay(
 ) -> Result<Outcome> {
     let mut run = Run::new(registers, clock);
     let mut lines: HashMap<(u64, u8), Line> = HashMap::new();
-    while let Some(step) = source.next_step()? {
-        match step {
-            Step::Bytes(chunk) => {
+    let mut failure = None;
+    loop {
+        match source.next_step() {
+            Ok(None) => break,
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+            Ok(Some(Step::Bytes(chunk))) => {
                 let line =
                     lines.entry((chunk.stream, chunk.lane)).or_insert_with(|| Line::new(expect, &chunk));
                 line.take(&chunk, &mut run);
             }
-            Step::End(stream) => {
+            Ok(Some(Step::End(stream))) => {
                 let ended: Vec<_> = (0..LANES).filter_map(|lane| lines.remove(&(stream, lane))).collect();
                 ended.into_iter().for_each(|mut line| line.end(&mut run));
             }
@@ -125,6 +116,10 @@ pub fn replay(
     left.iter_mut().for_each(|(_, line)| line.end(&mut run));
     let mut out = run.finish();
     out.tally.container = source.counts();
+    match failure {
+        Some(error) if out.tally.bytes == 0 => return Err(error),
+        failure => out.failure = failure,
+    }
     Ok(out)
 }
 
@@ -132,7 +127,7 @@ impl Line {
     fn new(expect: Expect, chunk: &Chunk<'_>) -> Line {
         let lane = chunk.stream << 8 | u64::from(chunk.lane);
         let place = Place { lane, side: chunk.side, line: chunk.line, offset: chunk.offset };
-        Line { deframer: Deframer::new(expect), written: None, place }
+        Line { sort: Sort::new(expect), deframer: Deframer::new(expect), written: None, place }
     }
 
     fn take(&mut self, chunk: &Chunk<'_>, run: &mut Run<'_>) {
@@ -140,18 +135,42 @@ impl Line {
             // What was begun before the gap cannot be completed by what follows it.
             self.end(run);
         }
-        if chunk.written.is_some() || self.deframer.held() == 0 {
-            self.written = chunk.written;
-        }
-        self.place.line = chunk.line;
-        self.place.offset = chunk.offset;
         run.out.tally.bytes += chunk.bytes.len() as u64;
+        for known in self.sort.take(chunk, self.deframer.held()) {
+            match known {
+                Known::Expect(expect) => self.look_for(expect, run),
+                Known::Piece(piece) => self.push(&piece, &piece.bytes, run),
+                Known::Here => self.push(&Piece::without_bytes(chunk), chunk.bytes, run),
+            }
+        }
+    }
+
+    /// From here on these frames are looked for.
+    fn look_for(&mut self, expect: Expect, run: &mut Run<'_>) {
+        let (place, time) = (self.place, self.written.and_then(|w| run.time(w)));
+        self.deframer.finish(|event| run.event(event, place, time));
+        self.deframer = Deframer::at(expect, self.deframer.position());
+    }
+
+    fn push(&mut self, piece: &Piece, bytes: &[u8], run: &mut Run<'_>) {
+        if piece.written.is_some() || self.deframer.held() == 0 {
+            self.written = piece.written;
+        }
+        self.place.line = piece.line;
+        self.place.offset = piece.offset;
         let time = self.written.and_then(|w| run.time(w));
         let place = self.place;
-        self.deframer.push(chunk.bytes, |event| run.event(event, place, time));
+        self.deframer.push(bytes, |event| run.event(event, place, time));
     }
 
     fn end(&mut self, run: &mut Run<'_>) {
+        for known in self.sort.end() {
+            match known {
+                Known::Expect(expect) => self.look_for(expect, run),
+                Known::Piece(piece) => self.push(&piece, &piece.bytes, run),
+                Known::Here => {}
+            }
+        }
         let (place, time) = (self.place, self.written.and_then(|w| run.time(w)));
         self.deframer.finish(|event| run.event(event, place, time));
         run.split.end(place.lane);
@@ -168,7 +187,7 @@ pub(super) enum Time {
 
 impl<'r> Run<'r> {
     pub(super) fn new(registers: &'r Registers, clock: Clock) -> Self {
-        let out = Outcome { readings: Readings::new(), tally: Tally::default() };
+        let out = Outcome { readings: Readings::new(), tally: Tally::default(), failure: None };
         Run {
             decoder: Decoder::new(registers),
             programs: Programs::new(registers.of(Protocol::Dlt645_2007)),
@@ -188,10 +207,13 @@ impl<'r> Run<'r> {
         for (count, more) in tally.frames.iter_mut().zip(more.frames) {
             *count += more;
         }
-        for (code, count) in more.invalid {
-            *tally.invalid.entry(code).or_default() += count;
+        for (code, cause) in more.invalid {
+            match tally.invalid.entry(code) {
+                Entry::Vacant(entry) => drop(entry.insert(cause)),
+                Entry::Occupied(mut entry) => entry.get_mut().count += cause.count,
+            }
         }
-        tally.first_invalid = tally.first_invalid.take().or(more.first_invalid);
+        tally.first_noise = tally.first_noise.or(more.first_noise);
         tally.noise_bytes += more.noise_bytes;
         tally.readings += more.readings;
         tally.events += more.events;
@@ -234,18 +256,20 @@ impl<'r> Run<'r> {
                 let place = Place { offset: Some(place.offset.unwrap_or(offset)), ..place };
                 self.frame(protocol, bytes, None, place, time);
             }
-            Event::Noise { length, .. } => self.out.tally.noise_bytes += length,
-            Event::Invalid(error) => self.broken(error, place.line),
+            Event::Noise { offset, length } => {
+                self.out.tally.noise_bytes += length;
+                if self.out.tally.first_noise.is_none() {
+                    self.out.tally.first_noise = Some(place.spot(offset));
+                }
+            }
+            Event::Invalid(error) => self.broken(error, place),
         }
     }
 
     #[cold]
-    fn broken(&mut self, error: WireError, line: u64) {
-        let tally = &mut self.out.tally;
-        *tally.invalid.entry(error.fault.code()).or_default() += 1;
-        if tally.first_invalid.is_none() {
-            tally.first_invalid = Some((line, error.to_string()));
-        }
+    fn broken(&mut self, error: WireError, place: Place) {
+        let new = Cause { count: 0, first: place.spot(error.offset), fault: error.fault };
+        self.out.tally.invalid.entry(error.fault.code()).or_insert(new).count += 1;
     }
 
     /// `from`: the bytes that the frame begins, where more than the frame are at hand.

@@ -23,6 +23,7 @@ const MOST_THREADS: usize = 8;
 
 /// Everything of a byte stream that lies in memory, on up to `threads` threads; their number changes nothing.
 pub fn stream(bytes: &[u8], expect: Expect, registers: &Registers, threads: usize) -> Outcome {
+    let expect = super::sort::of_bytes(bytes, expect);
     stream_in(bytes, expect, registers, threads.min(bytes.len() / SHARE))
 }
 
@@ -66,6 +67,9 @@ fn stream_read(
             last = got == 0;
         }
         bytes.truncate(end);
+        if stream.deframer.position() == 0 {
+            stream = Stream::new(super::sort::of_bytes(&bytes, expect), registers);
+        }
         let used = stream.take(&bytes, last, threads);
         if last {
             return Ok(stream.finish());

@@ -26,6 +26,7 @@ pub mod tree;
 mod value;
 mod words;
 
+pub use advice::is_header;
 pub use decode::decode;
 pub use frame::{Control, FrameView, ServerAddress, next_frame};
 pub use split::{Assembler, BlockHeader, BlockKind};
