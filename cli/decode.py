@@ -18,6 +18,12 @@ from keyacct.i18n import Text, language
 
 app = make_app()
 
+_DIRECTIONS = {
+    "request": Text("request", "请求"),
+    "response": Text("response", "应答"),
+    "downlink": Text("downlink", "下行"),
+    "uplink": Text("uplink", "上行"),
+}
 _HEX = set("0123456789abcdefABCDEFxXhH,;:-")
 
 
@@ -81,8 +87,13 @@ def decode(
     if not seen:
         raise InputError(
             "input.empty",
-            "there is no hex in the input",
-            hint="give the bytes as words, a file with one run of hex a line, or - for stdin",
+            str(Text("there is no hex in the input", "输入中没有十六进制报文")),
+            hint=str(
+                Text(
+                    "give the bytes as words, a file with one run of hex a line, or - for stdin",
+                    "请给出十六进制报文, 或每行一段的文件, 或 - 表示标准输入",
+                )
+            ),
         )
     if len(valid) == len(seen):
         return exit_codes.DONE
@@ -131,11 +142,15 @@ def _show(frame: dict[str, Any]) -> None:
         branches: list[render.Branch] = []
         if "hint" in error:
             branches.append((str(Text(f"likely cause: {error['hint']}", f"可能原因: {error['hint']}")), True, []))
+        if "nearest" in error:
+            nearest = Text(f"nearest protocol: {error['nearest']}", f"最接近的规约: {error['nearest']}")
+            branches.insert(0, (str(nearest), True, []))
         title = Text(f"no valid frame: {error['message']}", f"没有有效报文: {error['message']}")
         render.write_tree(f"{where}: {title}", branches)
         return
     device = Text(f"unit {frame['unit']}", f"从站 {frame['unit']}") if "unit" in frame else frame.get("address")
-    heading = " ".join(str(part) for part in (frame["protocol"], frame.get("direction"), device) if part)
+    direction = _DIRECTIONS.get(frame.get("direction", ""))
+    heading = " ".join(str(part) for part in (frame["protocol"], direction, device) if part)
     render.write_tree(f"{where}: {heading}", [_branch(field) for field in frame["fields"]])
 
 
@@ -170,22 +185,42 @@ def _lines(words: list[str]) -> Iterator[str]:
             except (OSError, ValueError) as error:
                 if isinstance(error, OSError):
                     raise from_os_error(error, writing=False, file=words[0]) from None
-                raise UsageError("usage.invalid", f"{words[0]!r} is neither hex nor a file") from None
+                raise UsageError(
+                    "usage.invalid",
+                    str(Text(f"{words[0]!r} is neither hex nor a file", f"{words[0]!r} 既不是十六进制也不是文件")),
+                ) from None
             return
     yield " ".join(words)
 
 
 def _text_lines(stream: Any, name: str) -> Iterator[str]:
     longest = 64 << 20
+    number = offset = 0
     while raw := stream.readline(longest):
+        number += 1
         if len(raw) == longest:
             raise InputError(
-                "input.limit", f"a line is longer than {longest >> 20} MiB", where={"file": name},
-                hint="this is no hex text; a binary capture is for `keyacct replay`",
+                "input.limit",
+                str(Text(f"a line is longer than {longest >> 20} MiB", f"有一行超过 {longest >> 20} MiB")),
+                where={"file": name, "line": number, "offset": offset},
+                hint=str(
+                    Text(
+                        "this is no hex text; a binary capture is for `keyacct replay`",
+                        "这不是十六进制文本; 二进制记录请用 `keyacct replay`",
+                    )
+                ),
             )  # fmt: skip
         if b"\0" in raw:
             raise InputError(
-                "input.format", "this is no text: it holds NUL bytes", where={"file": name},
-                hint="write the bytes as hex, one stream a line; a binary capture is for `keyacct replay`",
+                "input.format",
+                str(Text("this is no text: it holds NUL bytes", "这不是文本: 含有 NUL 字节")),
+                where={"file": name, "line": number, "offset": offset + raw.index(0)},
+                hint=str(
+                    Text(
+                        "write the bytes as hex, one stream a line; a binary capture is for `keyacct replay`",
+                        "请写成十六进制, 每行一段; 二进制记录请用 `keyacct replay`",
+                    )
+                ),
             )  # fmt: skip
+        offset += len(raw)
         yield raw.decode("utf-8-sig", errors="replace").rstrip("\r\n")

@@ -13,6 +13,7 @@ from keyacct.cli import exit_codes
 from keyacct.cli.options import DryRunOption, Format, FormatOption
 from keyacct.cli.render import Column, say, write_rows
 from keyacct.cli.session import command, make_app, open_workspace
+from keyacct.cli.tally import say_failure, say_tally
 from keyacct.i18n import Text
 
 if TYPE_CHECKING:
@@ -86,7 +87,11 @@ def _day(text: str | None) -> dt.date | None:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise UsageError("usage.invalid", f"--date {text!r} is no day", hint="write --date 2026-07-01") from None
+        raise UsageError(
+            "usage.invalid",
+            str(Text(f"--date {text!r} is no day", f"--date {text!r} 不是日期")),
+            hint=str(Text("write --date 2026-07-01", "应写作 --date 2026-07-01")),
+        ) from None
 
 
 def _to_store(captures: list[str], options: ReplayOptions, format: Format, *, dry_run: bool) -> int:
@@ -108,9 +113,12 @@ def _to_store(captures: list[str], options: ReplayOptions, format: Format, *, dr
     failed = False
     only_error = None if done else summaries[0].error  # raised below, so not told here as well
     for summary in summaries:
-        _say_tally(summary.file, summary.tally)
+        say_tally(summary.file, summary.tally)
         if summary.error is not None and summary.error is not only_error:
-            say(f"{Text('error', '错误')}: {summary.error}")
+            say_failure(summary.error)
+        if summary.failure is not None:
+            say_failure(summary.failure)
+            failed = True
         if summary.no_time and summary.error is None:
             say(summary.no_time)
             failed = True
@@ -147,12 +155,15 @@ def _to_files(
         try:
             for name, replayed in read_readings([capture], options):
                 tally = tally_dict(replayed.tally)
-                _say_tally(name, tally)
+                say_tally(name, tally)
                 failed = failed or _bad_frames(tally, options)
+                if replayed.failure is not None:
+                    say_failure(replayed.failure)
+                    failed = True
                 tables.append((name, replayed.readings))
         except (InputError, PartialError) as error:
             failures.append(error)
-            say(f"{Text('error', '错误')}: {error}")
+            say_failure(error)
     if not tables:
         raise failures[0]
     joined = pa.concat_tables([table.unify_dictionaries() for _, table in tables], promote_options="permissive")
@@ -169,7 +180,11 @@ def _to_files(
         difference = compare(joined, expect)
         if difference:
             say("\n".join(difference))
-            raise GateError("gate.failed", "the readings differ from the golden list", where={"file": str(expect)})
+            raise GateError(
+                "gate.failed",
+                str(Text("the readings differ from the golden list", "读数与标准结果不一致")),
+                where={"file": str(expect)},
+            )
     return exit_codes.PARTIAL if failures or failed else exit_codes.DONE
 
 
@@ -193,11 +208,4 @@ def _write_folder(folder: Path, tables: list[tuple[str, Any]]) -> None:
 
 def _bad_frames(tally: dict[str, Any], options: ReplayOptions) -> bool:
     """Whether `--strict` was asked for and a frame is bad."""
-    return options.strict and any("invalid" in key and bool(value) for key, value in tally.items())
-
-
-def _say_tally(name: str, tally: dict[str, Any]) -> None:
-    for key, value in tally.items():
-        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-        if shown not in ("", None):
-            say(f"{name}: {key.replace('_', ' ')} {shown}")
+    return options.strict and bool(tally.get("invalid"))

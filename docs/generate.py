@@ -113,6 +113,55 @@ TITLES = {
 }
 
 
+# Words by which the source column of a catalogue says that a layout is not certain.
+UNSURE = ("from memory", "one source", "unsure", "unverified")
+
+# What the first digits of a key mean, so that a page can be read like the standard's tables of contents.
+SECTIONS: dict[str, tuple[int, dict[str, str]]] = {
+    "dlt645-2007": (
+        2,
+        {
+            "00": "Energy 电能量", "01": "Maximum demand 最大需量", "02": "Instantaneous values 变量",
+            "03": "Events 事件记录", "04": "Parameters 参变量", "05": "Freezes 冻结量", "06": "Load records 负荷记录",
+            "07": "Security 安全认证", "10": "Voltage loss 失压", "11": "Under-voltage 欠压", "12": "Over-voltage 过压",
+            "13": "Phase loss 断相", "14": "All voltages lost 全失压", "15": "Auxiliary power 辅助电源",
+            "16": "Reverse sequence 逆相序", "17": "Current reversal 电流逆相序", "18": "Current loss 失流",
+            "19": "Over-current 过流", "1A": "Current breaking 断流", "1B": "Power reversal 潮流反向",
+            "1C": "Overload 过载", "1D": "Trip 跳闸", "1E": "Close 合闸", "1F": "Power factor 功率因数",
+            "20": "Imbalance 不平衡", "21": "Severe imbalance 严重不平衡",
+        },
+    ),
+    "dlt645-1997": (
+        1,
+        {
+            "9": "Energy 电能量", "A": "Maximum demand 最大需量", "B": "Variables and times of demand 变量、需量时间",
+            "C": "Parameters 参变量", "D": "Parameters 参变量", "E": "Further data 扩展数据",
+        },
+    ),
+    "gdw1376.1": (
+        2,
+        {
+            "00": "AFN 00 Confirm 确认/否认", "01": "AFN 01 Reset 复位", "02": "AFN 02 Link 链路接口检测",
+            "03": "AFN 03 Relay station 中继站命令", "04": "AFN 04 Set parameters 设置参数", "05": "AFN 05 Control 控制命令",
+            "06": "AFN 06 Authentication 身份认证", "08": "AFN 08 Cascade 级联终端", "09": "AFN 09 Configuration 终端配置",
+            "0A": "AFN 0A Read parameters 查询参数", "0B": "AFN 0B Task data 任务数据",
+            "0C": "AFN 0C Real-time data 实时数据", "0D": "AFN 0D Historical data 历史数据",
+            "0E": "AFN 0E Events 事件数据", "0F": "AFN 0F Files 文件传输", "10": "AFN 10 Relay 数据转发",
+            "EC": "Events by code 事件记录 (ERC)",
+        },
+    ),
+    "dlt698.45": (
+        1,
+        {
+            "0": "Energy 电能量", "1": "Demand 最大需量", "2": "Variables 变量", "3": "Events 事件", "4": "Parameters 参变量",
+            "5": "Freezes 冻结", "6": "Collection and tasks 采集监控", "7": "Collections 集合", "8": "Control 控制",
+            "F": "Files, security, input and output 文件、安全、输入输出",
+        },
+    ),
+    "modbus": (0, {}),
+}  # fmt: skip
+
+
 def protocol(name: str) -> str:
     """docs/protocols/NAME.md: every identifier that can be decoded, with where its layout comes from."""
     from keyacct.wire import register_rows
@@ -123,20 +172,38 @@ def protocol(name: str) -> str:
     rows = [row for row in register_rows() if str(row["protocol"]).partition(":")[0] == name]
     if not rows:
         raise SystemExit(f"no register of {name}")
-    lines = ["| key | name | quantity | kind | format | access | source |", "|---|---|---|---|---|---|---|"]
+    digits, titles = SECTIONS[name]
+    groups: dict[str, list[str]] = {}
+    unsure = []
     for row in rows:
         model = str(row["protocol"]).partition(":")[2]
-        key = f"{model} `{row['key']}`" if model else f"`{row['key']}`"
-        texts = [cell(row[column]) for column in ("name", "quantity", "kind")]
+        key = str(row["key"])
+        is_method = name == "dlt698.45" and key.startswith("01") and len(key) >= 10
+        begin = key[2:] if is_method else key
+        group = model or f"{begin[:digits]} {titles.get(begin[:digits], '')}".strip()
+        texts = [cell(row[column]) for column in ("name", "quantity", "chinese", "kind")]
         layout = f"`{cell(row['format'])}`" if row["format"] else ""
-        lines.append(f"| {key} | {' | '.join(texts)} | {layout} | {cell(row['access'])} | {cell(row['source'])} |")
+        mark = "[U] " if any(word in str(row["source"]) for word in UNSURE) else ""
+        if mark:
+            unsure.append(f"`{key}`")
+        groups.setdefault(group, []).append(
+            f"| `{key}` | {' | '.join(texts)} | {layout} | {cell(row['access'])} | {mark}{cell(row['source'])} |"
+        )
+    head = ["| key | name | quantity | 中文 | kind | format | access | source |", "|---|---|---|---|---|---|---|---|"]
+    parts = []
+    for group in sorted(groups) if digits else groups:
+        parts.append(f"## {group}\n\n" + "\n".join(head + groups[group]) + "\n")
+    marked = f"{len(unsure)} rows: {', '.join(unsure)}." if unsure else "none on this page."
     return (
         f"# {TITLES[name]}: {len(rows)} rows of the catalogue\n\n"
-        "A row may stand for many identifiers: `{t}` is a tariff, `{s}` a settlement, `{p}` a phase, `= KEY` a block of the "
-        "rows that KEY runs through; the notation is described in `core-rs/keyacct-wire/src/catalogue.rs` and `layout.rs`. "
-        "What the sources leave unsure is marked in the last column. `keyacct registers` prints the same.\n\n"
-        + "\n".join(lines)
-        + "\n"
+        "Search this page for the identifier, for the name, or for the quantity in English or Chinese. A row may stand for "
+        "many identifiers: `{t}` is a tariff (00 total, 01 to 3F), `{s}` a settlement (00 now, 01 the last one, to 0C), `{p}` "
+        "a phase (01 A, 02 B, 03 C), other letters count as the name says; so `02010100` is in the row `0201{p}00`. "
+        "`= KEY` is a block of the rows that KEY runs through. `keyacct registers 02010100` finds the row of a whole "
+        "identifier, `keyacct registers 电压` those of a quantity. Notation of formats: "
+        "`core-rs/keyacct-wire/src/catalogue.rs` and `layout.rs`.\n\n"
+        f"**[U]** marks what public sources leave unsure (known from one source, or from memory): {marked} "
+        "Compare such a value with the device's display before relying on it.\n\n" + "\n".join(parts)
     )
 
 

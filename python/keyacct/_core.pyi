@@ -9,6 +9,7 @@ __all__ = [
     "Registers",
     "__version__",
     "decode",
+    "decode_file",
     "describe",
     "error_codes",
     "field_energy",
@@ -50,7 +51,7 @@ class Registers:
 
     def __new__(cls, files: Sequence[tuple[str, str]] = ..., model: str | None = None) -> Registers: ...
     def rows(self) -> list[dict[str, Any]]:
-        """Every row: protocol, key, name, quantity, kind, format, access, source, file, line."""
+        """Every row: protocol, key, name, quantity, chinese, kind, format, access, source, file, line."""
 
     def rows_of_key(self, key: str) -> list[tuple[str, str]]:
         """(protocol, key as spelled) of the rows that an identifier or a register name belongs to."""
@@ -73,6 +74,11 @@ def decode(
     registers: Registers, buffer: object, protocol: str = "auto", *, threads: int | None = None
 ) -> tuple[ArrowStream, dict[str, Any]]:
     """Readings of a whole byte stream, and the tally."""
+
+def decode_file(
+    registers: Registers, path: str, protocol: str = "auto", *, threads: int | None = None
+) -> tuple[ArrowStream, dict[str, Any]]:
+    """Readings of a file of raw bytes, read in windows, and the tally."""
 
 def modbus_read(unit: int, function: int, address: int, count: int, transaction: int | None = None) -> bytes:
     """A read of registers or bits (functions 1 to 4); with `transaction` for TCP, else RTU."""
@@ -97,7 +103,7 @@ def replay(
     day: int | None = None,
     assumed: tuple[int, int] | None = None,
 ) -> tuple[ArrowStream, dict[str, Any]]:
-    """Readings and tally of a capture file."""
+    """Readings and tally of a capture file; `failure` of the tally is the error that ended the reading early, or None."""
 
 # --- keyacct.analysis -------------------------------------------------------------------------------------------------
 

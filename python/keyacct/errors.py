@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from keyacct.i18n import Text, language
+
 Where = Mapping[str, str | int]
 
 
@@ -36,8 +38,9 @@ class KeyacctError(Exception):
     def place(self) -> str:
         """Where, as a person reads it: `a.csv, line 7, column kwh`; empty when unknown."""
         labels = {
-            "file": "", "line": "line ", "row_group": "row group ", "row": "row ",
-            "column": "column ", "offset": "byte ", "meter": "meter ",
+            "file": Text("", ""), "line": Text("line ", "行 "), "row_group": Text("row group ", "行组 "),
+            "row": Text("row ", "数据行 "), "column": Text("column ", "列 "), "offset": Text("byte ", "字节偏移 "),
+            "meter": Text("meter ", "电表 "),
         }  # fmt: skip
         return ", ".join(f"{label}{self.where[key]}" for key, label in labels.items() if key in self.where)
 
@@ -147,8 +150,13 @@ CODES: dict[str, type[KeyacctError]] = {
 }
 
 
-def from_core(code: str, message: str, hint: str, where: Where) -> KeyacctError:
-    """The exception of an error that the Rust core reports. Called by `keyacct._core` only."""
+def from_core(code: str, message: str, hint: str, where: Where, chinese: tuple[str, str] | None = None) -> KeyacctError:
+    """The exception of an error that the Rust core reports. Called by `keyacct._core` only.
+
+    chinese: message and hint in Chinese; they are taken where the language is Chinese.
+    """
+    if chinese is not None and language() == "zh":
+        message, hint = chinese
     return CODES[code](code, message, hint=hint, where=where)
 
 
@@ -160,23 +168,23 @@ def from_os_error(error: OSError, *, writing: bool, file: str | None = None) -> 
     where: dict[str, str | int] = {"file": name} if name else {}
     reason = error.strerror or str(error)
     if writing:
+        message = str(Text(f"cannot write: {reason}", f"无法写入: {reason}"))
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return WriteError(
-                "write.disk_full",
-                f"cannot write: {reason}",
-                hint="free some space and run again",
-                where=where,
-            )
+            hint = str(Text("free some space and run again", "请腾出空间后重试"))
+            return WriteError("write.disk_full", message, hint=hint, where=where)
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            return WriteError(
-                "write.read_only",
-                f"cannot write: {reason}",
-                hint="check the owner and permissions, or choose another place",
-                where=where,
+            hint = str(
+                Text("check the owner and permissions, or choose another place", "请检查属主和权限, 或换一个位置")
             )
-        return WriteError("write.failed", f"cannot write: {reason}", hint="nothing stored was changed", where=where)
+            return WriteError("write.read_only", message, hint=hint, where=where)
+        hint = str(Text("nothing stored was changed", "已入库的数据未受影响"))
+        return WriteError("write.failed", message, hint=hint, where=where)
     if error.errno == errno.ENOENT:
-        return InputError("input.not_found", "no such file or folder", hint="check the path", where=where)
+        message = str(Text("no such file or folder", "没有此文件或目录"))
+        return InputError("input.not_found", message, hint=str(Text("check the path", "请检查路径")), where=where)
     if error.errno == errno.EISDIR:
-        return InputError("input.unreadable", "this is a folder, a file is needed", hint="name a file", where=where)
-    return InputError("input.unreadable", f"cannot read: {reason}", hint="check the path and permissions", where=where)
+        message = str(Text("this is a folder, a file is needed", "这是目录, 应给出文件"))
+        return InputError("input.unreadable", message, hint=str(Text("name a file", "请给出文件")), where=where)
+    message = str(Text(f"cannot read: {reason}", f"无法读取: {reason}"))
+    hint = str(Text("check the path and permissions", "请检查路径和权限"))
+    return InputError("input.unreadable", message, hint=hint, where=where)

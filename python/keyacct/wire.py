@@ -97,6 +97,25 @@ def decode(
     return pa.table(stream)
 
 
+def decode_file(
+    path: str | os.PathLike[str],
+    protocol: str = "auto",
+    *,
+    registers: _core.Registers | None = None,
+    threads: int | None = None,
+) -> pa.Table:
+    """Readings of a file of raw bytes, as `decode` gives them; the file is read in windows of 16 MiB a thread.
+
+    A log or a packet capture is for `keyacct.capture.replay`.
+    Raises InputError for a file that cannot be read, UsageError for an unknown protocol.
+    """
+    import pyarrow as pa
+
+    known = registers if registers is not None else _core.Registers()
+    stream, _ = _core.decode_file(known, str(path), protocol, threads=threads)
+    return pa.table(stream)
+
+
 def decode_reply(
     request: Buffer, reply: Buffer, model: str, protocol: str = "modbus-rtu", *, registers: Sequence[str] = ()
 ) -> pa.Table:
@@ -124,5 +143,8 @@ def register_rows(registers: _core.Registers | None = None, text: str | None = N
         row
         for row in rows
         if (row["protocol"], row["key"]) in keys
-        or any(wanted in str(row[column]).casefold() for column in ("key", "name", "quantity", "format", "source"))
+        or any(
+            wanted in str(row[column]).casefold()
+            for column in ("key", "name", "quantity", "chinese", "format", "source")
+        )
     ]

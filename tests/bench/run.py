@@ -1,8 +1,11 @@
 """Speed against peers in the same run: A B C A B C …, medians, ratios, results checked. `nox -s bench`.
 
-    python tests/bench/run.py [--meters 350] [--frames 300000] [--turns 5] [--json FILE]
+    python tests/bench/run.py [--meters 350] [--frames 1000000] [--turns 5] [--only decode|stats] [--outside DIR] [--json FILE]
 
-All data are synthetic and seeded. A debug build is refused. Figures: wall s, CPU s, peak RSS MB of whole processes.
+All data are synthetic and seeded. A debug build is refused. Figures of the statistics: wall s, CPU s, peak RSS MB of whole
+processes; of decoding: CPU and wall seconds of a pass over a stream in memory, start of the process not counted.
+`--outside DIR` (or KEYACCT_BENCH_OUTSIDE) adds another collection's generator and peers for decoding, where it has
+`gen_frames.py`, `decode_limit.c` and `decode_peers.py`: they then run in the same turns on the same file.
 """
 
 from __future__ import annotations
@@ -17,7 +20,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +28,7 @@ import pyarrow.parquet as pq
 import samples
 from registry import print_registry
 
-from keyacct import _core, decode
+from keyacct import _core
 
 HERE = Path(__file__).resolve().parent
 PYTHON = sys.executable
@@ -46,17 +48,12 @@ class Figure:
 
 
 def measure(command: list[str]) -> Figure:
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    out = process.stdout.read().decode()
-    errors = process.stderr.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"{' '.join(command)} ended with {process.returncode}: {errors[-2000:]}")
-    return Figure(time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out)
+    with tempfile.NamedTemporaryFile("r", suffix=".json") as told:
+        meter = [PYTHON, "-S", "-E", str(HERE / "meter.py"), told.name, *command]
+        process = subprocess.run(meter, capture_output=True, text=True, check=False)
+        if process.returncode != 0:
+            sys.exit(f"{' '.join(command)} ended with {process.returncode}: {process.stderr[-2000:]}")
+        return Figure(**json.load(told), out=process.stdout)
 
 
 def in_turn(programs: dict[str, list[str]], turns: int) -> dict[str, list[Figure]]:
@@ -118,39 +115,189 @@ def bench_statistics(folder: Path, meters: int, turns: int) -> list[dict[str, ob
     return rows
 
 
-def bench_frames(folder: Path, count: int, turns: int) -> list[dict[str, object]]:
-    stream = folder / "frames.bin"
-    frame_stream.write(stream, count)
-    ours = (
-        "import sys, time, keyacct, pyarrow.compute as pc\n"
-        "data = open(sys.argv[1], 'rb').read()\n"
-        "start = time.process_time(); table = keyacct.decode(data, 'dlt645-2007'); cpu = time.process_time() - start\n"
-        "print(len(table), cpu)"
+@dataclass(frozen=True)
+class Pass:
+    """What decoding a stream cost and found: the median pass of one process."""
+
+    cpu_s: float
+    wall_s: float
+    frames: int
+    values: int
+    total: int
+
+
+def one_pass(command: list[str], share: float) -> Pass:
+    """The median pass, scaled to the whole stream for an engine that was given a `share` of it."""
+    told = json.loads(measure(command).out.splitlines()[-1])
+    cpu, wall = (
+        told.get(name, told.get(other)) for name, other in (("cpu_s", "cpu_median"), ("wall_s", "wall_median"))
     )
-    programs = {
-        "keyacct.decode": [PYTHON, "-c", ours, str(stream)],
-        "pure Python, tuned": [PYTHON, str(HERE / "frames.py"), str(stream), "--decode"],
+    cpu = told["cpu_mean"] if cpu is None else cpu
+    cpu, wall = (statistics.median(value) if isinstance(value, list) else value for value in (cpu, wall))
+    count = told.get("frames", told.get("valid"))
+    return Pass(cpu / share, wall / share, round(count / share), told["values"], told["sum"])
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A program, what it writes, and the share of the stream that it is given, as it would take too long."""
+
+    command: list[str]
+    writes: str
+    share: float = 1.0
+    has_values: bool = True
+
+
+TABLE = "14 Arrow columns: line offset device protocol kind quantity phase tariff index time value unit text quality"
+FIVE = "6 plain columns: address identifier error first value number | unscaled value (i32)"
+
+
+def bench_decoders(stream: Path, decoders: dict[str, Decoder], expected: frame_stream.Expected, turns: int,
+                   title: str, base: str, ours: str) -> list[dict[str, object]]:  # fmt: skip
+    """Runs the decoders in turn, compares what they found, prints frames per CPU and wall second and ratios."""
+    results: dict[str, list[Pass]] = {name: [] for name in decoders}
+    for _ in range(turns):
+        for name, decoder in decoders.items():
+            results[name].append(one_pass(decoder.command, decoder.share))
+    want = (expected.frames, expected.values, expected.total)
+    print(f"\n{title}: {expected.frames} valid frames, {expected.values} values, {stream.stat().st_size / 1e6:.1f} MB")
+    print(f"{'decoder':30s} {'M fr/CPU s':>10s} {'M fr/s':>8s} {'ours is x':>9s} {'vs C':>6s}  writes")
+    rows = []
+    for name, passes in results.items():
+        decoder = decoders[name]
+        for one in passes:
+            got = (one.frames, one.values, one.total)
+            whole = decoder.share == 1.0
+            if whole and (got[0] != want[0] or (decoder.has_values and got != want)):
+                sys.exit(f"{name} found {got} (frames, values, sum), expected {want}")
+        pairs = [(mine.cpu_s / theirs.cpu_s) for mine, theirs in zip(passes, results[ours], strict=True)]
+        limit = [(theirs.cpu_s / mine.cpu_s) for mine, theirs in zip(passes, results[base], strict=True)]
+        row = {
+            "decoder": name,
+            "m_frames_per_cpu_s": expected.frames / statistics.median(one.cpu_s for one in passes) / 1e6,
+            "m_frames_per_s": expected.frames / statistics.median(one.wall_s for one in passes) / 1e6,
+            "ours_is_times": statistics.median(pairs),
+            "of_base": statistics.median(limit),
+            "writes": decoder.writes,
+            "checked": "frames, values, sum" if decoder.has_values and decoder.share == 1.0 else "frames",
+        }
+        rows.append({"workload": title, **row})
+        print(
+            f"{name:30s} {row['m_frames_per_cpu_s']:10.3f} {row['m_frames_per_s']:8.3f} {row['ours_is_times']:9.2f}"
+            f" {row['of_base']:6.2f}  {decoder.writes}"
+        )
+    two = results.get(f"{ours}, 2 threads")
+    if two:
+        ratio = statistics.median(a.wall_s / b.wall_s for a, b in zip(results[ours], two, strict=True))
+        print(f"two threads against one, wall: {ratio:.2f} x")
+        rows.append({"workload": title, "two_threads_against_one": ratio})
+    return rows
+
+
+def compiled(source: Path, folder: Path) -> Path | None:
+    """The program of a C file; none where there is no compiler."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        print("no C compiler: the C parser is left out")
+        return None
+    program = folder / source.stem
+    subprocess.run([compiler, "-O3", "-o", str(program), str(source), "-lpthread"], check=True)
+    return program
+
+
+def part_of(stream: Path, frames: int, wanted: int) -> tuple[Path, float]:
+    """The beginning of a stream, for a slow decoder, and which share of it that is."""
+    if frames <= wanted:
+        return stream, 1.0
+    part = stream.with_suffix(".part")
+    data = stream.read_bytes()
+    part.write_bytes(data[: len(data) * wanted // frames])
+    return part, wanted / frames
+
+
+def ours_on(stream: Path, protocol: str) -> dict[str, Decoder]:
+    command = [PYTHON, str(HERE / "decoders.py"), "keyacct", str(stream), protocol, "--passes", "7"]
+    return {
+        "keyacct.decode": Decoder([*command, "--threads", "1"], TABLE),
+        "keyacct.decode, 2 threads": Decoder([*command, "--threads", "2"], TABLE),
     }
-    results = in_turn(programs, turns)
-    good, values, total = (int(x) for x in results["pure Python, tuned"][0].out.split())
-    readings = decode(stream.read_bytes(), "dlt645-2007")
-    scaled = {"V": 1, "A": 3, "kW": 4, None: 3, "": 3, "kWh": 2}
-    units = readings["unit"].to_pylist()
-    got = sum(round(v * 10 ** scaled[u]) for v, u in zip(readings["value"].to_pylist(), units, strict=True))
-    if (len(readings), got) != (values, total):
-        sys.exit(f"decoders differ: {len(readings)} readings, sum {got}, against {values}, {total}")
-    title = f"DL/T 645-2007 to a table, {good} frames, {values} readings (sums equal)"
-    rows = table(title, results, "pure Python, tuned")
-    cpu = statistics.median(float(figure.out.split()[1]) for figure in results["keyacct.decode"])
-    print(f"keyacct.decode alone: {good / cpu / 1e6:.2f} M frames per CPU second")
-    return [{"workload": title, **row} for row in rows] + [{"workload": title, "m_frames_per_cpu_s": good / cpu / 1e6}]
+
+
+def bench_frames(folder: Path, count: int, turns: int, outside: Path | None) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for protocol in ("dlt645-2007", "dlt698.45"):
+        stream = folder / f"{protocol}.bin"
+        if outside is None:
+            expected = frame_stream.write(stream, count, protocol)
+        else:
+            short = "645" if protocol == "dlt645-2007" else "698"
+            subprocess.run(
+                [PYTHON, str(outside / "gen_frames.py"), "--proto", short, "--frames", str(count), "--out", str(stream)],
+                check=True, stdout=subprocess.DEVNULL,
+            )  # fmt: skip
+            told = json.loads(Path(f"{stream}.json").read_text())
+            expected = frame_stream.Expected(told["valid"], told["values"], told["sum"])
+        part, share = part_of(stream, count, 50_000)
+        slow = [PYTHON, str(HERE / "decoders.py")]
+        decoders = ours_on(stream, protocol)
+        base = "keyacct.decode"
+        if protocol == "dlt645-2007":
+            if parser := compiled(HERE / "parser.c", folder):
+                decoders["C -O3, one thread"] = Decoder([str(parser), str(stream), "15"], FIVE)
+                base = "C -O3, one thread"
+            decoders["pure Python, tuned"] = Decoder(
+                [*slow, "python", str(part), protocol, "--passes", "1"], "3 lists: address identifier value", share
+            )
+            decoders["dlt645 (PyPI, pure Python)"] = Decoder(
+                [*slow, "dlt645", str(part), protocol, "--passes", "1"], "an object a frame, no values", share, False
+            )
+        else:
+            decoders["dlt698 (PyPI, C++ binding)"] = Decoder(
+                [*slow, "dlt698", str(part), protocol, "--passes", "2"], "objects a frame and attribute", share, False
+            )
+        if outside is not None:
+            more, base = outside_decoders(outside, folder, stream, protocol, count, base)
+            decoders |= more
+        title = f"{protocol} to a table"
+        rows += bench_decoders(stream, decoders, expected, turns, title, base, "keyacct.decode")
+    return rows
+
+
+def outside_decoders(
+    outside: Path, folder: Path, stream: Path, protocol: str, count: int, base: str
+) -> tuple[dict[str, Decoder], str]:
+    """The peers of another collection."""
+    decoders: dict[str, Decoder] = {}
+    short = "645" if protocol == "dlt645-2007" else "698"
+    if limit := compiled(outside / "decode_limit.c", folder):
+        base = "outside: C -O3"
+        values = "values without the error codes" if short == "698" else FIVE
+        decoders[base] = Decoder([str(limit), short, str(stream), "15"], values)
+    peers = ("py645", "np645", "dlt645-frame", "dlt645-stream") if short == "645" else ("dlt698-frame", "dlt698-full")
+    for engine in peers:
+        wanted = min(count, 1_000_000 if engine == "np645" else 50_000)
+        share = wanted / count
+        command = [
+            PYTHON,
+            str(outside / "decode_peers.py"),
+            engine,
+            str(stream),
+            "--frames",
+            str(wanted),
+            "--repeat",
+            "2",
+        ]
+        decoders[f"outside: {engine}"] = Decoder(command, "see there", share, engine in ("py645", "np645"))
+    return decoders, base
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--meters", type=int, default=350)
-    parser.add_argument("--frames", type=int, default=300_000)
+    parser.add_argument("--frames", type=int, default=1_000_000)
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--only", choices=("decode", "stats"))
+    parser.add_argument("--outside", type=Path, default=os.environ.get("KEYACCT_BENCH_OUTSIDE"))
     parser.add_argument("--json", type=Path)
     choice = parser.parse_args()
     if not _core.OPTIMISED:
@@ -160,7 +307,12 @@ def main() -> None:
     print(machine)
     folder = Path(tempfile.mkdtemp(prefix="keyacct-bench-"))
     try:
-        rows = bench_frames(folder, choice.frames, choice.turns) + bench_statistics(folder, choice.meters, choice.turns)
+        rows: list[dict[str, object]] = []
+        if choice.only != "stats":
+            outside = Path(choice.outside).resolve() if choice.outside else None
+            rows += bench_frames(folder, choice.frames, choice.turns, outside)
+        if choice.only != "decode":
+            rows += bench_statistics(folder, choice.meters, choice.turns)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     rows += print_registry()

@@ -1,34 +1,6 @@
-//! Any bytes as Modbus, alone and behind a request for them: described without a panic, the events tile the input.
 #![no_main]
 
-use std::sync::LazyLock;
-
-use keyacct_wire::describe::{Wish, describe_line};
-use keyacct_wire::registers::Registers;
-use keyacct_wire::{Deframer, Event, Expect, Protocol, modbus};
+use keyacct_fuzz::{decode_modbus, write_seeds};
 use libfuzzer_sys::fuzz_target;
 
-static REGISTERS: LazyLock<Registers> = LazyLock::new(|| {
-    let mut registers = Registers::embedded().expect("the built-in rows are checked at build time");
-    registers.choose_model("sdm630").expect("a built-in model");
-    registers
-});
-
-fuzz_target!(|input: &[u8]| {
-    let Some((count, data)) = input.split_first() else { return };
-    for protocol in [Protocol::ModbusRtu, Protocol::ModbusTcp] {
-        let mut covered = 0;
-        Deframer::new(Expect::Only(protocol)).whole(input, |event| match event {
-            Event::Frame { offset, bytes, .. } => covered = offset + bytes.len() as u64,
-            Event::Noise { offset, length } => covered = offset + length,
-            Event::Invalid(_) => {}
-        });
-        assert_eq!(covered, input.len() as u64);
-    }
-    let Some(read) = modbus::read(4, 0, u16::from(*count)) else { return };
-    let registers: Vec<u16> = data.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
-    let Some(answer) = modbus::read_registers_answer(4, &registers) else { return };
-    let stream = [modbus::rtu(1, &read), modbus::rtu(1, &answer)].concat();
-    let wish = Wish { expect: Expect::Only(Protocol::ModbusRtu), fields: true, chinese: false };
-    assert!(!describe_line(&stream, 1, wish, &REGISTERS).is_empty());
-});
+fuzz_target!(init: write_seeds("decode_modbus"), |input: &[u8]| decode_modbus::run(input));

@@ -1,27 +1,22 @@
-//! Columns of readings while they are filled, and the record batches they become.
+//! Columns of readings while they are filled.
 //!
 //! A column whose value never changes (no line, no time, quality good) is not written at all until it does; all
 //! batches share one array for it.
 
 use std::sync::Arc;
 
-use arrow_array::types::{ArrowDictionaryKeyType, Int8Type, Int16Type, Int32Type};
-use arrow_array::{
-    Array, ArrayRef, DictionaryArray, Float64Array, Int64Array, PrimitiveArray, RecordBatch, StringArray,
-    TimestampMillisecondArray, UInt8Array, UInt16Array,
-};
-use arrow_buffer::{BooleanBufferBuilder, NullBuffer, ScalarBuffer};
-use arrow_schema::{ArrowError, SchemaRef};
-use keyacct_model::decimal::POW10;
-use keyacct_model::{Kind, Phase, Quality, Quantity, Unit};
-use keyacct_wire::Protocol;
+use keyacct_model::{Quality, Unit};
+use keyacct_wire::digits::{LANES, WINDOW, read_four};
+use keyacct_wire::dlt698_45::program::AnswerProgram;
 use keyacct_wire::format::read_bcd;
-use keyacct_wire::program::{Program, RUN, masked_bcd};
+use keyacct_wire::program::{LabelRun, Program, RUN};
+
+use crate::column_block::{Block, Place};
 
 pub(crate) const NO_TIME: i64 = i64::MIN;
-pub(crate) const BATCH: usize = 1 << 17;
-/// Rows behind the last one that a run of labels may write on.
-const SLACK: usize = 2 * RUN;
+/// Rows of the first block and of the largest: few readings take little memory, many take few blocks.
+const SMALLEST: usize = 1 << 12;
+const LARGEST: usize = 1 << 19;
 
 /// One value, ready for its columns.
 #[derive(Clone, Copy)]
@@ -42,87 +37,66 @@ pub(crate) struct Row {
     pub index: u8,
 }
 
-/// A column that is the same all the way, until it is not.
+/// A column that is the same all the way, until it is not. It has as many rows as the block.
 #[derive(Default)]
 pub(crate) struct Mostly<T> {
     value: T,
-    count: usize,
     all: Vec<T>,
 }
 
 impl<T: Copy + PartialEq> Mostly<T> {
-    #[inline]
-    fn push(&mut self, value: T, count: usize) {
-        if self.all.is_empty() && (self.count == 0 || self.value == value) {
+    /// Adds `count` rows to the `rows` that are there.
+    fn push(&mut self, rows: usize, value: T, count: usize) {
+        if self.all.is_empty() && (rows == 0 || self.value == value) {
             self.value = value;
         } else {
-            self.spread();
-            self.all.resize(self.count + count, value);
-        }
-        self.count += count;
-    }
-
-    #[cold]
-    fn spread(&mut self) {
-        if self.all.is_empty() {
-            self.all.resize(self.count, self.value);
+            self.all.resize(rows, self.value);
+            self.all.resize(rows + count, value);
         }
     }
 
-    fn set(&mut self, at: usize, value: T) {
-        self.spread();
+    fn set(&mut self, rows: usize, at: usize, value: T) {
+        self.all.resize(rows, self.value);
         self.all[at] = value;
     }
 
     /// The one value of all rows.
-    fn constant(&self) -> Option<T> {
+    pub(crate) fn constant(&self) -> Option<T> {
         self.all.is_empty().then_some(self.value)
     }
 
-    fn is(&self, value: T) -> bool {
+    pub(crate) fn is(&self, value: T) -> bool {
         self.constant() == Some(value)
     }
 
-    fn into_vec(mut self) -> Vec<T> {
-        self.spread();
+    pub(crate) fn into_vec(mut self, rows: usize) -> Vec<T> {
+        self.all.resize(rows, self.value);
         self.all
     }
 }
 
 pub(crate) struct Columns {
-    rows: usize,
-    offset: Vec<i64>,
-    device: Vec<i32>,
-    kind: Vec<i8>,
-    quantity: Vec<i16>,
-    phase: Vec<i8>,
-    tariff: Vec<u8>,
-    index: Vec<u8>,
-    unit: Vec<i8>,
-    value: Vec<f64>,
-    null_values: Vec<u32>,
-    line: Mostly<i64>,
-    time: Mostly<i64>,
-    received: Mostly<i64>,
-    protocol: Mostly<i8>,
-    quality: Mostly<u16>,
-    texts: Vec<(u32, String)>,
+    pub(crate) rows: usize,
+    pub(crate) block: Block,
+    pub(crate) null_values: Vec<u32>,
+    pub(crate) line: Mostly<i64>,
+    pub(crate) time: Mostly<i64>,
+    pub(crate) received: Mostly<i64>,
+    pub(crate) protocol: Mostly<i8>,
+    pub(crate) quality: Mostly<u16>,
+    pub(crate) texts: Vec<(u32, String)>,
+    /// New numbers of the devices, for columns that were filled beside others.
+    names: Option<Arc<[i32]>>,
+    /// The protocol of all rows, while every column but those of the block is constant.
+    plain: Option<i8>,
 }
 
 impl Columns {
-    pub(crate) fn new() -> Self {
-        let rows = BATCH + SLACK;
+    /// Columns that come behind some of `before` rows.
+    pub(crate) fn new(before: usize) -> Self {
         Columns {
             rows: 0,
-            offset: vec![0; rows],
-            device: vec![0; rows],
-            kind: vec![0; rows],
-            quantity: vec![0; rows],
-            phase: vec![0; rows],
-            tariff: vec![0; rows],
-            index: vec![0; rows],
-            unit: vec![0; rows],
-            value: vec![0.0; rows],
+            block: Block::new((before * 4).clamp(SMALLEST, LARGEST)),
             null_values: Vec::new(),
             line: Mostly::default(),
             time: Mostly::default(),
@@ -130,6 +104,8 @@ impl Columns {
             protocol: Mostly::default(),
             quality: Mostly::default(),
             texts: Vec::new(),
+            names: None,
+            plain: None,
         }
     }
 
@@ -138,37 +114,39 @@ impl Columns {
     }
 
     /// Rows that still fit.
+    #[inline]
     pub(crate) fn room(&self) -> usize {
-        BATCH - self.rows
+        self.block.capacity() - self.rows
     }
 
     pub(crate) fn push(&mut self, row: &Row, text: Option<String>) {
         let at = self.rows;
-        self.offset[at] = row.offset;
-        self.device[at] = row.device;
-        self.kind[at] = row.kind as i8;
-        self.quantity[at] = row.quantity as i16;
-        self.phase[at] = row.phase as i8;
-        self.tariff[at] = row.tariff;
-        self.index[at] = row.index;
-        self.unit[at] = row.unit as i8;
-        self.value[at] = row.value.unwrap_or(0.0);
+        self.block.put(Place::Value, at, [row.value.unwrap_or(0.0)]);
+        self.block.put(Place::Offset, at, [row.offset]);
+        self.block.put(Place::Device, at, [row.device]);
+        self.block.put(Place::Quantity, at, [row.quantity as i16]);
+        self.block.put(Place::Kind, at, [row.kind as i8]);
+        self.block.put(Place::Phase, at, [row.phase as i8]);
+        self.block.put(Place::Tariff, at, [row.tariff]);
+        self.block.put(Place::Index, at, [row.index]);
+        self.block.put(Place::Unit, at, [row.unit as i8]);
         if row.value.is_none() {
             self.null_values.push(at as u32);
         }
-        self.line.push(row.line, 1);
-        self.time.push(row.time, 1);
-        self.received.push(row.received, 1);
-        self.protocol.push(row.protocol as i8, 1);
-        self.quality.push(row.quality, 1);
+        self.line.push(at, row.line, 1);
+        self.time.push(at, row.time, 1);
+        self.received.push(at, row.received, 1);
+        self.protocol.push(at, row.protocol as i8, 1);
+        self.quality.push(at, row.quality, 1);
         if let Some(text) = text {
             self.texts.push((at as u32, text));
         }
         self.rows += 1;
+        self.plain = None;
     }
 
-    /// Values of a program without line and time. `data`: bytes as sent, from the first value to the frame's end, so
-    /// that two bytes of trailer lie behind the last value.
+    /// Values of a program without line and time. `data`: bytes as sent, from the first value on, with as much behind
+    /// the last one as there is.
     #[inline]
     pub(crate) fn run(
         &mut self,
@@ -177,198 +155,141 @@ impl Columns {
         data: &[u8],
         (offset, device, protocol): (i64, i32, i8),
     ) {
-        match program.width {
-            2 => self.numbers::<2>(program, count, data),
-            3 => self.numbers::<3>(program, count, data),
-            _ => self.numbers::<4>(program, count, data),
+        if self.plain != Some(protocol) {
+            self.shared(protocol, count);
         }
-        let mut from = 0;
-        while from < count {
-            let at = self.rows + from;
-            let to = at + RUN;
-            let labels = from..from + RUN;
-            self.offset[at..to].copy_from_slice(&[offset; RUN]);
-            self.device[at..to].copy_from_slice(&[device; RUN]);
-            self.kind[at..to].copy_from_slice(&program.kinds[labels.clone()]);
-            self.quantity[at..to].copy_from_slice(&program.quantities[labels.clone()]);
-            self.phase[at..to].copy_from_slice(&program.phases[labels.clone()]);
-            self.tariff[at..to].copy_from_slice(&program.tariffs[labels.clone()]);
-            self.index[at..to].copy_from_slice(&program.indices[labels.clone()]);
-            self.unit[at..to].copy_from_slice(&program.units[labels]);
-            from += RUN;
-        }
-        self.line.push(0, count);
-        self.time.push(NO_TIME, count);
-        self.received.push(NO_TIME, count);
-        self.protocol.push(protocol, count);
+        let base = self.rows;
         self.rows += count;
+        if count <= LANES
+            && let Some(window) = data.first_chunk()
+        {
+            self.numbers(program, base, count, window);
+            if let Some(labels) = program.labels.first() {
+                self.block.label(base, labels, offset, device);
+            }
+        } else {
+            self.long_run(program, base, count, data);
+            self.labels(&program.labels, base, count, offset, device);
+        }
     }
 
-    #[inline]
-    fn numbers<const WIDTH: usize>(&mut self, program: &Program, count: usize, data: &[u8]) {
-        let divisor = POW10[usize::from(program.scale)];
+    /// Values of an answer of DL/T 698.45 that has a program.
+    pub(crate) fn answer(
+        &mut self,
+        program: &AnswerProgram,
+        elements: &[u8],
+        (offset, device, protocol): (i64, i32, i8),
+    ) {
+        if self.plain != Some(protocol) {
+            self.shared(protocol, program.values);
+        }
         let base = self.rows;
-        self.quality.push(0, count);
-        for (n, value) in self.value[base..base + count].iter_mut().enumerate() {
-            let sent = &data[n * WIDTH..n * WIDTH + 4];
-            match masked_bcd::<WIDTH>([sent[0], sent[1], sent[2], sent[3]], program.signed) {
-                Some(digits) => *value = f64::from(digits) / divisor,
+        self.rows += program.values;
+        self.labels(&program.labels, base, program.values, offset, device);
+        for from in (0..program.values).step_by(LANES) {
+            let (numbers, none) = program.numbers(elements, from);
+            self.block.put(Place::Value, base + from, numbers);
+            if none != [false; LANES] {
+                self.no_values(base + from, none);
+            }
+        }
+    }
+
+    #[cold]
+    fn no_values(&mut self, base: usize, none: [bool; LANES]) {
+        self.plain = None;
+        for lane in (0..LANES).filter(|lane| none[*lane]) {
+            let at = base + lane;
+            self.block.put(Place::Value, at, [0.0]);
+            self.block.put(Place::Unit, at, [Unit::None as i8]);
+            self.null_values.push(at as u32);
+            self.quality.set(self.rows, at, Quality::NO_DATA.0);
+        }
+    }
+
+    fn labels(&mut self, labels: &[LabelRun], base: usize, count: usize, offset: i64, device: i32) {
+        for (run, labels) in labels.iter().take(count.div_ceil(RUN)).enumerate() {
+            self.block.label(base + run * RUN, labels, offset, device);
+        }
+    }
+
+    /// More values than one window holds, or fewer bytes.
+    fn long_run(&mut self, program: &Program, base: usize, count: usize, data: &[u8]) {
+        let step = LANES * program.form.width;
+        for from in (0..count).step_by(LANES) {
+            let left = data.get(from / LANES * step..).unwrap_or_default();
+            let count = (count - from).min(LANES);
+            match left.first_chunk() {
+                Some(window) => self.numbers(program, base + from, count, window),
                 None => {
-                    let plain = [sent[0], sent[1], sent[2], sent[3]].map(|b| b.wrapping_sub(0x33));
-                    let (_, quality) = read_bcd(&plain[..WIDTH], program.scale, program.signed);
-                    *value = 0.0;
-                    self.null_values.push((base + n) as u32);
-                    self.quality.set(base + n, quality.0);
+                    let mut window = [0; WINDOW];
+                    let known = left.len().min(WINDOW);
+                    window[..known].copy_from_slice(&left[..known]);
+                    self.numbers(program, base + from, count, &window);
                 }
             }
         }
     }
 
-    /// Renames devices, for columns that were filled beside others.
-    pub(crate) fn rename(&mut self, names: &[i32]) {
-        for device in &mut self.device[..self.rows] {
-            *device = names[*device as usize];
+    /// Adds rows to the columns that are constant as a rule.
+    #[cold]
+    fn shared(&mut self, protocol: i8, count: usize) {
+        let at = self.rows;
+        self.line.push(at, 0, count);
+        self.time.push(at, NO_TIME, count);
+        self.received.push(at, NO_TIME, count);
+        self.protocol.push(at, protocol, count);
+        self.quality.push(at, Quality::GOOD.0, count);
+        let plain = self.line.is(0)
+            && self.time.is(NO_TIME)
+            && self.received.is(NO_TIME)
+            && self.protocol.is(protocol)
+            && self.quality.is(Quality::GOOD.0);
+        self.plain = plain.then_some(protocol);
+    }
+
+    #[inline]
+    fn numbers(&mut self, program: &Program, base: usize, count: usize, window: &[u8; WINDOW]) {
+        let wrong = read_four(window, &program.form, self.block.doubles(base)) & ((1 << count) - 1);
+        if wrong != 0 {
+            self.no_numbers(program, base, window, wrong);
         }
+    }
+
+    /// Values that are no numbers: empty, or with digits above 9.
+    #[cold]
+    fn no_numbers(&mut self, program: &Program, base: usize, window: &[u8; WINDOW], wrong: u32) {
+        self.plain = None;
+        let form = &program.form;
+        for lane in (0..LANES).filter(|lane| wrong >> lane & 1 == 1) {
+            let plain: Vec<u8> =
+                window[lane * form.width..][..form.width].iter().map(|b| b.wrapping_sub(0x33)).collect();
+            let (_, quality) = read_bcd(&plain, form.scale, form.signed);
+            let at = base + lane;
+            self.block.put(Place::Value, at, [0.0]);
+            self.null_values.push(at as u32);
+            self.quality.set(self.rows, at, quality.0);
+        }
+    }
+
+    /// Devices get these numbers, once the columns are finished.
+    pub(crate) fn rename(&mut self, names: Arc<[i32]>) {
+        self.renamed();
+        self.names = Some(names);
+    }
+
+    pub(crate) fn renamed(&mut self) {
+        if let Some(names) = self.names.take() {
+            self.block.rename(self.rows, &names);
+        }
+    }
+
+    /// The protocol of all rows, if it is one.
+    pub(crate) fn one_protocol(&self) -> Option<i8> {
+        self.protocol.constant()
     }
 
     pub(crate) fn has_receipt(&self) -> bool {
         self.rows > 0 && !self.received.is(NO_TIME)
     }
-
-    pub(crate) fn into_batch(
-        mut self,
-        schema: &SchemaRef,
-        words: &Words,
-        receipt: bool,
-    ) -> Result<RecordBatch, ArrowError> {
-        let rows = self.rows;
-        self.offset.truncate(rows);
-        self.device.truncate(rows);
-        self.kind.truncate(rows);
-        self.quantity.truncate(rows);
-        self.phase.truncate(rows);
-        self.tariff.truncate(rows);
-        self.index.truncate(rows);
-        self.unit.truncate(rows);
-        self.value.truncate(rows);
-        let numbers = (!self.null_values.is_empty()).then(|| {
-            let mut valid = BooleanBufferBuilder::new(rows);
-            valid.append_n(rows, true);
-            for row in &self.null_values {
-                valid.set_bit(*row as usize, false);
-            }
-            NullBuffer::new(valid.finish())
-        });
-        let line: ArrayRef = if self.line.is(0) {
-            words.no_line.slice(0, rows)
-        } else {
-            let line = self.line.into_vec();
-            let nulls = nulls(&line, |l| *l != 0);
-            Arc::new(Int64Array::new(line.into(), nulls))
-        };
-        let instants = |column: Mostly<i64>| -> TimestampMillisecondArray {
-            let all = column.into_vec();
-            let nulls = nulls(&all, |t| *t != NO_TIME);
-            TimestampMillisecondArray::new(all.into(), nulls)
-        };
-        let time: ArrayRef =
-            if self.time.is(NO_TIME) { words.no_time.slice(0, rows) } else { Arc::new(instants(self.time)) };
-        let text: ArrayRef = if self.texts.is_empty() {
-            words.no_text.slice(0, rows)
-        } else {
-            let mut all: Vec<Option<&str>> = vec![None; rows];
-            for (row, text) in &self.texts {
-                all[*row as usize] = Some(text);
-            }
-            Arc::new(StringArray::from(all))
-        };
-        let quality: ArrayRef = if self.quality.is(Quality::GOOD.0) {
-            words.good.slice(0, rows)
-        } else {
-            Arc::new(UInt16Array::from(self.quality.into_vec()))
-        };
-        let protocol: ArrayRef = match self.protocol.constant() {
-            Some(one) => words.one_protocol[one as usize].slice(0, rows),
-            None => dictionary::<Int8Type>(self.protocol.into_vec(), None, &words.protocol)?,
-        };
-        let mut columns: Vec<ArrayRef> = vec![
-            line,
-            Arc::new(Int64Array::new(self.offset.into(), None)),
-            dictionary::<Int32Type>(self.device, None, &words.device)?,
-            protocol,
-            dictionary::<Int8Type>(self.kind, None, &words.kind)?,
-            dictionary::<Int16Type>(self.quantity, None, &words.quantity)?,
-            dictionary::<Int8Type>(self.phase, Some(Phase::None as i8), &words.phase)?,
-            Arc::new(UInt8Array::from(self.tariff)),
-            Arc::new(UInt8Array::from(self.index)),
-            time,
-            Arc::new(Float64Array::new(self.value.into(), numbers)),
-            dictionary::<Int8Type>(self.unit, Some(Unit::None as i8), &words.unit)?,
-            text,
-            quality,
-        ];
-        if receipt {
-            columns.push(Arc::new(instants(self.received).with_timezone("UTC")));
-        }
-        RecordBatch::try_new(Arc::clone(schema), columns)
-    }
-}
-
-/// Dictionaries and constant columns that all batches share.
-pub(crate) struct Words {
-    device: ArrayRef,
-    protocol: ArrayRef,
-    kind: ArrayRef,
-    quantity: ArrayRef,
-    phase: ArrayRef,
-    unit: ArrayRef,
-    no_line: ArrayRef,
-    no_time: ArrayRef,
-    no_text: ArrayRef,
-    good: ArrayRef,
-    one_protocol: Vec<ArrayRef>,
-}
-
-impl Words {
-    /// `rows`: of the largest batch.
-    pub(crate) fn new(devices: Vec<String>, rows: usize) -> Result<Words, ArrowError> {
-        let protocol = strings(Protocol::ALL.iter().map(|w| w.as_str()));
-        let one = |p: &Protocol| dictionary::<Int8Type>(vec![*p as i8; rows], None, &protocol);
-        Ok(Words {
-            device: Arc::new(StringArray::from(devices)),
-            one_protocol: Protocol::ALL.iter().map(one).collect::<Result<_, _>>()?,
-            protocol,
-            kind: strings(Kind::ALL.iter().map(|w| w.as_str())),
-            quantity: strings(Quantity::ALL.iter().map(|w| w.as_str())),
-            phase: strings(Phase::ALL.iter().map(|w| w.as_str())),
-            unit: strings(Unit::ALL.iter().map(|w| w.as_str())),
-            no_line: Arc::new(Int64Array::new_null(rows)),
-            no_time: Arc::new(TimestampMillisecondArray::new_null(rows)),
-            no_text: Arc::new(StringArray::new_null(rows)),
-            good: Arc::new(UInt16Array::from(vec![0; rows])),
-        })
-    }
-}
-
-fn strings<'w>(words: impl Iterator<Item = &'w str>) -> ArrayRef {
-    Arc::new(StringArray::from_iter_values(words))
-}
-
-/// The null buffer of a column; none where every value is valid, which most columns are.
-fn nulls<T>(values: &[T], valid: impl Fn(&T) -> bool) -> Option<NullBuffer> {
-    if values.iter().all(&valid) {
-        return None;
-    }
-    Some(NullBuffer::from_iter(values.iter().map(valid)))
-}
-
-/// Dictionary column; `none` is the index that means null.
-fn dictionary<K: ArrowDictionaryKeyType>(
-    indices: Vec<K::Native>,
-    none: Option<K::Native>,
-    words: &ArrayRef,
-) -> Result<ArrayRef, ArrowError> {
-    let nulls = none.and_then(|none| nulls(&indices, |i| *i != none));
-    let keys = PrimitiveArray::<K>::new(ScalarBuffer::from(indices), nulls);
-    Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(words))?))
 }

@@ -1,6 +1,7 @@
 //! Arrow, Parquet and capture files around the pure crates; knows no Python.
 
 pub mod capture;
+mod column_block;
 mod columns;
 pub mod container;
 mod field_energy;
@@ -14,6 +15,7 @@ pub mod month_stats;
 mod month_tables;
 mod parquet_column;
 mod parquet_file;
+mod reading_batch;
 pub mod readings;
 
 pub use field_energy::{Source, energy};

@@ -13,11 +13,13 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use keyacct_model::{Kind, Quality, Reading, Value};
 use keyacct_wire::assemble::Joined;
 use keyacct_wire::decoder::Decoder;
+use keyacct_wire::dlt698_45::program::AnswerProgram;
 use keyacct_wire::program::Program;
 use keyacct_wire::visit::{Head, Visitor};
 use keyacct_wire::{Address, Direction, Protocol};
 
-use crate::columns::{Columns, NO_TIME, Row, Words};
+use crate::columns::{Columns, NO_TIME, Row};
+use crate::reading_batch::Words;
 
 /// The columns of a table of readings; with `receipt` also when a frame was received.
 pub fn schema(receipt: bool) -> SchemaRef {
@@ -74,7 +76,7 @@ struct RawDevices {
 const EMPTY: u64 = u64::MAX;
 
 impl RawDevices {
-    #[inline]
+    #[inline(always)]
     fn find(&mut self, raw: u64) -> Option<i32> {
         if let Some((known, number)) = self.last
             && known == raw
@@ -130,6 +132,8 @@ pub struct Readings {
     raw: RawDevices,
     names: Vec<String>,
     count: u64,
+    /// Whether several threads have filled them, so that several may finish them.
+    beside: bool,
 }
 
 impl Readings {
@@ -173,16 +177,22 @@ impl Readings {
 
     #[inline]
     fn columns(&mut self, rows: usize) -> &mut Columns {
-        if self.columns.as_ref().is_some_and(|c| c.room() < rows)
-            && let Some(full) = self.columns.take()
-        {
-            self.done.push(*full);
+        if self.columns.as_ref().is_none_or(|c| c.room() < rows) {
+            self.next_columns();
         }
-        self.columns.get_or_insert_with(|| Box::new(Columns::new()))
+        self.columns.get_or_insert_with(|| Box::new(Columns::new(0)))
+    }
+
+    #[cold]
+    fn next_columns(&mut self) {
+        let full = self.columns.take();
+        let rows = full.as_ref().map_or(0, |full| full.rows());
+        self.done.extend(full.map(|columns| *columns));
+        self.columns = Some(Box::new(Columns::new(rows)));
     }
 
     /// Adds the values of one answer that has a program; gives how many. `data`: the bytes behind the identifier as
-    /// sent, to the end of the frame with its two bytes of trailer. The values have no time.
+    /// sent, of which the first `length` are the answer's; the more lie behind them, the better. The values have no time.
     #[inline]
     pub fn run(
         &mut self,
@@ -190,29 +200,33 @@ impl Readings {
         protocol: Protocol,
         address: [u8; 6],
         offset: u64,
-        data: &[u8],
+        (data, length): (&[u8], usize),
     ) -> u64 {
         let device = self.raw_device(address);
-        let bytes = data.len().saturating_sub(2);
-        let count = match program.width {
-            2 => bytes / 2,
-            3 => bytes / 3,
-            _ => bytes / 4,
-        }
-        .min(program.values);
+        let count = program.form.values(length).min(program.values);
         self.columns(count).run(program, count, data, (offset as i64, device, protocol as i8));
         self.count += count as u64;
         count as u64
     }
 
+    /// Adds the values of one answer of DL/T 698.45 that has a program.
+    #[inline]
+    pub fn answer(&mut self, program: &AnswerProgram, address: [u8; 6], offset: u64, elements: &[u8]) {
+        let device = self.raw_device(address);
+        let place = (offset as i64, device, Protocol::Dlt698_45 as i8);
+        self.columns(program.values).answer(program, elements, place);
+        self.count += program.values as u64;
+    }
+
     /// Adds the readings of a later part of the same source.
     pub fn append(&mut self, later: Readings) {
-        let names: Vec<i32> =
+        let names: Arc<[i32]> =
             later.names.iter().map(|name| self.device(&Address::from(name.as_str()))).collect();
+        self.beside = true;
         self.done.extend(self.columns.take().map(|columns| *columns));
         let further = later.done.into_iter().chain(later.columns.map(|columns| *columns));
         self.done.extend(further.map(|mut columns| {
-            columns.rename(&names);
+            columns.rename(Arc::clone(&names));
             columns
         }));
         self.count += later.count;
@@ -228,9 +242,23 @@ impl Readings {
         let receipt = self.done.iter().any(Columns::has_receipt);
         let schema = schema(receipt);
         let rows = self.done.iter().map(Columns::rows).max().unwrap_or(0);
-        let words = Words::new(self.names, rows)?;
-        let batches = self.done.into_iter().map(|columns| columns.into_batch(&schema, &words, receipt));
-        let batches = batches.collect::<Result<_, _>>()?;
+        let only = self.done.iter().filter_map(Columns::one_protocol).collect();
+        let words = Words::new(self.names, rows, only)?;
+        let finish = |columns: Vec<Columns>| -> Result<Vec<RecordBatch>, ArrowError> {
+            columns.into_iter().map(|columns| columns.into_batch(&schema, &words, receipt)).collect()
+        };
+        let batches = if self.beside {
+            let later = self.done.split_off(self.done.len() / 2);
+            std::thread::scope(|scope| {
+                let later = scope.spawn(|| finish(later));
+                let mut batches = finish(std::mem::take(&mut self.done))?;
+                let lost = |_| ArrowError::ComputeError("a thread that made batches has ended".into());
+                batches.extend(later.join().map_err(lost)??);
+                Ok::<_, ArrowError>(batches)
+            })?
+        } else {
+            finish(self.done)?
+        };
         Ok((schema, batches))
     }
 }

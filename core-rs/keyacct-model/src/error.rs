@@ -124,6 +124,8 @@ pub struct Error {
     pub hint: String,
     /// Where.
     pub place: Box<Place>,
+    /// Message and hint in Chinese, where they exist.
+    pub chinese: Option<Box<(String, String)>>,
 }
 
 /// Result of everything in the workspace that can fail.
@@ -132,13 +134,20 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error without a place.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Error { code, message: message.into(), hint: String::new(), place: Box::default() }
+        Error { code, message: message.into(), hint: String::new(), place: Box::default(), chinese: None }
     }
 
     /// The same error with advice.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
+        self
+    }
+
+    /// The same error with message and hint in Chinese as well.
+    #[must_use]
+    pub fn in_chinese(mut self, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        self.chinese = Some(Box::new((message.into(), hint.into())));
         self
     }
 

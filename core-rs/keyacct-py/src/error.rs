@@ -28,7 +28,8 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         place.set_item("meter", v)?;
     }
     let make = py.import("keyacct.errors")?.getattr("from_core")?;
-    let exception = make.call1((error.code.as_str(), &error.message, &error.hint, place))?;
+    let chinese = error.chinese.as_deref().cloned();
+    let exception = make.call1((error.code.as_str(), &error.message, &error.hint, place, chinese))?;
     Ok(PyErr::from_value(exception))
 }
 

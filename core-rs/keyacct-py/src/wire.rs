@@ -1,8 +1,8 @@
 //! Frames: Python's doors to `keyacct-wire` and to the capture reader of `keyacct-io`.
 
-use keyacct_io::capture::{Capture, Clock, Outcome, Tally, replay as replay_capture, stream};
+use keyacct_io::capture::{Capture, Clock, Outcome, Tally, replay as replay_capture, stream, stream_file};
 use keyacct_io::container;
-use keyacct_model::{Error, ErrorCode, Kind};
+use keyacct_model::{Error, ErrorCode, Kind, Quantity};
 use keyacct_wire::catalogue::Body;
 use keyacct_wire::describe::{Wish, describe_line};
 use keyacct_wire::hex::decode_line;
@@ -37,7 +37,7 @@ impl Registers {
         Ok(Registers { inner })
     }
 
-    /// Every row as a dict of the catalogue's columns, with its protocol and where it stands.
+    /// Every row as a dict of the catalogue's columns, with its protocol, its quantities in Chinese, and where it stands.
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let mut rows = Vec::new();
         let protocols = Protocol::ALL.iter().map(|p| (p.as_str().to_owned(), self.inner.of(*p)));
@@ -51,6 +51,7 @@ impl Registers {
                 dict.set_item("key", key)?;
                 dict.set_item("name", &row.name)?;
                 dict.set_item("quantity", quantity)?;
+                dict.set_item("chinese", chinese_of(&[quantity, format]))?;
                 dict.set_item("kind", if is_block { "" } else { Kind::as_str(row.kind) })?;
                 dict.set_item("format", format)?;
                 dict.set_item("access", &row.access)?;
@@ -72,6 +73,20 @@ impl Registers {
         };
         Protocol::ALL.iter().filter_map(row).collect()
     }
+}
+
+/// The quantities that texts of a row name, in Chinese, each once.
+fn chinese_of(texts: &[&String]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for text in texts {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for quantity in words.filter_map(Quantity::by_name) {
+            if !names.contains(&quantity.zh()) {
+                names.push(quantity.zh());
+            }
+        }
+    }
+    names.join(", ")
 }
 
 /// What the name of a protocol asks for. `usage.invalid` names those that can be asked for.
@@ -111,9 +126,11 @@ fn describe(
             describe_line(&bytes, line, wish, &registers.inner).iter().map(ToString::to_string).collect()
         }
         Err((column, found)) => {
-            let what = match found {
-                Some(c) => format!("column {column}: {c:?} is no hex digit"),
-                None => format!("column {column}: half a byte is left over"),
+            let what = match (found, chinese) {
+                (Some(c), false) => format!("column {column}: {c:?} is no hex digit"),
+                (None, false) => format!("column {column}: half a byte is left over"),
+                (Some(c), true) => format!("第 {column} 列: {c:?} 不是十六进制数字"),
+                (None, true) => format!("第 {column} 列: 多出半个字节"),
             };
             vec![keyacct_wire::describe::describe_unreadable(line, &what).to_string()]
         }
@@ -121,11 +138,13 @@ fn describe(
 }
 
 fn outcome<'py>(py: Python<'py>, outcome: Outcome) -> PyResult<(ArrowStream, Bound<'py, PyDict>)> {
-    let Outcome { readings: table, tally } = outcome;
+    let Outcome { readings: table, tally, failure } = outcome;
     let (schema, batches) = py
         .detach(|| table.finish())
         .map_err(|e| to_py(py, Error::new(ErrorCode::Internal, format!("readings to Arrow: {e}"))))?;
-    Ok((ArrowStream::from_batches(schema, batches), tally_dict(py, &tally)?))
+    let told = tally_dict(py, &tally)?;
+    told.set_item("failure", failure.map(|error| to_py(py, error).into_value(py)))?;
+    Ok((ArrowStream::from_batches(schema, batches), told))
 }
 
 fn tally_dict<'py>(py: Python<'py>, tally: &Tally) -> PyResult<Bound<'py, PyDict>> {
@@ -136,16 +155,19 @@ fn tally_dict<'py>(py: Python<'py>, tally: &Tally) -> PyResult<Bound<'py, PyDict
             count => frames.set_item(protocol.as_str(), count)?,
         }
     }
-    let invalid = PyDict::new(py);
-    for (code, count) in &tally.invalid {
-        invalid.set_item(code, count)?;
+    let (invalid, firsts) = (PyDict::new(py), PyDict::new(py));
+    for (code, cause) in &tally.invalid {
+        invalid.set_item(code, cause.count)?;
+        let told = cause.fault.told();
+        firsts.set_item(code, (cause.first.line, cause.first.offset, told.en, told.zh))?;
     }
     let dict = PyDict::new(py);
     dict.set_item("bytes", tally.bytes)?;
     dict.set_item("frames", frames)?;
     dict.set_item("noise_bytes", tally.noise_bytes)?;
     dict.set_item("invalid", invalid)?;
-    dict.set_item("first_invalid", tally.first_invalid.clone())?;
+    dict.set_item("first_invalid", firsts)?;
+    dict.set_item("first_noise", tally.first_noise.map(|spot| (spot.line, spot.offset)))?;
     dict.set_item("readings", tally.readings)?;
     dict.set_item("events", tally.events)?;
     dict.set_item("unknown_identifiers", tally.unknown)?;
@@ -170,6 +192,7 @@ fn container_dict<'py>(py: Python<'py>, tally: &container::Tally) -> PyResult<Bo
         ("other_packets", tally.other_packets),
         ("unknown_link_packets", tally.unknown_link_packets),
         ("ip_fragments", tally.fragments),
+        ("reassembled_datagrams", tally.reassembled),
         ("broken_packets", tally.bad_link + tally.bad_ip + tally.bad_transport),
         ("broken_blocks", tally.bad_blocks),
         ("truncated_packets", tally.truncated_packets + tally.cut_headers),
@@ -185,6 +208,9 @@ fn container_dict<'py>(py: Python<'py>, tally: &container::Tally) -> PyResult<Bo
         if count > 0 {
             dict.set_item(name, count)?;
         }
+    }
+    if !tally.first_dropped.is_empty() {
+        dict.set_item("first_dropped", tally.first_dropped.clone())?;
     }
     Ok(dict)
 }
@@ -210,13 +236,33 @@ fn decode<'py>(
         )
     })?;
     let bytes = crate::buffer::bytes(py, &view)?;
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.unwrap_or_else(cores);
     let done = py.detach(|| stream(&bytes, expect, &registers.inner, threads));
     outcome(py, done)
 }
 
-/// Readings and tally of a capture file, which errors call `name`. `day`: days since 1970 that complete a time of day; `assumed`: civil
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// As `decode`, of a file of raw bytes that is read window by window.
+#[pyfunction]
+#[pyo3(signature = (registers, path, protocol="auto", *, threads=None))]
+fn decode_file<'py>(
+    py: Python<'py>,
+    registers: &Registers,
+    path: &str,
+    protocol: &str,
+    threads: Option<usize>,
+) -> PyResult<(ArrowStream, Bound<'py, PyDict>)> {
+    let expect = expect(py, protocol)?;
+    let threads = threads.unwrap_or_else(cores);
+    let done = py.detach(|| stream_file(path, expect, &registers.inner, threads));
+    outcome(py, done.map_err(|e| to_py(py, e))?)
+}
+
+/// Readings and tally of a capture file, which errors call `name`; `failure` of the tally is the error that ended the
+/// reading early. `day`: days since 1970 that complete a time of day; `assumed`: civil
 /// milliseconds of the first frame without any time, and the step to the next.
 #[pyfunction]
 #[pyo3(signature = (registers, path, protocol="auto", *, name=None, day=None, assumed=None))]
@@ -243,5 +289,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(protocols, module)?)?;
     module.add_function(wrap_pyfunction!(describe, module)?)?;
     module.add_function(wrap_pyfunction!(decode, module)?)?;
+    module.add_function(wrap_pyfunction!(decode_file, module)?)?;
     module.add_function(wrap_pyfunction!(replay, module)?)
 }

@@ -29,6 +29,17 @@ impl<'r> Decoder<'r> {
         }
     }
 
+    /// Whether what this frame says depends on frames before it, or theirs on it: such a stream cannot be read in parts.
+    pub fn remembers(protocol: Protocol, frame: &[u8]) -> bool {
+        match protocol {
+            Protocol::ModbusRtu | Protocol::ModbusTcp => true,
+            Protocol::Dlt698_45 => {
+                frame.first() == Some(&0x68) && dlt698_45::FrameView::view(frame).control().is_split()
+            }
+            Protocol::Gdw1376_1 | Protocol::Dlt645_2007 | Protocol::Dlt645_1997 => false,
+        }
+    }
+
     /// Takes notice of what the master sends, where later answers can only be read with it (Modbus).
     pub fn note_request(&mut self, protocol: Protocol, frame: &[u8]) {
         match protocol {

@@ -6,9 +6,12 @@
 //! yet" into "no". Work per byte is bounded: a probe reads a header, and a frame's checksum is added up only when its
 //! cheap rules (start bytes, end byte) hold.
 
+use crate::dlt645;
+use crate::dlt698_45;
 use crate::error::{Fault, WireError};
 use crate::frame::Probe;
 use crate::protocol::{Expect, Framing, Protocol};
+use crate::running_fcs::RunningFcs;
 
 /// What was found. `Frame` and `Noise` tile the input; `Invalid` is a remark on noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,9 @@ pub struct Deframer {
     preamble: u64,
     claimed: u64,
     probes: u64,
+    inspected: u64,
+    quick: Quick,
+    fcs: RunningFcs,
 }
 
 /// Before which frame a scan ends early.
@@ -66,7 +72,70 @@ enum Stop<'s> {
     At(&'s [u64]),
 }
 
+/// Which framings are found by a look, without a step: those that are asked first.
+#[derive(Clone, Copy, Debug)]
+struct Quick {
+    dlt645: bool,
+    dlt698_45: bool,
+}
+
+impl Quick {
+    fn of(framings: &[Framing]) -> Quick {
+        match framings {
+            [Framing::Dlt645, Framing::Dlt698_45, ..] => Quick { dlt645: true, dlt698_45: true },
+            [Framing::Dlt645, ..] => Quick { dlt645: true, dlt698_45: false },
+            [Framing::Dlt698_45, ..] => Quick { dlt645: false, dlt698_45: true },
+            _ => Quick { dlt645: false, dlt698_45: false },
+        }
+    }
+
+    fn any(self) -> bool {
+        self.dlt645 || self.dlt698_45
+    }
+
+    /// Preamble, length and protocol of the frame that begins these bytes.
+    #[inline]
+    fn next_frame(self, bytes: &[u8]) -> Option<(usize, usize, Protocol)> {
+        if self.dlt645
+            && let Some((preamble, length)) = dlt645::next_frame(bytes)
+        {
+            return Some((preamble, length, dlt645::Control(bytes[preamble + 8]).edition()));
+        }
+        if !self.dlt698_45 {
+            return None;
+        }
+        let (preamble, length) = dlt698_45::next_frame(bytes, LONG)?;
+        // With a second start byte it might be a frame of DL/T 645 that needs a second look; that is asked first.
+        let other = self.dlt645 && bytes[preamble + 7] == 0x68;
+        (!other).then_some((preamble, length, Protocol::Dlt698_45))
+    }
+}
+
+/// Offset of the first byte like this.
+#[inline]
+fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<32>) {
+        if chunk.iter().fold(false, |met, b| met | (*b == byte)) {
+            break;
+        }
+        at += chunk.len();
+    }
+    bytes[at..].iter().position(|b| *b == byte).map(|n| at + n)
+}
+
+/// From this length on check sequences of presumed frames are not added up one by one, as they may overlap.
+const LONG: usize = 512;
+
+fn is_long(framing: Framing, length: usize) -> bool {
+    framing == Framing::Dlt698_45 && length >= LONG
+}
+
 const PREAMBLE: u8 = 0xFE;
+/// Bytes of the longest header that a probe reads.
+const HEADER: u64 = 24;
+/// Bytes that a look in vain costs: header and body of a frame of DL/T 645 that it takes, header of DL/T 698.45.
+const LOOK: u64 = 128;
 const PIECE: usize = 1 << 16;
 
 impl Deframer {
@@ -90,6 +159,9 @@ impl Deframer {
             preamble: 0,
             claimed: 0,
             probes: 0,
+            inspected: 0,
+            quick: Quick::of(framings),
+            fcs: RunningFcs::default(),
         }
     }
 
@@ -98,9 +170,19 @@ impl Deframer {
         self.probes
     }
 
+    /// Bytes that were looked at to tell frames from noise, those of a frame and of its start counted anew each time.
+    pub fn inspected(&self) -> u64 {
+        self.inspected
+    }
+
     /// Bytes that are held because a frame may be beginning in them.
     pub fn held(&self) -> usize {
         self.held.len()
+    }
+
+    /// Offset of the first byte that is held or still to come.
+    pub fn position(&self) -> u64 {
+        self.offset
     }
 
     /// Takes the next piece of the stream and reports what is certain.
@@ -171,14 +253,25 @@ impl Deframer {
     }
 
     /// As [`Deframer::whole`], but ends before a frame that begins at one of `stops` (ascending): a deframer that begins
-    /// there goes on exactly as this one would. Gives the offset of that frame; none at the end of the bytes.
-    pub fn until(&mut self, bytes: &[u8], stops: &[u64], mut on: impl FnMut(Event<'_>)) -> Option<u64> {
-        let (_, stopped) = self.scan(bytes, true, Stop::At(stops), &mut on);
-        let preamble = if stopped { self.preamble } else { 0 };
-        self.noise -= preamble; // it belongs to the frame that is not told here
-        self.flush_noise(self.offset - preamble, &mut on);
-        self.preamble = 0;
-        stopped.then_some(self.offset)
+    /// there goes on exactly as this one would. Gives how many bytes were used and the offset of that frame; none at the
+    /// end of the bytes. If they are not the `last` ones, this deframer goes on with those it did not use and more.
+    pub fn until(
+        &mut self,
+        bytes: &[u8],
+        stops: &[u64],
+        last: bool,
+        mut on: impl FnMut(Event<'_>),
+    ) -> (usize, Option<u64>) {
+        let (used, stopped) = self.scan(bytes, last, Stop::At(stops), &mut on);
+        if stopped {
+            let preamble = self.preamble;
+            self.noise -= preamble; // it belongs to the frame that is not told here
+            self.flush_noise(self.offset - preamble, &mut on);
+            self.preamble = 0;
+        } else if last {
+            self.flush(&mut on);
+        }
+        (used, stopped.then_some(self.offset))
     }
 
     /// Offset of the first frame in `bytes`, which end the stream.
@@ -201,8 +294,14 @@ impl Deframer {
         }
         let mut at = 0;
         while at < bytes.len() {
+            if self.quick.any() && self.noise == self.preamble {
+                at = self.run(bytes, at, stop, on);
+                if at == bytes.len() {
+                    break;
+                }
+            }
             let start = match self.start {
-                Some(start) => bytes[at..].iter().position(|b| *b == start).map_or(bytes.len(), |n| at + n),
+                Some(start) => find(start, &bytes[at..]).map_or(bytes.len(), |n| at + n),
                 None => at,
             };
             if start > at {
@@ -247,15 +346,61 @@ impl Deframer {
         (at, false)
     }
 
+    /// Frames that follow one another with nothing but preamble between, as [`Deframer::step`] would find them. Gives
+    /// where they end: at bytes that need more than a look.
+    #[inline]
+    fn run(&mut self, bytes: &[u8], from: usize, stop: Stop<'_>, on: &mut impl FnMut(Event<'_>)) -> usize {
+        let base = self.offset.wrapping_sub(from as u64);
+        let next_stop = match stop {
+            Stop::Never => u64::MAX,
+            Stop::First => 0,
+            Stop::At(stops) => stops.iter().copied().find(|at| *at >= self.offset).unwrap_or(u64::MAX),
+        };
+        let (mut at, mut preamble, mut frames) = (from, self.preamble, 0);
+        self.inspected += LOOK; // at the end of the run, in vain
+        while let Some((skipped, length, by_frame)) =
+            bytes.get(at..).and_then(|rest| self.quick.next_frame(rest))
+        {
+            let start = at + skipped;
+            let offset = base.wrapping_add(start as u64);
+            if offset >= next_stop {
+                break;
+            }
+            let frame = &bytes[start..start + length];
+            let protocol = self.expect.label(by_frame);
+            on(Event::Frame { offset, preamble: preamble + skipped as u64, protocol, bytes: frame });
+            (at, preamble) = (start + length, 0);
+            frames += 1;
+        }
+        if frames > 0 {
+            self.probes += frames;
+            self.inspected += frames * HEADER + (at - from) as u64;
+            self.offset = base.wrapping_add(at as u64);
+            (self.noise, self.preamble) = (0, 0);
+        }
+        at
+    }
+
     fn step(&mut self, at_start: &[u8], last: bool) -> Step {
         let mut broken: Option<(Fault, usize)> = None;
         for framing in self.framings {
             self.probes += 1;
+            self.inspected += HEADER;
             match framing.probe(at_start) {
                 Probe::No => {}
-                Probe::Len(length) if length <= at_start.len() => match framing.check(&at_start[..length]) {
-                    Ok(protocol) => return Step::Frame(self.expect.label(protocol), length),
-                    Err(fault) => broken = broken.or(Some((fault, length))),
+                Probe::Len(length) if length <= at_start.len() => match self
+                    .check(*framing, &at_start[..length])
+                {
+                    Ok(protocol) => {
+                        self.inspected += length as u64;
+                        return Step::Frame(self.expect.label(protocol), length);
+                    }
+                    Err(fault) => {
+                        // Only a frame whose cheap rules hold is added up.
+                        let summed = matches!(fault, Fault::Checksum { .. }) && !is_long(*framing, length);
+                        self.inspected += if summed { length as u64 } else { 0 };
+                        broken = broken.or(Some((fault, length)));
+                    }
                 },
                 _ if !last => return Step::Wait,
                 Probe::Len(needed) => {
@@ -266,6 +411,20 @@ impl Deframer {
             }
         }
         Step::Reject(broken)
+    }
+
+    fn check(&mut self, framing: Framing, frame: &[u8]) -> Result<Protocol, Fault> {
+        if is_long(framing, frame.len())
+            && let [_, checked @ .., low, high, 0x16] = frame
+        {
+            let (computed, added) = self.fcs.of(checked, self.offset + 1);
+            self.inspected += added;
+            let found = u16::from_le_bytes([*low, *high]);
+            if found != computed {
+                return Err(Fault::Checksum { found, computed });
+            }
+        }
+        framing.check(frame)
     }
 
     fn skip(&mut self, noise: &[u8]) {

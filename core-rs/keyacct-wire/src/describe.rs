@@ -6,6 +6,7 @@ use keyacct_model::{Phase, Quality, Reading, Value};
 
 use crate::decoder::Decoder;
 use crate::deframe::{Deframer, Event};
+use crate::diagnose::diagnose;
 use crate::error::{Fault, WireError};
 use crate::frame::Direction;
 use crate::json::Json;
@@ -147,12 +148,13 @@ fn describe_invalid(bytes: &[u8], line: u64, broken: Option<WireError>, wish: Wi
     let error = broken.unwrap_or_else(|| no_frame(bytes, wish.expect));
     let mut told = vec![
         ("code", Json::from(error.fault.code())),
-        ("message", Json::Text(error.fault.to_string())),
+        ("message", Json::Text(pick(error.fault.told(), wish))),
         ("offset", Json::Int(error.offset as i64)),
     ];
-    let advice = wish.expect.framings().iter().find_map(|framing| framing.advise(bytes));
-    if let Some(advice) = advice {
-        told.push(("hint", Json::Text(if wish.chinese { advice.zh } else { advice.en })));
+    let told_cause = diagnose(bytes, wish.expect);
+    if let Some(diagnosis) = told_cause {
+        told.push(("hint", Json::Text(pick(diagnosis.cause, wish))));
+        told.extend(diagnosis.nearest.map(|protocol| ("nearest", Json::from(protocol.as_str()))));
     }
     Json::Object(vec![
         ("line", Json::Int(line as i64)),
@@ -161,6 +163,10 @@ fn describe_invalid(bytes: &[u8], line: u64, broken: Option<WireError>, wish: Wi
         ("valid", Json::Bool(false)),
         ("error", Json::Object(told)),
     ])
+}
+
+fn pick(name: Name, wish: Wish) -> String {
+    if wish.chinese { name.zh } else { name.en }
 }
 
 /// The object of a line that is no hex text.

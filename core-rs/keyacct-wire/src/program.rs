@@ -8,6 +8,7 @@
 use keyacct_model::{Kind, Unit};
 
 use crate::catalogue::{Body, Catalogue, Row};
+use crate::digits::BcdForm;
 use crate::format::Format;
 use crate::layout::Item;
 use crate::walk::Labels;
@@ -18,31 +19,34 @@ pub const RUN: usize = 8;
 const MOST: usize = 128;
 const CACHE: usize = 256;
 
-/// Labels of the values of one identifier, column by column, each padded with zeros to a multiple of [`RUN`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Labels of up to [`RUN`] values that follow one another, column by column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LabelRun {
+    /// Numbers of [`Kind`].
+    pub kinds: [i8; RUN],
+    /// Numbers of the phase.
+    pub phases: [i8; RUN],
+    /// Tariffs.
+    pub tariffs: [u8; RUN],
+    /// Which of the last n.
+    pub indices: [u8; RUN],
+    /// Numbers of [`Unit`].
+    pub units: [i8; RUN],
+    /// Numbers of the quantity.
+    pub quantities: [i16; RUN],
+}
+
+/// What the values of one identifier are: one form of number, and their labels.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Program {
     /// How many values there can be.
     pub values: usize,
-    /// Bytes of one value, 2..=4.
-    pub width: usize,
-    /// Places after the point.
-    pub scale: u8,
-    /// Whether the top bit is a minus sign.
-    pub signed: bool,
+    /// How a value is written.
+    pub form: BcdForm,
     /// Whether the values are of kind `event`; all or none are.
     pub events: bool,
-    /// Numbers of [`Kind`].
-    pub kinds: Vec<i8>,
-    /// Numbers of the quantity.
-    pub quantities: Vec<i16>,
-    /// Numbers of the phase.
-    pub phases: Vec<i8>,
-    /// Tariffs.
-    pub tariffs: Vec<u8>,
-    /// Which of the last n.
-    pub indices: Vec<u8>,
-    /// Numbers of [`Unit`].
-    pub units: Vec<i8>,
+    /// The labels; those behind the last value are zeros.
+    pub labels: Vec<LabelRun>,
 }
 
 impl Program {
@@ -65,7 +69,6 @@ impl Program {
                 }
             }
         }
-        program.pad();
         Some(program)
     }
 
@@ -75,11 +78,11 @@ impl Program {
             let Item::Field(field) = item else { return None };
             let Format::Bcd { bytes: bytes @ 2..=4, scale, signed } = field.format else { return None };
             let kind = field.kind.unwrap_or(labels.kind);
-            let form = (usize::from(bytes), scale, signed, kind == Kind::Event);
+            let form = BcdForm::new(bytes, scale, signed);
             if self.values == 0 {
-                (self.width, self.scale, self.signed, self.events) = form;
+                (self.form, self.events) = (form, kind == Kind::Event);
             }
-            let same = (self.width, self.scale, self.signed, self.events) == form;
+            let same = (self.form, self.events) == (form, kind == Kind::Event);
             if !same
                 || field.counted
                 || field.indexed
@@ -90,25 +93,20 @@ impl Program {
                 return None;
             }
             let unit: Unit = field.quantity.unit();
+            let at = self.values % RUN;
+            if at == 0 {
+                self.labels.push(LabelRun::default());
+            }
+            let run = self.labels.last_mut()?;
+            run.kinds[at] = kind as i8;
+            run.quantities[at] = field.quantity as i16;
+            run.phases[at] = field.phase.unwrap_or(labels.phase) as i8;
+            run.tariffs[at] = labels.tariff;
+            run.indices[at] = labels.index;
+            run.units[at] = unit as i8;
             self.values += 1;
-            self.kinds.push(kind as i8);
-            self.quantities.push(field.quantity as i16);
-            self.phases.push(field.phase.unwrap_or(labels.phase) as i8);
-            self.tariffs.push(labels.tariff);
-            self.indices.push(labels.index);
-            self.units.push(unit as i8);
         }
         Some(())
-    }
-
-    fn pad(&mut self) {
-        let length = self.values.next_multiple_of(RUN);
-        self.kinds.resize(length, 0);
-        self.quantities.resize(length, 0);
-        self.phases.resize(length, 0);
-        self.tariffs.resize(length, 0);
-        self.indices.resize(length, 0);
-        self.units.resize(length, 0);
     }
 }
 
@@ -139,59 +137,5 @@ impl<'c> Programs<'c> {
     fn compile(&mut self, slot: usize, key: u64) {
         let row = self.catalogue.find(key);
         self.cache[slot] = (key, row.and_then(|(_, row)| Program::compile(self.catalogue, row, key)));
-    }
-}
-
-/// A BCD number of `WIDTH` bytes from the first four of `sent`, as sent with the offset 33H; none for a digit above 9.
-#[inline]
-pub fn masked_bcd<const WIDTH: usize>(sent: [u8; 4], signed: bool) -> Option<i32> {
-    const OFFSET: u32 = 0x3333_3333;
-    const TOP: u32 = 0x8080_8080;
-    let word = u32::from_le_bytes(sent);
-    let plain = ((word | TOP) - OFFSET) ^ ((word ^ !OFFSET) & TOP);
-    let mut digits = plain & (u32::MAX >> (32 - 8 * WIDTH));
-    let sign = 1u32 << (8 * WIDTH - 1);
-    let negative = signed && digits & sign != 0;
-    if signed {
-        digits &= !sign;
-    }
-    // A nibble above 9 carries into the next one when 6 is added.
-    let sixes = u64::from(digits) + 0x6666_6666;
-    if (sixes ^ u64::from(digits) ^ 0x6666_6666) & 0x1_1111_1110 != 0 {
-        return None;
-    }
-    let pairs = ((digits >> 4) & 0x0F0F_0F0F) * 10 + (digits & 0x0F0F_0F0F);
-    let fours = (pairs & 0x00FF_00FF) + ((pairs >> 8) & 0x00FF_00FF) * 100;
-    let value = ((fours & 0xFFFF) + (fours >> 16) * 10_000) as i32;
-    Some(if negative { -value } else { value })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::format::read_bcd;
-    use keyacct_model::Value;
-    use proptest::prelude::*;
-
-    fn slow(sent: [u8; 4], width: usize, signed: bool) -> Option<i64> {
-        let plain = sent.map(|b| b.wrapping_sub(0x33));
-        match read_bcd(&plain[..width], 0, signed).0 {
-            Value::Number(number) => Some(number.digits),
-            _ => None,
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn digits_are_read_as_one_by_one(
-            sent in any::<[u8; 4]>(), nibbles in any::<[(u8, u8); 4]>(), signed in any::<bool>(),
-        ) {
-            let legal = nibbles.map(|(a, b)| (((a % 10) << 4) | (b % 10)).wrapping_add(0x33));
-            for sent in [sent, legal] {
-                prop_assert_eq!(masked_bcd::<2>(sent, signed).map(i64::from), slow(sent, 2, signed));
-                prop_assert_eq!(masked_bcd::<3>(sent, signed).map(i64::from), slow(sent, 3, signed));
-                prop_assert_eq!(masked_bcd::<4>(sent, signed).map(i64::from), slow(sent, 4, signed));
-            }
-        }
     }
 }

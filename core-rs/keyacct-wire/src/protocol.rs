@@ -134,6 +134,8 @@ framings! {
 pub enum Expect {
     /// Any protocol that a frame can be recognised as without help.
     Auto,
+    /// As `Auto`, on a line that Modbus RTU has been proved to use as well.
+    AutoRtu,
     /// This protocol; the link frame decides nothing else.
     Only(Protocol),
     /// The whole stream is one application data unit of this protocol, without link frame.
@@ -170,6 +172,10 @@ impl Expect {
                 let known = Framing::ALL.iter().position(|f| f.start().is_none());
                 &Framing::ALL[..known.unwrap_or(Framing::ALL.len())]
             }
+            Expect::AutoRtu => {
+                const { assert!(matches!(Framing::ALL[3], Framing::ModbusRtu)) };
+                &Framing::ALL[..4]
+            }
             Expect::Bare(_) => &[],
             Expect::Only(protocol) => {
                 let at = Framing::ALL.iter().position(|f| Some(*f) == protocol.framing());
@@ -191,7 +197,7 @@ impl Expect {
     /// The protocol to decode a frame as, given what the frame alone says.
     pub fn label(self, by_frame: Protocol) -> Protocol {
         match self {
-            Expect::Auto => by_frame,
+            Expect::Auto | Expect::AutoRtu => by_frame,
             Expect::Only(protocol) | Expect::Bare(protocol) => protocol,
         }
     }

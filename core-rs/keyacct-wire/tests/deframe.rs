@@ -152,3 +152,52 @@ fn the_end_of_the_input_decides_what_waited() {
     deframer.finish(keep(&mut seen));
     assert_eq!(seen, [Seen::Invalid(0, "frame.truncated"), Seen::Noise(0, 11)]);
 }
+
+/// Bytes looked at for each byte of the stream, whole and in pieces.
+fn inspected_per_byte(expect: Expect, bytes: &[u8]) -> f64 {
+    let mut whole = Deframer::new(expect);
+    whole.whole(bytes, |_| {});
+    let mut pieces = Deframer::new(expect);
+    bytes.chunks(20_000).for_each(|piece| pieces.push(piece, |_| {}));
+    pieces.finish(|_| {});
+    let longest = expect.framings().iter().map(|framing| framing.longest()).max().unwrap();
+    assert!(pieces.held() <= longest);
+    let most = whole.inspected().max(pieces.inspected());
+    most as f64 / bytes.len() as f64
+}
+
+#[test]
+fn hostile_streams_cost_work_in_proportion_to_their_length() {
+    let lying = |length: [u8; 2]| [&[0x68][..], &length, &length, &[0x68, 0x4B, 0, 0, 0, 0, 0]].concat();
+    // A header of 698.45 whose own check sequence is right and whose length is the greatest there is.
+    let mut header = vec![0x68, 0xFF, 0x3F, 0xC3, 0x05, 1, 2, 3, 4, 5, 6, 0x10];
+    let hcs = keyacct_wire::checksum::fcs16(&header[1..]);
+    header.extend(hcs.to_le_bytes());
+    // The same where the end byte is right as well: 16384 bytes behind a start stands the flags byte of another header.
+    let mut overlapping = vec![0x68, 0xFF, 0x3F, 0xC3, 0x16, 1, 2, 3, 4, 5, 6, 7, 0x10];
+    let hcs = keyacct_wire::checksum::fcs16(&overlapping[1..]);
+    overlapping.extend(hcs.to_le_bytes());
+    let half = FrameView::emit([1, 0, 0, 0, 0, 0], Control(0x91), &[0x33; 200])[..150].to_vec();
+    let hostile: Vec<(&str, Vec<u8>)> = vec![
+        ("start bytes only", vec![0x68]),
+        ("end bytes only", vec![0x16]),
+        ("preamble only", vec![0xFE]),
+        ("lengths of 65535", lying([0xFF, 0xFF])),
+        ("lengths of 16383 for 376.1", lying([0xFE, 0xFF])),
+        ("645 that claims 255 bytes", vec![0x68, 0, 0, 0, 0, 0, 0, 0x68, 0x91, 0xFF]),
+        ("698 with the longest frame", header),
+        ("overlapping longest frames of 698", overlapping),
+        ("half a frame", half),
+        ("start and end", vec![0x68, 0x16]),
+    ];
+    for protocol in [Protocol::Dlt645_2007, Protocol::Dlt698_45, Protocol::Gdw1376_1] {
+        for expect in [Expect::Only(protocol), Expect::Auto] {
+            for (name, unit) in &hostile {
+                let short = inspected_per_byte(expect, &unit.repeat(40_000 / unit.len()));
+                let long = inspected_per_byte(expect, &unit.repeat(160_000 / unit.len()));
+                assert!(long < 310.0, "{name}, {expect:?}: {long} bytes looked at for each byte");
+                assert!(long < short * 1.5 + 1.0, "{name}, {expect:?}: {short}, then {long}");
+            }
+        }
+    }
+}

@@ -6,16 +6,18 @@ import datetime as dt
 import hashlib
 import re
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keyacct import _core
-from keyacct.errors import InputError, PartialError, UsageError, from_os_error
+from keyacct.errors import InputError, KeyacctError, PartialError, UsageError, from_os_error
+from keyacct.i18n import Text
 from keyacct.wire import open_registers
 
 if TYPE_CHECKING:
@@ -26,11 +28,6 @@ if TYPE_CHECKING:
 _UNITS_MS = {"ms": 1, "s": 1000, "min": 60_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _EPOCH = dt.datetime(1970, 1, 1)
 _TIME_OF_RECEIPT = 1 << 6  # keyacct_model::Quality::TIME_OF_RECEIPT
-_HINTS = {
-    "input.empty": "check that the capture was written; nothing was read",
-    "input.unreadable": "check the path and permissions; name the capture file itself",
-    "input.not_found": "check the path",
-}
 DEFAULT_ZONE = "Asia/Shanghai"
 
 
@@ -39,10 +36,13 @@ class Tally:
     """What a capture held.
 
     frames by protocol, invalid by the code of the cause; noise_bytes belong to no frame; undated readings
-    have no time and are refused by the store. first_invalid: (line, what is wrong) of the first broken frame.
+    have no time and are refused by the store. first_invalid: by cause (line, byte offset, what is wrong in English
+    and in Chinese) of the first broken frame; first_noise: (line, byte offset). Lines count from 1 and are 0 where
+    there are none; offsets are those of the line, of the packet, else of the byte itself.
     incomplete_answers are split answers whose follow frames did not come, stale_parts follow frames that fit
     none. container: what raw bytes, gzip and packets around them counted (lost_bytes, retransmitted_bytes,
-    other_packets, broken_packets, …; zeros left out); None for a text log.
+    other_packets, broken_packets, …; zeros left out), with first_dropped: the offset of the first packet of each
+    sort that was dropped; None for a text log.
     """
 
     bytes: int
@@ -53,10 +53,11 @@ class Tally:
     events: int
     unknown_identifiers: int
     undated: int
-    first_invalid: tuple[int, str] | None = None
+    first_invalid: Mapping[str, tuple[int, int, str, str]] = field(default_factory=dict)
+    first_noise: tuple[int, int] | None = None
     incomplete_answers: int = 0
     stale_parts: int = 0
-    container: Mapping[str, int] | None = None
+    container: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,13 @@ class Replay:
     """Readings of a capture, their tally, the digest of the file.
 
     readings: the columns of `keyacct.wire.decode`; those of packets also have recv_at, when the packet was
-    captured (UTC).
+    captured (UTC). failure: why the file was not read to its end, though something of it was.
     """
 
     readings: pa.Table
     tally: Tally
     sha256: str
+    failure: KeyacctError | None = None
 
 
 def replay(
@@ -92,6 +94,7 @@ def replay(
     `2026-07-01T00:00+15min`) for the frames without any time in their order, marked with the quality bit
     `time_assumed`; else null.
     model: what the Modbus devices of the capture are; without it their registers make no readings.
+    A file that is broken midway (cut, damaged, decompressed beyond the bounds) gives what came before, and `failure`.
     Raises InputError for a file that is no capture, PartialError with `strict` when a frame is broken.
     """
     import pyarrow as pa
@@ -101,30 +104,34 @@ def replay(
     day = (date - _EPOCH.date()).days if date is not None else None
     catalogue = open_registers(registers or (), model=model)
     with _on_disk(name) as file:
-        try:
-            stream, counts = _core.replay(catalogue, file, protocol, name=name, day=day, assumed=assumed)
-        except InputError as error:
-            error.hint = error.hint or _HINTS.get(error.code, "check that the file is a whole capture")
-            raise
+        stream, counts = _core.replay(catalogue, file, protocol, name=name, day=day, assumed=assumed)
         digest = _digest(file, name)
+    failure = counts.pop("failure")
     tally = Tally(**counts)
     if not any(tally.frames.values()):
+        if failure is not None:
+            raise failure
         raise InputError(
             "input.no_frame",
-            f"no frame in {tally.bytes} bytes",
-            hint="check that this is a capture of meters or terminals; name the protocol with --protocol",
+            str(Text(f"no frame in {tally.bytes} bytes", f"{tally.bytes} 字节中没有报文")),
+            hint=str(
+                Text(
+                    "check that this is a capture of meters or terminals; name the protocol with --protocol",
+                    "请确认这是电表或终端的报文记录; 用 --protocol 指定规约",
+                )
+            ),
             where={"file": name},
         )
     if strict and tally.invalid:
-        line, what = tally.first_invalid or (0, "")
+        line, offset, en, zh = min(tally.first_invalid.values(), key=lambda first: first[:2])
         count = sum(tally.invalid.values())
         raise PartialError(
             "partial.some_failed",
-            f"{count} broken frames, the first one: {what}",
-            hint="without --strict they are counted and passed over",
-            where={"file": name, "line": line} if line else {"file": name},
+            str(Text(f"{count} broken frames, the first one: {en}", f"{count} 个坏帧, 第一个: {zh}")),
+            hint=str(Text("without --strict they are counted and passed over", "不加 --strict 时只计数, 不视为失败")),
+            where={"file": name, **({"line": line} if line else {}), "offset": offset},
         )
-    return Replay(_with_receipt(pa.table(stream), zone), tally, digest)
+    return Replay(_with_receipt(pa.table(stream), zone), tally, digest, failure)
 
 
 def _with_receipt(readings: pa.Table, zone: str) -> pa.Table:
@@ -142,17 +149,28 @@ def _with_receipt(readings: pa.Table, zone: str) -> pa.Table:
 
 @contextmanager
 def _on_disk(name: str) -> Iterator[str]:
-    """The path of a capture; what comes on stdin is kept in a temporary file, so that it can be digested too."""
-    if name != "-":
+    """The path of a capture; what can be read only once is kept in a temporary file, so that it can be digested too."""
+    if name != "-" and not _is_pipe(name):
         yield name
         return
     with tempfile.NamedTemporaryFile(prefix="keyacct-") as file:
         try:
-            shutil.copyfileobj(sys.stdin.buffer, file)
+            if name == "-":
+                shutil.copyfileobj(sys.stdin.buffer, file)
+            else:
+                with Path(name).open("rb") as pipe:
+                    shutil.copyfileobj(pipe, file)
             file.flush()
         except OSError as error:
             raise from_os_error(error, writing=True, file=file.name) from None
         yield file.name
+
+
+def _is_pipe(name: str) -> bool:
+    try:
+        return stat.S_ISFIFO(Path(name).stat().st_mode)
+    except (OSError, ValueError):
+        return False  # the reader tells what is wrong with it
 
 
 def _digest(file: str, name: str) -> str:
@@ -170,8 +188,13 @@ def parse_assumed_time(text: str) -> tuple[int, int]:
     """
     wrong = UsageError(
         "usage.invalid",
-        f"{text!r} is no assumed time",
-        hint="write a civil time and perhaps a step, for example 2026-07-01T00:00+15min",
+        str(Text(f"{text!r} is no assumed time", f"{text!r} 不是可用的时间")),
+        hint=str(
+            Text(
+                "write a civil time and perhaps a step, for example 2026-07-01T00:00+15min",
+                "应为本地时间, 可加步长, 例如 2026-07-01T00:00+15min",
+            )
+        ),
     )
     match = re.fullmatch(r"\s*([0-9T: .-]+?)\s*(?:\+\s*(\d+)\s*(ms|s|min|m|h|d))?\s*", text)
     if match is None:

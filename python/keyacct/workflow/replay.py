@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from keyacct.config import Workspace
 from keyacct.errors import InputError, KeyacctError, PartialError, UsageError, from_os_error
+from keyacct.i18n import Text
 from keyacct.store.ingest import BatchWriter, IngestSummary
 from keyacct.workflow.family_rows import family_rows
 
@@ -38,6 +39,10 @@ class Replayed(Protocol):
     def sha256(self) -> str:
         """Digest of the file."""
 
+    @property
+    def failure(self) -> KeyacctError | None:
+        """Why the file was not read to its end, though something of it was."""
+
 
 Replay = Callable[..., Replayed]
 
@@ -54,13 +59,15 @@ class ReplayOptions:
     model: str | None = None
 
     def arguments(self) -> dict[str, Any]:
-        """As keyword arguments."""
-        return {**dataclasses.asdict(self), "registers": list(self.registers) or None}
+        """As keyword arguments of a replay. `strict` is none of them: bad frames are told when the good ones are stored."""
+        told = {**dataclasses.asdict(self), "registers": list(self.registers) or None}
+        del told["strict"]
+        return told
 
     def digest(self) -> str:
         """A name of this way of reading: a capture read with another date is another batch."""
         told = self.arguments().items()
-        return "|".join(f"{key}={value}" for key, value in told if value and key != "strict")
+        return "|".join(f"{key}={value}" for key, value in told if value)
 
 
 @dataclass
@@ -74,15 +81,20 @@ class CaptureSummary:
     stored: IngestSummary | None = None
     tally: dict[str, Any] = field(default_factory=dict)
     error: KeyacctError | None = None
+    failure: KeyacctError | None = None  # the file broke midway: what came before is stored
 
     @property
     def no_time(self) -> str:
         """The sentence about undated readings; empty when there are none."""
         if not self.undated:
             return ""
-        return (
-            f"{self.file}: {self.undated} of {self.readings} readings have no time and were not stored: "
-            "give the day with --date 2026-07-01, or a time with --assume-time 2026-07-01T00:00+15min"
+        return f"{self.file}: " + str(
+            Text(
+                f"{self.undated} of {self.readings} readings have no time and were not stored: "
+                "give the day with --date 2026-07-01, or a time with --assume-time 2026-07-01T00:00+15min",
+                f"{self.readings} 个读数中有 {self.undated} 个没有时标, 未入库: "
+                "用 --date 2026-07-01 给出日期, 或用 --assume-time 2026-07-01T00:00+15min 给出时间",
+            )
         )
 
     def as_row(self) -> dict[str, Any]:
@@ -150,6 +162,7 @@ def _take(
     replayed = _replay(path, options, replay)
     summary.sha256, summary.tally = replayed.sha256, tally_dict(replayed.tally)
     summary.readings = replayed.readings.num_rows
+    summary.failure = getattr(replayed, "failure", None)
     length = os.stat(path).st_size if os.fspath(path) != "-" else 0
     decoder = f"{DECODER}|{options.digest()}"
     source = os.fspath(path)
@@ -162,8 +175,18 @@ def _take(
         if summary.undated and summary.undated == summary.readings:
             raise InputError(
                 "input.no_time",
-                f"none of the {summary.readings} readings has a time, so nothing can be stored",
-                hint="give the day with --date 2026-07-01, or a time with --assume-time 2026-07-01T00:00+15min",
+                str(
+                    Text(
+                        f"none of the {summary.readings} readings has a time, so nothing can be stored",
+                        f"{summary.readings} 个读数都没有时标, 无法入库",
+                    )
+                ),
+                hint=str(
+                    Text(
+                        "give the day with --date 2026-07-01, or a time with --assume-time 2026-07-01T00:00+15min",
+                        "用 --date 2026-07-01 给出日期, 或用 --assume-time 2026-07-01T00:00+15min 给出时间",
+                    )
+                ),
                 where={"file": source},
             )
         for family, table in rows.items():

@@ -1,5 +1,6 @@
 //! What every kind of capture gives, and which kind a file is.
 
+use std::io::Read;
 use std::path::Path;
 
 use keyacct_model::{Result, Stamp};
@@ -74,7 +75,7 @@ pub trait Source {
 /// A capture of any kind, gzip around it taken off.
 pub enum Capture {
     /// Lines of hex with times and directions.
-    Text(TextLog<Content>),
+    Text(Box<TextLog<Content>>),
     /// Raw bytes, or packets whose connections are put together.
     Packets(Box<Packets>),
 }
@@ -92,10 +93,22 @@ impl Capture {
     /// `input.not_found`, `input.unreadable`, `input.empty`, or `input.format` when it is no capture.
     pub fn open(path: &str, name: &str) -> Result<Capture> {
         let container = container::open(Path::new(path), Limits::default()).map_err(|e| e.in_file(name))?;
-        Ok(match container.kind() {
-            Kind::Text => Capture::Text(TextLog::new(container.into_content(), name)),
+        Ok(Self::of(container, name))
+    }
+
+    /// A capture from anything that can be read; see [`Capture::open`].
+    ///
+    /// # Errors
+    /// As [`Capture::open`].
+    pub fn read(name: &str, input: impl Read + Send + 'static) -> Result<Capture> {
+        Ok(Self::of(container::read(name, input, Limits::default())?, name))
+    }
+
+    fn of(container: Container, name: &str) -> Capture {
+        match container.kind() {
+            Kind::Text => Capture::Text(Box::new(TextLog::new(container.into_content(), name))),
             _ => Capture::Packets(Box::new(Packets { container, bytes: Vec::new() })),
-        })
+        }
     }
 }
 

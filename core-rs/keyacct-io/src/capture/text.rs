@@ -3,26 +3,76 @@
 //! ```text
 //! 2018-06-06 10:38:15.123 TX 68 AA …        15:44:29 RX 68…        [10:00:01]发→◇68 …        >> 0x68,0xAA
 //! ```
-//! The longest run of hex words of a line is its bytes; `#` and `//` begin a comment. A line without hex is passed over.
+//! [`super::line`] reads one line, [`super::dump`] the lines of a hex dump. What is between lines is here: a line
+//! without hex is a heading, whose time and direction hold for the lines below that have none; a line that says nothing
+//! goes on where the one before stopped. UTF-16 becomes UTF-8; GBK needs no conversion, its signs are looked for as they
+//! are. `docs/captures.md` lists the layouts.
 
+use std::collections::HashMap;
 use std::io::BufRead;
+use std::net::SocketAddr;
 
-use keyacct_model::{Error, ErrorCode, Result, Stamp};
+use keyacct_model::{Error, ErrorCode, Result};
 
+use super::dump::{self, Dump};
+use super::line::{Line, parse_line};
 use super::source::{Chunk, Side, Source, Step, Written};
 use crate::container::error_of;
 
 const LONGEST_LINE: usize = 16 << 20;
+/// Conversations of hex dumps that are kept apart.
+const MOST_FLOWS: usize = 4_096;
+
+/// How the characters of a file are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    /// ASCII, UTF-8, GBK: hex digits are single bytes.
+    Bytes,
+    Utf16 {
+        big: bool,
+    },
+}
 
 /// A text log that is read line by line.
 pub struct TextLog<R> {
     reader: R,
     name: String,
+    encoding: Option<Encoding>,
     raw: Vec<u8>,
-    bytes: Vec<u8>,
+    text: Vec<u8>,
+    /// The line in `text` has not been looked at.
+    waits: bool,
     line: u64,
     offset: u64,
+    /// Where the next line begins.
+    next: u64,
     with_bytes: u64,
+    /// What the heading said.
+    heading: (Option<Written>, Option<Side>),
+    /// What the last line with bytes said.
+    side: Side,
+    dump: Option<Dump>,
+    flows: HashMap<(SocketAddr, SocketAddr), Flow>,
+    bytes: Vec<u8>,
+}
+
+/// One direction of a conversation in a hex dump of packets.
+#[derive(Clone, Copy, Debug)]
+struct Flow {
+    stream: u64,
+    lane: u8,
+    next: Option<u32>,
+}
+
+/// Bytes and what the log says of them.
+struct Found {
+    stream: u64,
+    lane: u8,
+    side: Side,
+    written: Option<Written>,
+    line: u64,
+    offset: u64,
+    gap: bool,
 }
 
 impl<R: BufRead> TextLog<R> {
@@ -31,346 +81,276 @@ impl<R: BufRead> TextLog<R> {
         TextLog {
             reader,
             name: name.to_owned(),
+            encoding: None,
             raw: Vec::new(),
-            bytes: Vec::new(),
+            text: Vec::new(),
+            waits: false,
             line: 0,
             offset: 0,
+            next: 0,
             with_bytes: 0,
+            heading: (None, None),
+            side: Side::Unknown,
+            dump: None,
+            flows: HashMap::new(),
+            bytes: Vec::new(),
         }
+    }
+
+    /// The next line into `text`; false at the end.
+    fn read(&mut self) -> Result<bool> {
+        if std::mem::take(&mut self.waits) {
+            return Ok(true);
+        }
+        self.raw.clear();
+        self.offset = self.next;
+        let encoding = match self.encoding {
+            Some(encoding) => encoding,
+            None => {
+                let head = self.reader.fill_buf().map_err(|e| error_of(e).in_file(&self.name))?;
+                *self.encoding.insert(encoding_of(head))
+            }
+        };
+        let count = read_line(&mut self.reader, &mut self.raw, encoding)
+            .map_err(|e| error_of(e).in_file(&self.name).at(|p| p.offset = p.offset.or(Some(self.next))))?;
+        if count == 0 {
+            return Ok(false);
+        }
+        self.line += 1;
+        self.next += count as u64;
+        let (line, offset) = (self.line, self.offset);
+        let place = |e: Error| {
+            e.in_file(&self.name).at(|p| {
+                p.line = Some(line);
+                p.offset = Some(offset);
+            })
+        };
+        if count > LONGEST_LINE {
+            let most = LONGEST_LINE >> 20;
+            let error = Error::new(ErrorCode::InputLimit, format!("the line is longer than {most} MiB"))
+                .hint("this is no text log; write one chunk of bytes a line")
+                .in_chinese(format!("此行超过 {most} MiB"), "这不是文本日志; 每行应只有一段报文");
+            return Err(place(error));
+        }
+        self.text.clear();
+        match encoding {
+            Encoding::Bytes => self.text.extend_from_slice(&self.raw),
+            Encoding::Utf16 { big } => {
+                let unit = |pair: &[u8]| {
+                    let pair = [pair[0], *pair.get(1).unwrap_or(&0)];
+                    if big { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }
+                };
+                let units = self.raw.chunks(2).map(unit);
+                let text: String = char::decode_utf16(units).map(|c| c.unwrap_or('\u{FFFD}')).collect();
+                self.text.extend_from_slice(text.as_bytes());
+            }
+        }
+        if self.text.contains(&0) {
+            let error = Error::new(ErrorCode::InputFormat, "this is no text log: it holds NUL bytes")
+                .hint("a text log holds lines of hex, with or without time and direction")
+                .in_chinese(
+                    "这不是文本日志: 含有 NUL 字节",
+                    "文本日志每行为一段十六进制报文, 可带时间和方向",
+                );
+            return Err(place(error));
+        }
+        Ok(true)
+    }
+
+    /// The bytes of a dump that has ended; none for a packet without payload.
+    fn dumped(&mut self, dump: Dump) -> Option<Found> {
+        let Dump { bytes, line, offset, written, side, .. } = dump;
+        let mut found = Found { stream: 0, lane: lane_of(side), side, written, line, offset, gap: false };
+        self.bytes = bytes;
+        let Some(packet) = dump::packet(&self.bytes) else { return Some(found) };
+        let (from, to) = (packet.from, packet.to);
+        if !self.flows.contains_key(&(from, to)) {
+            if self.flows.len() >= MOST_FLOWS {
+                self.flows.clear();
+            }
+            let (stream, lane) = match self.flows.get(&(to, from)) {
+                Some(back) => (back.stream, 1 - back.lane),
+                None => (self.line, 0), // a number that no other has
+            };
+            self.flows.insert((from, to), Flow { stream, lane, next: None });
+        }
+        let flow = self.flows.get_mut(&(from, to))?;
+        (found.stream, found.lane, found.side) = (flow.stream, flow.lane, Side::Unknown);
+        let mut payload = packet.payload;
+        if let Some(sequence) = packet.sequence {
+            let sent = u32::try_from(payload.len()).unwrap_or(0);
+            let ahead = sequence.wrapping_sub(flow.next.unwrap_or(sequence)).cast_signed();
+            if ahead < 0 {
+                // Sent again; what is new of it stays.
+                payload.start += usize::try_from(ahead.unsigned_abs()).unwrap_or(0).min(payload.len());
+            }
+            found.gap = ahead > 0;
+            if ahead >= 0 || !payload.is_empty() {
+                flow.next = Some(sequence.wrapping_add(sent));
+            }
+        }
+        if payload.is_empty() {
+            return None;
+        }
+        self.bytes.truncate(payload.end);
+        self.bytes.drain(..payload.start);
+        Some(found)
+    }
+
+    fn find(&mut self) -> Result<Option<Found>> {
+        loop {
+            if !self.read()? {
+                if let Some(dump) = self.dump.take() {
+                    match self.dumped(dump) {
+                        Some(found) => return Ok(Some(found)),
+                        None => continue,
+                    }
+                }
+                return Ok(None);
+            }
+            if let Some(row) = dump::row(&self.text, self.dump.as_ref().map(|dump| dump.bytes.len())) {
+                if row.begins
+                    && let Some(dump) = self.dump.take()
+                {
+                    self.waits = true;
+                    match self.dumped(dump) {
+                        Some(found) => return Ok(Some(found)),
+                        None => continue,
+                    }
+                }
+                let (written, side) = self.heading;
+                let (line, offset) = (self.line, self.offset);
+                let dump = self.dump.get_or_insert_with(|| Dump {
+                    bytes: Vec::new(),
+                    line,
+                    offset,
+                    written,
+                    side: side.unwrap_or(Side::Unknown),
+                });
+                dump.bytes.extend(row.bytes);
+                continue;
+            }
+            if let Some(dump) = self.dump.take() {
+                self.waits = true;
+                if let Some(found) = self.dumped(dump) {
+                    return Ok(Some(found));
+                }
+                continue;
+            }
+            let Line { written, side, stream } = parse_line(&self.text, &mut self.bytes);
+            if self.bytes.is_empty() {
+                if written.is_some() || side.is_some() {
+                    self.heading = (written, side);
+                    self.side = Side::Unknown;
+                }
+                continue;
+            }
+            // A line that names its time or its direction needs no heading.
+            let told = written.is_some() || side.is_some();
+            if told {
+                self.heading = (None, None);
+            }
+            self.side = match (side, told) {
+                (Some(side), _) => side,
+                (None, true) => Side::Unknown,
+                (None, false) => self.heading.1.unwrap_or(self.side),
+            };
+            let written = written.or(self.heading.0);
+            return Ok(Some(Found {
+                stream,
+                lane: lane_of(self.side),
+                side: self.side,
+                written,
+                line: self.line,
+                offset: self.offset,
+                gap: false,
+            }));
+        }
+    }
+}
+
+fn lane_of(side: Side) -> u8 {
+    match side {
+        Side::Sent => 0,
+        Side::Received => 1,
+        Side::Unknown => 2,
     }
 }
 
 impl<R: BufRead> Source for TextLog<R> {
     fn next_step(&mut self) -> Result<Option<Step<'_>>> {
-        loop {
-            self.raw.clear();
-            let count =
-                read_line(&mut self.reader, &mut self.raw).map_err(|e| error_of(e).in_file(&self.name))?;
-            if count == 0 {
-                if self.with_bytes == 0 {
-                    return Err(Error::new(ErrorCode::InputFormat, "there is no hex in this file")
-                        .in_file(&self.name)
-                        .hint("a text log holds lines of hex, with or without time and direction"));
-                }
-                return Ok(None);
+        let Some(found) = self.find()? else {
+            if self.with_bytes == 0 {
+                return Err(Error::new(ErrorCode::InputFormat, "there is no hex in this file")
+                    .hint("a text log holds lines of hex, with or without time and direction")
+                    .in_chinese("文件中没有十六进制报文", "文本日志每行为一段十六进制报文, 可带时间和方向")
+                    .in_file(&self.name));
             }
-            self.line += 1;
-            let offset = self.offset;
-            self.offset += count as u64;
-            let line = self.line;
-            let place = |e: Error| e.in_file(&self.name).at(|p| p.line = Some(line));
-            if count > LONGEST_LINE {
-                let what = format!("the line is longer than {} MiB", LONGEST_LINE >> 20);
-                return Err(place(Error::new(ErrorCode::InputLimit, what))
-                    .hint("this is no text log; write one chunk of bytes a line"));
-            }
-            if self.raw.contains(&0) {
-                return Err(place(Error::new(
-                    ErrorCode::InputFormat,
-                    "this is no text log: it holds NUL bytes",
-                ))
-                .hint("a text log holds lines of hex, with or without time and direction"));
-            }
-            let (written, side) = parse_line(&self.raw, &mut self.bytes);
-            if self.bytes.is_empty() {
-                continue;
-            }
-            self.with_bytes += 1;
-            let lane = match side {
-                Side::Sent => 0,
-                Side::Received => 1,
-                Side::Unknown => 2,
-            };
-            return Ok(Some(Step::Bytes(Chunk {
-                stream: 0,
-                lane,
-                side,
-                written,
-                line: self.line,
-                offset: Some(offset),
-                gap: false,
-                bytes: &self.bytes,
-            })));
-        }
+            return Ok(None);
+        };
+        self.with_bytes += 1;
+        let Found { stream, lane, side, written, line, offset, gap } = found;
+        Ok(Some(Step::Bytes(Chunk {
+            stream,
+            lane,
+            side,
+            written,
+            line,
+            offset: Some(offset),
+            gap,
+            bytes: &self.bytes,
+        })))
     }
 }
 
-/// One line with its end; stops one byte behind the longest line that is taken.
-fn read_line(reader: &mut impl BufRead, to: &mut Vec<u8>) -> std::io::Result<usize> {
+/// UTF-16 has a mark, or a NUL beside every character of a log.
+fn encoding_of(head: &[u8]) -> Encoding {
+    match head {
+        [0xFF, 0xFE, ..] => Encoding::Utf16 { big: false },
+        [0xFE, 0xFF, ..] => Encoding::Utf16 { big: true },
+        [first, 0, _, 0, ..] if *first != 0 => Encoding::Utf16 { big: false },
+        [0, first, 0, _, ..] if *first != 0 => Encoding::Utf16 { big: true },
+        _ => Encoding::Bytes,
+    }
+}
+
+/// One line with its end; stops one piece behind the longest line that is taken.
+fn read_line(reader: &mut impl BufRead, to: &mut Vec<u8>, encoding: Encoding) -> std::io::Result<usize> {
     loop {
         let ready = reader.fill_buf()?;
         if ready.is_empty() {
             return Ok(to.len());
         }
-        let (used, whole) = match ready.iter().position(|b| *b == b'\n') {
-            Some(at) => (at + 1, true),
-            None => (ready.len(), false),
-        };
+        let mut used = ready.len();
+        let mut whole = false;
+        for at in (0..ready.len()).filter(|at| ready[*at] == b'\n') {
+            // In UTF-16 the digit's other half may be the byte of a line end, and the pair may be cut by the buffer.
+            let before = to.len() + at;
+            match encoding {
+                Encoding::Bytes => (used, whole) = (at + 1, true),
+                Encoding::Utf16 { big: true } => {
+                    let high = if at > 0 { ready.get(at - 1) } else { to.last() };
+                    whole = before % 2 == 1 && high == Some(&0);
+                    used = at + 1;
+                }
+                Encoding::Utf16 { big: false } => match ready.get(at + 1) {
+                    Some(0) if before.is_multiple_of(2) => (used, whole) = (at + 2, true),
+                    _ => {}
+                },
+            }
+            if whole {
+                break;
+            }
+            used = ready.len();
+        }
         to.extend_from_slice(&ready[..used]);
         reader.consume(used);
+        // The second half of a line end that the buffer had cut.
+        if !whole && encoding == (Encoding::Utf16 { big: false }) && to.len().is_multiple_of(2) {
+            whole = to.ends_with(b"\n\0");
+        }
         if whole || to.len() > LONGEST_LINE {
             return Ok(to.len());
-        }
-    }
-}
-
-/// Time and direction of a line; its bytes go to `bytes`.
-fn parse_line(raw: &[u8], bytes: &mut Vec<u8>) -> (Option<Written>, Side) {
-    bytes.clear();
-    let raw = raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(raw);
-    let text = comment_free(raw).trim_ascii();
-    let (written, rest) = leading_time(text);
-    let side = side_of(rest);
-    longest_hex(rest, bytes);
-    (written, side)
-}
-
-fn comment_free(raw: &[u8]) -> &[u8] {
-    let end = raw.iter().position(|b| *b == b'#').unwrap_or(raw.len());
-    let slashes = raw.windows(2).position(|w| w == b"//").unwrap_or(raw.len());
-    let raw = &raw[..end.min(slashes)];
-    if raw.trim_ascii_start().starts_with(b";") || raw.trim_ascii_start().starts_with(b"--") {
-        &[]
-    } else {
-        raw
-    }
-}
-
-/// A time at the beginning, perhaps in brackets: `2018-06-06 10:38:15,123`, `2018/6/6T10:38`, `15:44:29.5`.
-fn leading_time(text: &[u8]) -> (Option<Written>, &[u8]) {
-    let mut words = Words { text, at: 0 };
-    words.skip(|b| matches!(b, b'[' | b'(' | b' '));
-    let start = words.at;
-    let mut stamp = Stamp::default();
-    if let Some((year, month, day)) = words.date() {
-        stamp.year = Some(year);
-        stamp.month = Some(month);
-        stamp.day = Some(day);
-        words.skip(|b| matches!(b, b' ' | b'T' | b'\t' | b'_'));
-    }
-    let dated = words.at > start;
-    let clock = words.at;
-    if !words.clock(&mut stamp) {
-        words.at = clock;
-        if !dated {
-            return (None, text);
-        }
-    }
-    words.skip(|b| matches!(b, b']' | b')' | b' ' | b'\t' | b':' | b','));
-    let valid = stamp.is_valid() && stamp.hour.is_some();
-    (valid.then_some(Written::Line(stamp)), if valid { &text[words.at..] } else { text })
-}
-
-struct Words<'t> {
-    text: &'t [u8],
-    at: usize,
-}
-
-impl Words<'_> {
-    fn skip(&mut self, which: impl Fn(u8) -> bool) {
-        while self.text.get(self.at).is_some_and(|b| which(*b)) {
-            self.at += 1;
-        }
-    }
-
-    fn number(&mut self, least: usize, most: usize) -> Option<u16> {
-        let digits = self.text[self.at..].iter().take_while(|b| b.is_ascii_digit()).count();
-        if !(least..=most).contains(&digits) {
-            return None;
-        }
-        let value =
-            self.text[self.at..self.at + digits].iter().fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
-        self.at += digits;
-        u16::try_from(value).ok()
-    }
-
-    fn eat(&mut self, which: &[u8]) -> bool {
-        let found = self.text.get(self.at).is_some_and(|b| which.contains(b));
-        self.at += usize::from(found);
-        found
-    }
-
-    fn date(&mut self) -> Option<(u16, u8, u8)> {
-        let start = self.at;
-        let found = (|| {
-            let year = self.number(4, 4).filter(|y| (1970..2100).contains(y))?;
-            let split = self.eat(b"-/.");
-            if !split {
-                return None;
-            }
-            let month = self.number(1, 2)? as u8;
-            let day = self.eat(b"-/.").then(|| self.number(1, 2)).flatten()? as u8;
-            Some((year, month, day))
-        })();
-        if found.is_none() {
-            self.at = start;
-        }
-        found
-    }
-
-    fn clock(&mut self, stamp: &mut Stamp) -> bool {
-        let mut take = || {
-            let hour = self.number(1, 2)?;
-            if !self.eat(b":") {
-                return None;
-            }
-            let minute = self.number(2, 2)?;
-            let mut second = None;
-            let mut milli = None;
-            if self.text.get(self.at) == Some(&b':')
-                && self.text.get(self.at + 1).is_some_and(u8::is_ascii_digit)
-            {
-                self.at += 1;
-                second = Some(self.number(2, 2)? as u8);
-                if self.text.get(self.at + 1).is_some_and(u8::is_ascii_digit) && self.eat(b".,:") {
-                    let from = self.at;
-                    self.skip(|b| b.is_ascii_digit());
-                    let digits = &self.text[from..self.at];
-                    let three = digits.iter().chain(b"000").take(3);
-                    milli = Some(three.fold(0u16, |n, b| n * 10 + u16::from(b - b'0')));
-                }
-            }
-            Some((hour as u8, minute as u8, second, milli))
-        };
-        let Some((hour, minute, second, milli)) = take() else { return false };
-        stamp.hour = Some(hour);
-        stamp.minute = Some(minute);
-        stamp.second = second;
-        stamp.milli = milli;
-        true
-    }
-}
-
-/// Signs of direction, in the order in which they are looked for. 发 and 收 also in GBK, as Windows tools write them.
-const SIGNS: &[(&[u8], Side)] = &[
-    (b"<<", Side::Received),
-    (b">>", Side::Sent),
-    (b"<-", Side::Received),
-    (b"->", Side::Sent),
-    (b"<=", Side::Received),
-    (b"=>", Side::Sent),
-    ("←".as_bytes(), Side::Received),
-    ("→".as_bytes(), Side::Sent),
-    ("接收".as_bytes(), Side::Received),
-    ("发送".as_bytes(), Side::Sent),
-    ("收".as_bytes(), Side::Received),
-    ("发".as_bytes(), Side::Sent),
-    (b"\xCA\xD5", Side::Received),
-    (b"\xB7\xA2", Side::Sent),
-];
-
-const WORDS: &[(&str, Side)] = &[
-    ("RX", Side::Received),
-    ("RXD", Side::Received),
-    ("RECV", Side::Received),
-    ("RECEIVE", Side::Received),
-    ("RECEIVED", Side::Received),
-    ("READ", Side::Received),
-    ("IN", Side::Received),
-    ("R", Side::Received),
-    ("TX", Side::Sent),
-    ("TXD", Side::Sent),
-    ("SEND", Side::Sent),
-    ("SENT", Side::Sent),
-    ("WRITE", Side::Sent),
-    ("OUT", Side::Sent),
-    ("S", Side::Sent),
-    ("T", Side::Sent),
-];
-
-fn side_of(text: &[u8]) -> Side {
-    let word =
-        text.split(|b| !b.is_ascii_alphanumeric() && *b < 0x80).filter(|w| !w.is_empty()).find_map(|word| {
-            let found = WORDS.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(word));
-            found.map(|(_, side)| *side)
-        });
-    let sign = || {
-        let at = |sign: &[u8]| text.windows(sign.len()).position(|w| w == sign);
-        SIGNS.iter().filter_map(|(sign, side)| Some((at(sign)?, *side))).min_by_key(|(at, _)| *at)
-    };
-    word.or_else(|| sign().map(|(_, side)| side)).unwrap_or(Side::Unknown)
-}
-
-/// The bytes of the longest run of hex words.
-fn longest_hex(text: &[u8], bytes: &mut Vec<u8>) {
-    let mut run = Vec::new();
-    let separator =
-        |b: &u8| matches!(b, b' ' | b'\t' | b',' | b'\r' | b'\n' | b'|' | b'[' | b']' | b'<' | b'>' | b'=');
-    let mut keep = |run: &mut Vec<u8>| {
-        if run.len() > bytes.len() {
-            std::mem::swap(run, bytes);
-        }
-        run.clear();
-    };
-    for word in text.split(|b| separator(b) || *b >= 0x80).filter(|w| !w.is_empty()) {
-        let bare = word.strip_prefix(b"0x").or_else(|| word.strip_prefix(b"0X")).unwrap_or(word);
-        let bare = if bare.len() == 3 {
-            bare.strip_suffix(b"H").or(bare.strip_suffix(b"h")).unwrap_or(bare)
-        } else {
-            bare
-        };
-        // Pairs may be joined ("68-AA-16", "68:AA:16"); another colon ends a label ("data:68AA").
-        let joined = |b: &u8| matches!(b, b'-' | b':');
-        let is_joined = bare.contains(&b':') && bare.split(joined).all(|p| p.len() == 2);
-        let bare = if is_joined { bare } else { bare.rsplit(|b| *b == b':').next().unwrap_or(bare) };
-        let length = run.len();
-        let pairs = bare.split(joined).filter(|p| !p.is_empty());
-        let whole = !bare.is_empty()
-            && pairs.clone().all(|p| p.len().is_multiple_of(2) && p.iter().all(u8::is_ascii_hexdigit));
-        if whole {
-            for pair in pairs.flat_map(|p| p.chunks_exact(2)) {
-                if let (Some(high), Some(low)) =
-                    (keyacct_wire::hex::digit(pair[0]), keyacct_wire::hex::digit(pair[1]))
-                {
-                    run.push((high << 4) | low);
-                }
-            }
-        }
-        if run.len() == length {
-            keep(&mut run);
-        }
-    }
-    keep(&mut run);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(text: &str) -> (String, Side, Vec<u8>) {
-        let mut bytes = Vec::new();
-        let (written, side) = parse_line(text.as_bytes(), &mut bytes);
-        let written = match written {
-            Some(Written::Line(stamp)) => stamp.to_string(),
-            _ => String::new(),
-        };
-        (written, side, bytes)
-    }
-
-    #[test]
-    fn the_usual_layouts_are_read() {
-        use Side::{Received, Sent, Unknown};
-        for (text, time, side) in [
-            ("2014-11-28 10:38:15 TX 68 AA 16", "2014-11-28T10:38:15", Sent),
-            ("2010-03-10 11:39:45,156 RX 68AA16", "2010-03-10T11:39:45.156", Received),
-            ("15:44:29 RX 68 AA 16  # 481 ms", "15:44:29", Received),
-            ("[10:00:01.5]发→◇68 AA 16 □", "10:00:01.500", Sent),
-            ("[2020/1/2 10:00:01] [Recv] 68 aa 16", "2020-01-02T10:00:01", Received),
-            (">> 0x68,0xAA,0x16", "", Sent),
-            ("RX 68:AA:16", "", Received),
-            ("<- 68-AA-16", "", Received),
-            ("COM3 len=3 data:68AA16", "", Unknown),
-            ("68 AA 16 // end", "", Unknown),
-            ("R: 68H AAH 16H", "", Received),
-        ] {
-            assert_eq!(line(text), (time.to_owned(), side, vec![0x68, 0xAA, 0x16]), "{text}");
-        }
-    }
-
-    #[test]
-    fn lines_without_hex_give_nothing() {
-        for text in ["", "# 68 AA", "; comment 68", "port opened", "TX 685E..512 bytes..9616"] {
-            assert_eq!(line(text).2, Vec::<u8>::new(), "{text}");
         }
     }
 }

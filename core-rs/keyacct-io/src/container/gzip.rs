@@ -9,6 +9,13 @@ use keyacct_model::{Error, ErrorCode};
 
 use super::limits::Limits;
 
+const UNPACK: [&str; 2] =
+    ["if the file is sound, decompress it first and give the content", "若文件可信, 请先解压再使用其内容"];
+const BROKEN: [&str; 2] = [
+    "what comes before is read; copy the file again if it was not cut on purpose",
+    "此前的内容已读出; 若非有意截断, 请重新复制文件",
+];
+
 /// Counts of a gzip file, readable while it is decompressed elsewhere.
 #[derive(Debug, Default)]
 pub(super) struct GzipCount {
@@ -87,9 +94,11 @@ impl<R: BufRead> Gunzip<R> {
         }
     }
 
-    fn error(&self, code: ErrorCode, message: String, hint: &str) -> io::Error {
+    fn error(&self, code: ErrorCode, told: [String; 2], hint: [&str; 2]) -> io::Error {
         let at = self.count.compressed();
-        io::Error::other(Error::new(code, message).hint(hint).at(|p| p.offset = Some(at)))
+        let [message, chinese] = told;
+        let error = Error::new(code, message).hint(hint[0]).in_chinese(chinese, hint[1]);
+        io::Error::other(error.at(|p| p.offset = Some(at)))
     }
 
     /// The next member, or the end.
@@ -100,12 +109,9 @@ impl<R: BufRead> Gunzip<R> {
             return self.drain(rest, start);
         }
         if self.count.members() >= self.max_members {
-            let message = format!("more than {} gzip members", self.max_members);
-            return Err(self.error(
-                ErrorCode::InputLimit,
-                message,
-                "decompress the file first and give the content",
-            ));
+            let most = self.max_members;
+            let told = [format!("more than {most} gzip members"), format!("gzip 成员超过 {most} 个")];
+            return Err(self.error(ErrorCode::InputLimit, told, UNPACK));
         }
         self.count.members.fetch_add(1, Ordering::Relaxed);
         self.state = State::Member { decoder: Box::new(GzDecoder::new(rest)), start };
@@ -126,18 +132,22 @@ impl<R: BufRead> Gunzip<R> {
     }
 
     fn check_bounds(&self) -> io::Result<()> {
-        let hint = "if the file is sound, decompress it first and give the content";
         if self.out > self.max_output_bytes {
-            let message = format!("more than {} bytes of decompressed content", self.max_output_bytes);
-            return Err(self.error(ErrorCode::InputLimit, message, hint));
+            let most = self.max_output_bytes;
+            let told = [
+                format!("more than {most} bytes of decompressed content"),
+                format!("解压后内容超过 {most} 字节"),
+            ];
+            return Err(self.error(ErrorCode::InputLimit, told, UNPACK));
         }
         let compressed = self.count.compressed();
         if self.out > self.ratio_free_bytes && self.out > compressed.saturating_mul(self.max_ratio) {
-            let message = format!(
-                "decompresses to more than {} times its size ({compressed} bytes gave {})",
-                self.max_ratio, self.out
-            );
-            return Err(self.error(ErrorCode::InputLimit, message, hint));
+            let (most, out) = (self.max_ratio, self.out);
+            let told = [
+                format!("decompresses to more than {most} times its size ({compressed} bytes gave {out})"),
+                format!("解压倍数超过 {most} ({compressed} 字节解出 {out} 字节)"),
+            ];
+            return Err(self.error(ErrorCode::InputLimit, told, UNPACK));
         }
         Ok(())
     }
@@ -172,8 +182,9 @@ impl<R: BufRead> Read for Gunzip<R> {
                     Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
                         return Err(self.error(
                             ErrorCode::InputFormat,
-                            "the gzip file ends in the middle of its data".to_owned(),
-                            "what comes before is read; copy the file again if it was not cut on purpose",
+                            ["the gzip file ends in the middle of its data", "gzip 文件在数据中间结束"]
+                                .map(str::to_owned),
+                            BROKEN,
                         ));
                     }
                     Err(e)
@@ -181,8 +192,8 @@ impl<R: BufRead> Read for Gunzip<R> {
                     {
                         return Err(self.error(
                             ErrorCode::InputFormat,
-                            format!("damaged gzip data: {e}"),
-                            "what comes before is read; copy the file again",
+                            [format!("damaged gzip data: {e}"), format!("gzip 数据损坏: {e}")],
+                            BROKEN,
                         ));
                     }
                     Err(e) => return Err(e),

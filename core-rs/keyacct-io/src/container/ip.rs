@@ -3,14 +3,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::fields::{array, be16};
+use super::fields::{array, be16, be32};
+use super::fragments::{Fragment, Key};
 
 /// What an IP header leads to. Offsets are those of the slice given to [`parse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Network {
     Datagram(Datagram),
-    /// A piece of a datagram. Pieces are not put together: TCP avoids them.
-    Fragment,
+    /// A piece of a datagram.
+    Fragment(Fragment),
     Bad,
 }
 
@@ -60,14 +61,24 @@ fn parse_v4(bytes: &[u8], wire_length: usize) -> Option<Network> {
     if header < 20 || total < header || total > wire_length || header > bytes.len() {
         return None;
     }
+    let protocol = *bytes.get(9)?;
     // More-fragments bit or an offset.
-    if be16(bytes, 6)? & 0x3FFF != 0 {
-        return Some(Network::Fragment);
+    let word = be16(bytes, 6)?;
+    if word & 0x3FFF != 0 {
+        let id = u32::from(be16(bytes, 4)?);
+        return Some(Network::Fragment(Fragment {
+            key: Key { source: source.into(), destination: destination.into(), protocol, id },
+            at: usize::from(word & 0x1FFF) * 8,
+            more: word & 0x2000 != 0,
+            start: header,
+            end: total.min(bytes.len()),
+            missing: total.saturating_sub(bytes.len()),
+        }));
     }
     Some(Network::Datagram(Datagram {
         source: source.into(),
         destination: destination.into(),
-        protocol: *bytes.get(9)?,
+        protocol,
         start: header,
         end: total.min(bytes.len()),
         missing: total.saturating_sub(bytes.len()),
@@ -94,8 +105,19 @@ fn parse_v6(bytes: &[u8], wire_length: usize) -> Option<Network> {
             // Authentication header counts in words.
             51 => (usize::from(*bytes.get(start + 1)?) + 2) * 4,
             44 => {
-                if be16(bytes, start + 2)? & 0xFFF9 != 0 {
-                    return Some(Network::Fragment);
+                let word = be16(bytes, start + 2)?;
+                if word & 0xFFF9 != 0 {
+                    let (protocol, id) = (*bytes.get(start)?, be32(bytes, start + 4)?);
+                    let key = Key { source: source.into(), destination: destination.into(), protocol, id };
+                    let start = start + 8;
+                    return (start <= end).then_some(Network::Fragment(Fragment {
+                        key,
+                        at: usize::from(word & 0xFFF8),
+                        more: word & 1 != 0,
+                        start,
+                        end,
+                        missing: total - end,
+                    }));
                 }
                 8
             }
@@ -156,8 +178,12 @@ mod tests {
         assert_eq!(parse(&v4(4, 30, 0, 14), 30), Network::Bad);
         assert_eq!(parse(&v4(15, 30, 0, 0), 60), Network::Bad);
         assert_eq!(parse(&v4(5, 30, 0, 10)[..15], 30), Network::Bad);
-        assert_eq!(parse(&v4(5, 30, 0x2000, 10), 30), Network::Fragment);
-        assert_eq!(parse(&v4(5, 30, 0x0001, 10), 30), Network::Fragment);
+        let piece = |packet: &[u8]| match parse(packet, packet.len()) {
+            Network::Fragment(f) => Some((f.at, f.more, f.start, f.end)),
+            _ => None,
+        };
+        assert_eq!(piece(&v4(5, 30, 0x2000, 10)), Some((0, true, 20, 30)));
+        assert_eq!(piece(&v4(5, 30, 0x0001, 10)), Some((8, false, 20, 30)));
         assert_eq!(parse(&[], 0), Network::Bad);
         assert_eq!(parse(&[0x55; 40], 40), Network::Bad);
     }
@@ -173,7 +199,7 @@ mod tests {
         p[64] = 6;
         assert_eq!(span(&p, 77), Some((72, 77, 0)));
         p[66..68].copy_from_slice(&0x0001u16.to_be_bytes());
-        assert_eq!(parse(&p, 77), Network::Fragment);
+        assert!(matches!(parse(&p, 77), Network::Fragment(f) if (f.at, f.more, f.start) == (0, true, 72)));
         p[49] = 200;
         assert_eq!(parse(&p, 77), Network::Bad, "an extension longer than the packet");
         let circle = [vec![0x60, 0, 0, 0, 0, 200, 0], vec![0; 233]].concat();

@@ -4,11 +4,13 @@
 mod event;
 mod fields;
 mod flow;
+mod fragments;
 mod gzip;
 mod half;
 mod ip;
 mod limits;
 mod link;
+mod packet;
 mod pcap;
 mod pcapng;
 mod reader;
@@ -20,6 +22,7 @@ mod tcp;
 
 pub use event::{Chunk, Direction, Event, Stream, Transport};
 pub use limits::Limits;
+pub(crate) use packet::carried;
 pub use reader::{Container, open, read};
 pub use sniff::Kind;
 pub use source::{Content, error_of};

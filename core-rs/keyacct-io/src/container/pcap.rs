@@ -36,7 +36,11 @@ impl Pcap {
         let magic = order.u32(&h, 0).unwrap_or(0);
         let major = order.u16(&h, 4).unwrap_or(0);
         if major != 2 {
-            return Err(source.broken(4, format!("pcap version {major}, only version 2 is known")));
+            return Err(source.broken(
+                4,
+                format!("pcap version {major}, only version 2 is known"),
+                format!("pcap 版本 {major}, 仅支持版本 2"),
+            ));
         }
         Ok(Self {
             order,
@@ -71,7 +75,8 @@ impl Pcap {
                 "a packet of {captured} bytes, more than {}: the record header is damaged",
                 limits.max_packet_bytes
             );
-            return Err(source.broken(start, message).hint("what comes before is read"));
+            let chinese = format!("记录长度 {captured} 字节, 超过 {}: 记录头损坏", limits.max_packet_bytes);
+            return Err(source.broken(start, message, chinese));
         }
         let wire_length = (field(12) as usize).max(captured);
         let offset = source.offset();

@@ -68,9 +68,11 @@ impl Pcapng {
                     [0x1A, 0x2B, 0x3C, 0x4D] => Order::Big,
                     [0x4D, 0x3C, 0x2B, 0x1A] => Order::Little,
                     _ => {
-                        return Err(
-                            source.broken(start + 8, "a pcapng section header without its byte order mark")
-                        );
+                        return Err(source.broken(
+                            start + 8,
+                            "a pcapng section header without its byte order mark",
+                            "pcapng 段头缺少字节序标记",
+                        ));
                     }
                 };
             }
@@ -79,13 +81,15 @@ impl Pcapng {
             let padded = length.checked_add(3).map_or(usize::MAX, |n| n & !3);
             if padded < body + 4 || padded > limits.max_block_bytes {
                 let message = format!("a pcapng block of {length} bytes: its header is damaged");
-                return Err(source.broken(start, message).hint("what comes before is read"));
+                let chinese = format!("pcapng 块长度 {length} 字节: 块头损坏");
+                return Err(source.broken(start, message, chinese));
             }
             source.take(buf, padded - body, "a pcapng block")?;
             let trailer = self.order.u32(buf, buf.len() - 4).unwrap_or(0) as usize;
             if trailer != length {
                 let message = format!("a pcapng block of {length} bytes that ends with the length {trailer}");
-                return Err(source.broken(start, message).hint("what comes before is read"));
+                let chinese = format!("pcapng 块首长度 {length}, 块尾长度 {trailer}, 不一致");
+                return Err(source.broken(start, message, chinese));
             }
             buf.truncate(buf.len() - 4);
             let body_at = start + body as u64;
@@ -95,7 +99,8 @@ impl Pcapng {
                     if major != Some(1) {
                         let message =
                             format!("pcapng version {}, only version 1 is known", major.unwrap_or(0));
-                        return Err(source.broken(body_at, message));
+                        let chinese = format!("pcapng 版本 {}, 仅支持版本 1", major.unwrap_or(0));
+                        return Err(source.broken(body_at, message, chinese));
                     }
                     self.interfaces.clear();
                     continue;
@@ -103,7 +108,8 @@ impl Pcapng {
                 INTERFACE => {
                     if self.interfaces.len() >= limits.max_interfaces {
                         let message = format!("more than {} interfaces in a section", limits.max_interfaces);
-                        let mut e = source.broken(start, message);
+                        let chinese = format!("一个段内接口超过 {} 个", limits.max_interfaces);
+                        let mut e = source.broken(start, message, chinese);
                         e.code = ErrorCode::InputLimit;
                         return Err(e);
                     }

@@ -10,6 +10,7 @@ use keyacct_model::{Error, ErrorCode, Result};
 
 use super::event::{Chunk, Direction, Event, Stream, Transport};
 use super::flow::{Outbox, Piece};
+use super::fragments::{Fragments, Key};
 use super::half::Segment;
 use super::ip::{self, Datagram};
 use super::limits::Limits;
@@ -36,7 +37,18 @@ pub fn open(path: &Path, limits: Limits) -> Result<Container> {
     let file = file.map_err(|e| {
         let missing = e.kind() == std::io::ErrorKind::NotFound;
         let code = if missing { ErrorCode::InputNotFound } else { ErrorCode::InputUnreadable };
-        Error::new(code, format!("cannot open: {e}")).in_file(&name)
+        let hint = if missing {
+            ("check the path", "请检查路径")
+        } else {
+            (
+                "check the path and permissions; name the capture file itself",
+                "请检查路径和权限; 应指定报文记录文件本身",
+            )
+        };
+        Error::new(code, format!("cannot open: {e}"))
+            .hint(hint.0)
+            .in_chinese(format!("无法打开: {e}"), hint.1)
+            .in_file(&name)
     })?;
     read(&name, file, limits)
 }
@@ -66,6 +78,7 @@ pub fn read(name: &str, input: impl Read + Send + 'static, limits: Limits) -> Re
         limits,
         tally: Tally::default(),
         table: Table::default(),
+        fragments: Fragments::default(),
         out: Outbox::default(),
         packet: Vec::new(),
         failure: None,
@@ -99,6 +112,7 @@ pub struct Container {
     limits: Limits,
     tally: Tally,
     table: Table,
+    fragments: Fragments,
     out: Outbox,
     packet: Vec<u8>,
     failure: Option<Error>,
@@ -180,16 +194,48 @@ impl Container {
         tally.packet_bytes += captured as u64;
         tally.truncated_packets += u64::from(missing > 0);
         tally.truncated_bytes += missing as u64;
+        if missing > 0 {
+            tally.dropped("truncated_packets", packet.offset);
+        }
         let at = match link::network(packet.link, &self.packet) {
             link::Network::Ip(at) => at,
-            link::Network::Other => return tally.other_packets += 1,
-            link::Network::Unknown => return tally.unknown_link_packets += 1,
-            link::Network::Bad => return *cause(&mut tally.bad_link, &mut tally.cut_headers, missing) += 1,
+            link::Network::Other => {
+                tally.dropped("other_packets", packet.offset);
+                return tally.other_packets += 1;
+            }
+            link::Network::Unknown => {
+                tally.dropped("unknown_link_packets", packet.offset);
+                return tally.unknown_link_packets += 1;
+            }
+            link::Network::Bad => {
+                tally.dropped("broken_packets", packet.offset);
+                return *cause(&mut tally.bad_link, &mut tally.cut_headers, missing) += 1;
+            }
         };
         let bytes = self.packet.get(at..).unwrap_or_default();
         match ip::parse(bytes, packet.wire_length.saturating_sub(at)) {
-            ip::Network::Fragment => tally.fragments += 1,
-            ip::Network::Bad => *cause(&mut tally.bad_ip, &mut tally.cut_headers, missing) += 1,
+            ip::Network::Fragment(fragment) => {
+                tally.dropped("ip_fragments", packet.offset);
+                tally.fragments += 1;
+                let piece = bytes.get(fragment.start..fragment.end).unwrap_or_default();
+                let offset = packet.offset + (at + fragment.start) as u64;
+                if let Some(whole) = self.fragments.take(&fragment, piece, offset) {
+                    tally.fragments -= whole.pieces.min(tally.fragments);
+                    tally.reassembled += 1;
+                    if tally.fragments == 0 {
+                        tally.first_dropped.remove("ip_fragments");
+                    }
+                    self.packet = whole.payload;
+                    let Key { source, destination, protocol, .. } = fragment.key;
+                    let (start, end, missing) = (0, self.packet.len(), 0);
+                    let ip = Datagram { source, destination, protocol, start, end, missing };
+                    self.transport(Packet { offset: whole.offset, ..packet }, 0, ip);
+                }
+            }
+            ip::Network::Bad => {
+                tally.dropped("broken_packets", packet.offset);
+                *cause(&mut tally.bad_ip, &mut tally.cut_headers, missing) += 1;
+            }
             ip::Network::Datagram(datagram) => self.transport(packet, at, datagram),
         }
     }
@@ -214,9 +260,13 @@ impl Container {
                     },
                 )
             }
-            _ => return tally.other_packets += 1,
+            _ => {
+                tally.dropped("other_packets", packet.offset);
+                return tally.other_packets += 1;
+            }
         };
         let Some((header, length)) = parsed else {
+            tally.dropped("broken_packets", packet.offset);
             return *cause(&mut tally.bad_transport, &mut tally.cut_headers, ip.missing) += 1;
         };
         let transport = if ip.protocol == tcp::TCP { Transport::Tcp } else { Transport::Udp };

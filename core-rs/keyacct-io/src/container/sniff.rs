@@ -59,9 +59,18 @@ fn is_text(head: &[u8]) -> bool {
     if head.starts_with(&[0xFF, 0xFE]) || head.starts_with(&[0xFE, 0xFF]) {
         return is_utf16(head);
     }
+    if is_unmarked_utf16(head) {
+        return true;
+    }
     let body = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     let control = |b: &u8| (*b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B)) || *b == 0x7F;
     if body.iter().any(control) {
+        return false;
+    }
+    // A log has lines, or is one run of hex: 8 KiB of letters alone are bytes that happen to be letters (68H is `h`).
+    let hex = |b: &&u8| b.is_ascii_hexdigit() || matches!(b, b' ' | b',' | b'-' | b':' | b'x');
+    let has_lines = body.iter().any(|b| matches!(b, b'\n' | b'\r'));
+    if head.len() >= SNIFF_BYTES && !has_lines && body.iter().filter(hex).count() * 2 < body.len() {
         return false;
     }
     let plain = body.iter().filter(|b| b.is_ascii()).count();
@@ -92,6 +101,15 @@ fn is_gb18030(body: &[u8]) -> bool {
         }
     }
     true
+}
+
+/// UTF-16 without its mark: a NUL beside every printable character.
+fn is_unmarked_utf16(head: &[u8]) -> bool {
+    let printable = |byte: u8| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7E);
+    let pairs = head.chunks_exact(2);
+    head.len() >= 8
+        && (pairs.clone().all(|pair| pair[1] == 0 && printable(pair[0]))
+            || pairs.clone().all(|pair| pair[0] == 0 && printable(pair[1])))
 }
 
 fn is_utf16(head: &[u8]) -> bool {
@@ -131,6 +149,13 @@ mod tests {
         for (head, kind) in cases {
             assert_eq!(sniff(head), kind, "{head:02X?}");
         }
+    }
+
+    #[test]
+    fn letters_without_lines_are_bytes() {
+        assert_eq!(sniff(&[0x68; SNIFF_BYTES]), Kind::Binary);
+        assert_eq!(sniff(&b"68AA16".repeat(SNIFF_BYTES / 6 + 1)), Kind::Text);
+        assert_eq!(sniff(&b"port opened\n".repeat(SNIFF_BYTES / 12 + 1)), Kind::Text);
     }
 
     #[test]

@@ -51,8 +51,11 @@ impl BufRead for Content {
 
 /// The workspace's error in an I/O error of [`Content`], or one made of it (`input.unreadable`).
 pub fn error_of(e: io::Error) -> Error {
-    e.downcast::<Error>()
-        .unwrap_or_else(|e| Error::new(ErrorCode::InputUnreadable, format!("cannot read: {e}")))
+    e.downcast::<Error>().unwrap_or_else(|e| {
+        Error::new(ErrorCode::InputUnreadable, format!("cannot read: {e}"))
+            .hint("check the path, the permissions and the disk")
+            .in_chinese(format!("无法读取: {e}"), "请检查路径、权限和磁盘")
+    })
 }
 
 /// Content with a position. Errors name the file and the offset.
@@ -79,18 +82,22 @@ impl Source {
         if head.is_empty() {
             let error = match late {
                 Some(e) => error_of(e),
-                None => Error::new(ErrorCode::InputEmpty, "the file is empty"),
+                None => Error::new(ErrorCode::InputEmpty, "the file is empty")
+                    .hint("check that the capture was written; nothing was read")
+                    .in_chinese("文件为空", "请检查报文记录是否已写入"),
             };
             return Err(error.in_file(name));
         }
         if gzip.is_some() && is_gzip(&head) {
             return Err(Error::new(ErrorCode::InputLimit, "gzip inside gzip")
                 .hint("decompress the file once, then give it again")
+                .in_chinese("gzip 中又是 gzip", "请先解压一次")
                 .in_file(name));
         }
         if let Some(format) = foreign(&head) {
             return Err(Error::new(ErrorCode::InputFormat, format!("a {format} file is not read"))
                 .hint("unpack it, or pack the capture with gzip")
+                .in_chinese(format!("不支持 {format} 文件"), "请先解压, 或用 gzip 压缩")
                 .in_file(name));
         }
         let kind = sniff(&head);
@@ -153,18 +160,29 @@ impl Source {
     /// The error of content that ends inside of something: the reader's own, if it had one.
     pub(super) fn cut(&mut self, what: &str, start: u64, got: usize, wanted: usize) -> Error {
         self.late_error.take().unwrap_or_else(|| {
-            self.broken(start, format!("the file ends in the middle of {what}: {got} of {wanted} bytes"))
-                .hint("what comes before is read; copy the file again if it was not cut on purpose")
+            self.broken(
+                start,
+                format!("the file ends in the middle of {what}: {got} of {wanted} bytes"),
+                format!("文件在记录中间结束 ({what}): 应有 {wanted} 字节, 实有 {got} 字节"),
+            )
         })
     }
 
-    /// `input.format` at `offset` of the content.
-    pub(super) fn broken(&self, offset: u64, message: impl Into<String>) -> Error {
-        let mut message = message.into();
+    /// `input.format` at `offset` of the content, in both languages.
+    pub(super) fn broken(
+        &self,
+        offset: u64,
+        message: impl Into<String>,
+        chinese: impl Into<String>,
+    ) -> Error {
+        let (mut message, mut chinese) = (message.into(), chinese.into());
         if self.gzip.is_some() {
             message.push_str(" (byte offset of the decompressed content)");
+            chinese.push_str(" (偏移为解压后内容的字节偏移)");
         }
         Error::new(ErrorCode::InputFormat, message)
+            .hint("what comes before is read; copy the file again if it was not cut on purpose")
+            .in_chinese(chinese, "此前的内容已读出; 若非有意截断, 请重新复制文件")
             .in_file(&self.content.name)
             .at(|p| p.offset = Some(offset))
     }

@@ -1,5 +1,7 @@
 //! What a reading met, counted.
 
+use std::collections::BTreeMap;
+
 /// Counts of one reading, complete when the iterator has ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -23,8 +25,10 @@ pub struct Tally {
     pub other_packets: u64,
     /// Packets of a link type that is not read.
     pub unknown_link_packets: u64,
-    /// IP fragments; not put together, so their bytes show as gaps.
+    /// IP fragments of datagrams whose other pieces are not in the capture.
     pub fragments: u64,
+    /// Datagrams put together from their fragments.
+    pub reassembled: u64,
     /// Packets whose link header is impossible.
     pub bad_link: u64,
     /// Packets whose IP header is impossible, or claims more than the packet held.
@@ -63,4 +67,13 @@ pub struct Tally {
     pub stray_bytes: u64,
     /// Most bytes held behind holes at a time (with overhead).
     pub max_held_bytes: u64,
+    /// Offset in the file of the first packet of each sort that was dropped.
+    pub first_dropped: BTreeMap<&'static str, u64>,
+}
+
+impl Tally {
+    /// Takes note of a dropped packet at `offset`.
+    pub(super) fn dropped(&mut self, sort: &'static str, offset: u64) {
+        self.first_dropped.entry(sort).or_insert(offset);
+    }
 }

@@ -39,8 +39,10 @@ pub fn advise(line: &[u8]) -> Option<Name> {
 fn other_length(frame: &[u8], stated: usize) -> Option<Name> {
     let mut sum = sum8(frame.get(..HEADER)?);
     for at in HEADER..frame.len().saturating_sub(1) {
-        if frame[at + 1] == END && frame[at] == sum && at - HEADER != stated {
-            let fits = at - HEADER;
+        let fits = at - HEADER;
+        // The sum was made with the length that is there, or with the right one, which was changed later.
+        let with_right = sum.wrapping_sub(frame[HEADER - 1]).wrapping_add(fits as u8);
+        if frame[at + 1] == END && fits != stated && (frame[at] == sum || frame[at] == with_right) {
             return Some(Name::new(
                 format!(
                     "checksum and end byte are right for {fits} data bytes, the length field says {stated}"
@@ -56,7 +58,7 @@ fn other_length(frame: &[u8], stated: usize) -> Option<Name> {
 fn no_start(line: &[u8]) -> Option<Name> {
     let first = line.iter().position(|b| *b == START)?;
     let second = (first + 1..line.len().min(first + 14)).find(|n| line[*n] == START)?;
-    if crate::gdw1376_1::is_header(&line[first..]) {
+    if crate::gdw1376_1::is_header(&line[first..]) || crate::gdw1376_1::advise(line).is_some() {
         return None; // a terminal's frame
     }
     let digits = second - first - 1;

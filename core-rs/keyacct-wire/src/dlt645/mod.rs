@@ -21,5 +21,5 @@ pub use decode::{decode, decode_joined};
 pub use decode_1997::decode_1997;
 pub use encode::{Message, address_bytes, read_answer, read_request};
 pub use encode_1997::{read_answer_1997, read_request_1997, write_request_1997};
-pub use frame::FrameView;
+pub use frame::{FrameView, next_frame};
 pub use split::part_of;

@@ -6,6 +6,8 @@ use crate::error::Fault;
 use crate::frame::Frame;
 use crate::visit::Name;
 
+const START: u8 = 0x68;
+const END: u8 = 0x16;
 const PLACEHOLDERS: [u16; 4] = [0x0000, 0xAAAA, 0xFFFF, 0xCCCC];
 
 /// One sentence, or nothing when no cause is near.
@@ -45,14 +47,7 @@ pub fn advise(line: &[u8]) -> Option<Name> {
                 ),
             ))
         }
-        Fault::Checksum { computed, .. } => {
-            let right = computed.to_le_bytes();
-            Some(Name::new(
-                format!("the frame checksum should be {:02X} {:02X}", right[0], right[1]),
-                format!("帧校验应为 {:02X} {:02X}", right[0], right[1]),
-            ))
-        }
-        Fault::Truncated { needed, found } => Some(Name::new(
+        Fault::Truncated { needed, found } if holds_header(frame) => Some(Name::new(
             format!("the end of the frame is missing: {} more bytes are needed", needed - found),
             format!("报文不完整: 还缺 {} 字节", needed - found),
         )),
@@ -66,5 +61,24 @@ pub fn advise(line: &[u8]) -> Option<Name> {
             })
         }
         _ => None,
+    }
+}
+
+/// Whether the header is there up to its check sequence, which is looked at before the length: 68 L L C AF SA CA HCS HCS.
+fn holds_header(frame: &[u8]) -> bool {
+    frame.get(4).is_some_and(|flag| frame.len() >= 5 + usize::from(flag & 0x0F) + 1 + 1 + 2)
+}
+
+/// Whether the bytes begin as a frame does: a length that fits them and a header whose check sequence is right, or an end
+/// byte where the length puts it.
+pub fn is_header(bytes: &[u8]) -> bool {
+    let &[START, low, high, ..] = bytes else { return false };
+    let length = usize::from(u16::from_le_bytes([low, high]) & 0x3FFF);
+    match FrameView::parse(bytes) {
+        Ok(_) => true,
+        Err(Fault::HeaderChecksum { .. }) => bytes.get(length + 1) == Some(&END),
+        Err(Fault::Truncated { .. }) => holds_header(bytes),
+        Err(Fault::Checksum { .. } | Fault::End { .. }) => true,
+        Err(_) => false,
     }
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::{Range, RangeInclusive};
 
-use crate::checksum::fcs16;
+use crate::checksum::{fcs16, x25};
 use crate::error::Fault;
 use crate::frame::{Address, Direction, Frame, Probe};
 use crate::protocol::Protocol;
@@ -25,6 +25,8 @@ mod field {
     pub const TRAILER: usize = 3;
 }
 
+/// Offset of the server address.
+pub const ADDRESS_AT: usize = field::ADDRESS;
 const START_BYTE: u8 = 0x68;
 const END_BYTE: u8 = 0x16;
 const SCRAMBLE: u8 = 0x33;
@@ -193,6 +195,35 @@ impl<'a> FrameView<'a> {
         bytes.push(END_BYTE);
         Some(bytes)
     }
+}
+
+/// Longest header: a server address of sixteen bytes.
+const LONGEST_HEADER: usize = header_size(0x0F);
+
+/// Preamble and length of a whole, valid frame that begins `bytes`, behind up to eight FEH; none for anything that needs a
+/// second look, as one of `long` bytes or more. The data are looked at only if the header's own check sequence is right.
+#[inline]
+pub fn next_frame(bytes: &[u8], long: usize) -> Option<(usize, usize)> {
+    let preamble = (u64::from_le_bytes(*bytes.first_chunk()?) ^ 0xFEFE_FEFE_FEFE_FEFE).trailing_zeros() / 8;
+    let frame = bytes.get(preamble as usize..)?;
+    let head = frame.first_chunk::<LONGEST_HEADER>()?;
+    let length = u16::from_le_bytes([head[field::LENGTH.start], head[field::LENGTH.end - 1]]);
+    let (header, whole) = (header_size(head[field::ADDRESS_FLAGS]), usize::from(length) + 2);
+    if head[field::START] != START_BYTE || whole >= long || whole < header + field::TRAILER {
+        return None;
+    }
+    let frame = frame.get(..whole)?;
+    let sent = |at: usize| u16::from_le_bytes([frame[at], frame[at + 1]]);
+    if frame[whole - 1] != END_BYTE {
+        return None;
+    }
+    // The header's check sequence is among the bytes under that of the frame: one goes on where the other has stopped.
+    let register = x25(0xFFFF, &frame[1..header - 2]);
+    if !register != sent(header - 2) {
+        return None;
+    }
+    let register = x25(register, &frame[header - 2..whole - field::TRAILER]);
+    (!register == sent(whole - field::TRAILER)).then_some((preamble as usize, whole))
 }
 
 /// Check sequence as sent and as computed, where they differ.

@@ -16,6 +16,7 @@ pub mod frame;
 pub mod grammar;
 pub mod object;
 mod parts;
+pub mod program;
 pub mod published;
 mod request;
 pub mod services;
@@ -25,7 +26,8 @@ pub mod tree;
 mod value;
 mod words;
 
+pub use advice::is_header;
 pub use decode::decode;
-pub use frame::{Control, FrameView, ServerAddress};
+pub use frame::{Control, FrameView, ServerAddress, next_frame};
 pub use split::{Assembler, BlockHeader, BlockKind};
 pub use tree::{Apdu, ApduFault, Body, Node};

@@ -10,7 +10,7 @@ const END: u8 = 0x16;
 
 /// One sentence, or nothing when no cause is near.
 pub fn advise(line: &[u8]) -> Option<Name> {
-    let start = line.windows(HEADER).position(is_header)?;
+    let Some(start) = line.windows(HEADER).position(is_header) else { return other_copy(line) };
     let frame = &line[start..];
     let stated = usize::from(u16::from_le_bytes([frame[1], frame[2]]) >> 2);
     let (body, trailer) = frame.split_at(frame.len().checked_sub(TRAILER).filter(|at| *at >= HEADER)?);
@@ -30,6 +30,22 @@ pub fn advise(line: &[u8]) -> Option<Name> {
         Name::new(
             format!("the end of the frame is missing: {missing} more bytes are needed"),
             format!("报文不完整: 还缺 {missing} 字节"),
+        )
+    })
+}
+
+/// Two copies of the length that differ, around a body whose checksum is right.
+fn other_copy(line: &[u8]) -> Option<Name> {
+    let start = line.windows(HEADER).position(|w| w[0] == 0x68 && w[5] == 0x68 && w[1..3] != w[3..5])?;
+    let frame = &line[start..];
+    let copies = [1, 3].map(|at| usize::from(u16::from_le_bytes([frame[at], frame[at + 1]]) >> 2));
+    let (body, trailer) = frame.split_at(frame.len().checked_sub(TRAILER).filter(|at| *at >= HEADER)?);
+    let fits = body.len() - HEADER;
+    (trailer[1] == END && sum8(&body[HEADER..]) == trailer[0]).then(|| {
+        let [first, second] = copies;
+        Name::new(
+            format!("the two copies of the length differ: {first} and {second}; checksum and end byte are right for {fits}"),
+            format!("两个长度域不一致: {first} 和 {second}; 按 {fits} 字节计算时校验和结束符正确"),
         )
     })
 }

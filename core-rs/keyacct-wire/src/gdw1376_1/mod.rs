@@ -21,7 +21,7 @@ mod relay;
 mod stamp;
 mod unit;
 
-pub use advice::is_header;
+pub use advice::{advise, is_header};
 pub use afn::{Afn, SeqField};
 pub use answer::{event_unit, history_unit, stamp_bytes};
 pub use assemble::{Assembler, Progress};
