@@ -8,7 +8,7 @@ use crate::customer::{Answer, Worth, best};
 use crate::offers::{Offers, Rows, Tariff};
 use crate::parallel;
 use crate::problem::{Measure, Problem};
-use crate::smooth::{Response, Scene, Softness, response};
+use crate::smooth::{Response, Scene, Softness, places, response};
 
 /// A row that couples customers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,18 +218,10 @@ impl<'a> Market<'a> {
     fn reaction(&self, r: &Response) -> Vec<f64> {
         let n = self.list.len();
         let mut h = vec![0.0; n * n];
-        let place: Vec<Option<(usize, usize)>> = (0..self.p.periods)
-            .map(|t| {
-                self.p.blocks.iter().position(|&(s, e)| s <= t && t < e).map(|b| (b, t - self.p.blocks[b].0))
-            })
-            .collect();
-        let blocks = self.p.blocks.len();
+        let (place, total) = places(self.p);
         let slope = |g: usize, t: usize, q: usize| -> f64 {
             match (place[t], place[q]) {
-                (Some((a, i)), Some((b, j))) if a == b => {
-                    let len = self.p.blocks[a].1 - self.p.blocks[a].0;
-                    r.slope[g * blocks + a][i * len + j]
-                }
+                (Some(i), Some(j)) => r.slope[g][i * total + j],
                 _ => 0.0,
             }
         };
@@ -297,7 +289,7 @@ impl<'a> Market<'a> {
         let n = self.list.len();
         let mut damping = 1e-6;
         let (mut value, mut r) = self.smooth(&prices, tau, true);
-        for _ in 0..12 {
+        for _ in 0..40 {
             let up = self.excess(&r);
             let caps: Vec<f64> = self.list.iter().map(|&row| self.cap(row)).collect();
             let free: Vec<usize> = (0..n)
@@ -305,30 +297,18 @@ impl<'a> Market<'a> {
                     !(prices.row[i] <= 0.0 && up[i] <= 0.0 || prices.row[i] >= caps[i] && up[i] >= 0.0)
                 })
                 .collect();
-            let size = free.len();
-            if size == 0 {
+            if free.is_empty() {
                 break;
             }
             let h = self.reaction(&r);
             let scale = (0..n).map(|i| h[i * n + i]).fold(0.0, f64::max).max(1e-12);
             let mut moved = false;
             for _ in 0..8 {
-                let mut a = vec![0.0; size * size];
-                for (x, &i) in free.iter().enumerate() {
-                    for (y, &j) in free.iter().enumerate() {
-                        a[x * size + y] = h[i * n + j];
-                    }
-                    a[x * size + x] += damping * (h[i * n + i] + 1e-3 * scale) + 1e-9 * scale;
-                }
-                let mut d: Vec<f64> = free.iter().map(|&i| up[i]).collect();
-                if !solve_spd(&mut a, &mut d, size) {
+                let lift = |i: usize| damping * (h[i * n + i] + 1e-3 * scale) + 1e-9 * scale;
+                let Some(next) = step(&h, &up, &free, &prices.row, &caps, lift) else {
                     damping = (damping * 10.0).max(1e-6);
                     continue;
-                }
-                let mut next = prices.row.clone();
-                for (x, &i) in free.iter().enumerate() {
-                    next[i] = (next[i] + d[x]).clamp(0.0, caps[i]);
-                }
+                };
                 let expected: f64 = (0..n).map(|i| up[i] * (next[i] - prices.row[i])).sum();
                 let trial = self.prices(next);
                 let (trial_value, trial_r) = self.smooth(&trial, tau, true);
@@ -349,6 +329,47 @@ impl<'a> Market<'a> {
         }
         prices
     }
+}
+
+/// The top of the local model within 0 and the caps: rows that would leave them are held at their edge and the others
+/// solved again. `None` when the matrix is not positive definite.
+fn step(
+    h: &[f64],
+    up: &[f64],
+    free: &[usize],
+    at: &[f64],
+    caps: &[f64],
+    lift: impl Fn(usize) -> f64,
+) -> Option<Vec<f64>> {
+    let n = at.len();
+    let mut next = at.to_vec();
+    let mut moving = free.to_vec();
+    while !moving.is_empty() {
+        let size = moving.len();
+        let mut a = vec![0.0; size * size];
+        let mut d = vec![0.0; size];
+        for (x, &i) in moving.iter().enumerate() {
+            for (y, &j) in moving.iter().enumerate() {
+                a[x * size + y] = h[i * n + j];
+            }
+            a[x * size + x] += lift(i);
+            let held: f64 = (0..n).map(|j| h[i * n + j] * (next[j] - at[j])).sum();
+            d[x] = up[i] - held;
+        }
+        if !solve_spd(&mut a, &mut d, size) {
+            return None;
+        }
+        let inside = |i: usize, d: f64| (0.0..=caps[i]).contains(&(at[i] + d));
+        let (stay, leave): (Vec<_>, Vec<_>) = moving.iter().zip(&d).partition(|(i, d)| inside(**i, **d));
+        if leave.is_empty() {
+            stay.into_iter().for_each(|(&i, d)| next[i] = at[i] + d);
+            return Some(next);
+        }
+        leave.into_iter().for_each(|(&i, d)| next[i] = (at[i] + d).clamp(0.0, caps[i]));
+        let kept: Vec<usize> = moving.iter().zip(&d).filter(|(i, d)| inside(**i, **d)).map(|x| *x.0).collect();
+        moving = kept;
+    }
+    Some(next)
 }
 
 /// Solves a x = b in place by Cholesky; false when `a` is not positive definite.

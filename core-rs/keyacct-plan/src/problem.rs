@@ -178,8 +178,13 @@ impl Problem {
 
     /// Hours of a time block.
     pub fn block_h(&self, block: usize) -> f64 {
+        self.block_len(block) as f64 * self.dt_h
+    }
+
+    /// Periods of a block.
+    pub fn block_len(&self, block: usize) -> usize {
         let (first, end) = self.blocks[block];
-        (end - first) as f64 * self.dt_h
+        end - first
     }
 
     /// Lowest ceiling of a limitation in a block that the ramp allows as well, kW.

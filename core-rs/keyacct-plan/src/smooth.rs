@@ -22,8 +22,22 @@ pub(crate) struct Response {
     /// Expected returning kWh per group, and its derivative.
     pub back_kwh: Vec<f64>,
     pub back_slope: Vec<f64>,
-    /// Per group and block: how the supply of one period rises with the price of another.
+    /// Per group: how the supply of one period rises with the price of another, over the periods of all blocks in
+    /// their order (see [`places`]).
     pub slope: Vec<Vec<f64>>,
+}
+
+/// Place of every period among those of the blocks, and how many there are.
+pub(crate) fn places(p: &Problem) -> (Vec<Option<usize>>, usize) {
+    let mut place = vec![None; p.periods];
+    let mut count = 0;
+    for &(s, e) in &p.blocks {
+        for slot in &mut place[s..e] {
+            *slot = Some(count);
+            count += 1;
+        }
+    }
+    (place, count)
 }
 
 /// Where the customers meet: the problem, its rows and offers.
@@ -76,8 +90,11 @@ struct Work {
     totals: Vec<f64>,
     backs: Vec<f64>,
     used: Vec<u8>,
-    mean: Vec<f64>,
     point: Vec<f64>,
+    /// Expected kW of the blocks in `soft`, one after another: if shift is taken, if the other measure is.
+    if_taken: [Vec<f64>; 2],
+    /// Probability of two choices together; row and column are 2 x place in `soft` + (0 shift, 1 other).
+    pairs: Vec<f64>,
 }
 
 /// One block of one customer: log weights (gain / tau), and after the sum the probabilities.
@@ -90,17 +107,14 @@ struct Soft {
     p_shift: f64,
     p_other: f64,
     gains_at: usize,
+    /// First place among the periods of all blocks.
+    place: usize,
 }
 
 impl Response {
     fn empty(p: &Problem, rows: &Rows, with_slope: bool) -> Response {
-        let slope = if with_slope {
-            (0..rows.groups)
-                .flat_map(|_| p.blocks.iter().map(|&(s, e)| vec![0.0; (e - s) * (e - s)]))
-                .collect()
-        } else {
-            Vec::new()
-        };
+        let size = if with_slope { p.blocks.iter().map(|&(s, e)| e - s).sum::<usize>().pow(2) } else { 0 };
+        let slope = vec![vec![0.0; size]; if with_slope { rows.groups } else { 0 }];
         Response {
             value: 0.0,
             supply: vec![0.0; rows.groups * rows.periods],
@@ -118,7 +132,10 @@ impl Response {
         let back_price = prices.back[giver.group];
         w.soft.clear();
         w.gains.clear();
+        let mut end = 0;
         for (r, &(s, e)) in p.blocks.iter().enumerate() {
+            let place = end;
+            end += e - s;
             let range = offers.of(index, r);
             if range.is_empty() {
                 continue;
@@ -154,6 +171,7 @@ impl Response {
                     p_shift: 0.0,
                     p_other: 0.0,
                     gains_at,
+                    place,
                 });
             }
         }
@@ -165,58 +183,96 @@ impl Response {
             w.soft.truncate(SOFT_BLOCKS);
         }
         self.value += tau * soft_maximum(giver, w, tau, fairness);
-        for k in 0..w.soft.len() {
-            self.account(scene, index, k, softness, w);
-        }
+        self.account(scene, index, softness, w);
     }
 
-    /// Adds one block's expected kW, and their covariance / tau, to the sums.
-    fn account(&mut self, scene: Scene<'_>, index: usize, k: usize, softness: Softness, w: &mut Work) {
+    /// Adds the expected kW of one customer, and their covariance / tau, to the sums.
+    fn account(&mut self, scene: Scene<'_>, index: usize, softness: Softness, w: &mut Work) {
         let Scene { p, offers, .. } = scene;
         let Softness { tau, with_slope } = softness;
         let giver = &offers.givers[index];
-        let soft = &w.soft[k];
-        let used = soft.p_shift + soft.p_other;
-        if used < 1e-9 {
-            return;
+        let total = p.blocks.iter().map(|&(s, e)| e - s).sum::<usize>();
+        for kw in &mut w.if_taken {
+            kw.clear();
+            kw.resize(total, 0.0);
         }
-        let (s, e) = p.blocks[soft.block];
-        let n = e - s;
-        w.mean.clear();
-        w.mean.resize(n, 0.0);
-        let mut slope =
-            if with_slope { self.slope.get_mut(giver.group * offers.blocks + soft.block) } else { None };
-        for (at, o) in (soft.gains_at..).zip(&offers.list[offers.of(index, soft.block)]) {
-            let probability = if o.measure == Measure::Shift {
-                soft.p_shift
-            } else {
-                soft.p_other * (w.gains[at] - soft.other).exp()
-            };
-            if probability < 1e-10 {
+        for soft in &w.soft {
+            if soft.p_shift + soft.p_other < 1e-9 {
                 continue;
             }
-            let kw = &offers.kw[o.at..o.at + n];
+            let (s, e) = p.blocks[soft.block];
+            let n = e - s;
+            let here = soft.place..soft.place + n;
+            for (at, o) in (soft.gains_at..).zip(&offers.list[offers.of(index, soft.block)]) {
+                let kw = &offers.kw[o.at..o.at + n];
+                let (taken, part, probability) = if o.measure == Measure::Shift {
+                    (0, 1.0, soft.p_shift)
+                } else {
+                    let part = (w.gains[at] - soft.other).exp();
+                    (1, part, soft.p_other * part)
+                };
+                if probability < 1e-10 {
+                    continue;
+                }
+                w.if_taken[taken][here.clone()].iter_mut().zip(kw).for_each(|(m, v)| *m += v * part);
+                if with_slope {
+                    // The spread of one block by itself; what two blocks share follows below.
+                    let matrix = &mut self.slope[giver.group];
+                    for (i, a) in kw.iter().enumerate() {
+                        let a = a * probability / tau;
+                        let row = (soft.place + i) * total + soft.place;
+                        matrix[row..row + n].iter_mut().zip(kw).for_each(|(m, b)| *m += a * b);
+                    }
+                }
+            }
             w.point.clear();
-            w.point.extend(kw.iter().map(|v| v * probability));
-            w.mean.iter_mut().zip(&w.point).for_each(|(m, v)| *m += v);
-            if let Some(matrix) = slope.as_deref_mut() {
-                for (row, a) in matrix.chunks_exact_mut(n).zip(&w.point) {
+            let (shift, other) = (&w.if_taken[0][here.clone()], &w.if_taken[1][here]);
+            w.point.extend(shift.iter().zip(other).map(|(a, b)| a * soft.p_shift + b * soft.p_other));
+            if with_slope {
+                let matrix = &mut self.slope[giver.group];
+                for (i, a) in w.point.iter().enumerate() {
                     let a = a / tau;
-                    row.iter_mut().zip(kw).for_each(|(m, b)| *m += a * b);
+                    let row = (soft.place + i) * total + soft.place;
+                    matrix[row..row + n].iter_mut().zip(&w.point).for_each(|(m, b)| *m -= a * b);
+                }
+            }
+            let base = giver.group * p.periods + s;
+            self.supply[base..base + n].iter_mut().zip(&w.point).for_each(|(a, b)| *a += b);
+            self.back_kwh[giver.group] += soft.p_shift * soft.back_kwh;
+            self.back_slope[giver.group] +=
+                soft.p_shift * (1.0 - soft.p_shift) * soft.back_kwh * soft.back_kwh / tau;
+        }
+        if with_slope {
+            self.between_blocks(scene, giver.group, tau, total, w);
+        }
+    }
+
+    /// Adds how the blocks of one customer stand in each other's way, or help to pay for touching him.
+    fn between_blocks(&mut self, scene: Scene<'_>, group: usize, tau: f64, total: usize, w: &Work) {
+        let matrix = &mut self.slope[group];
+        let wide = 2 * w.soft.len();
+        for (x, a) in w.soft.iter().enumerate() {
+            for (y, b) in w.soft.iter().enumerate().skip(x + 1) {
+                let (m, n) = (scene.p.block_len(a.block), scene.p.block_len(b.block));
+                for (i, alone_a) in [a.p_shift, a.p_other].into_iter().enumerate() {
+                    for (j, alone_b) in [b.p_shift, b.p_other].into_iter().enumerate() {
+                        let common = (w.pairs[(2 * x + i) * wide + 2 * y + j] - alone_a * alone_b) / tau;
+                        if common.abs() * tau < 1e-9 {
+                            continue;
+                        }
+                        let right = &w.if_taken[j][b.place..b.place + n];
+                        for (k, left) in w.if_taken[i][a.place..a.place + m].iter().enumerate() {
+                            let factor = common * left;
+                            let row = (a.place + k) * total + b.place;
+                            matrix[row..row + n].iter_mut().zip(right).for_each(|(m, v)| *m += factor * v);
+                            for (l, v) in right.iter().enumerate() {
+                                matrix[(b.place + l) * total + a.place + k] += factor * v;
+                            }
+                        }
+                    }
                 }
             }
         }
-        if let Some(matrix) = slope {
-            for (row, a) in matrix.chunks_exact_mut(n).zip(&w.mean) {
-                let a = a / tau;
-                row.iter_mut().zip(&w.mean).for_each(|(m, b)| *m -= a * b);
-            }
-        }
-        let base = giver.group * p.periods + s;
-        self.supply[base..base + n].iter_mut().zip(&w.mean).for_each(|(a, b)| *a += b);
-        self.back_kwh[giver.group] += soft.p_shift * soft.back_kwh;
-        self.back_slope[giver.group] +=
-            soft.p_shift * (1.0 - soft.p_shift) * soft.back_kwh * soft.back_kwh / tau;
     }
 }
 
@@ -271,32 +327,57 @@ fn soft_maximum(giver: &Giver, w: &mut Work, tau: f64, fairness: f64) -> f64 {
         *total = if *total > top - 40.0 { (*total - top).exp() } else { 0.0 };
         sum += *total;
     }
-    let mut share = [0.0f64; 2 * SOFT_BLOCKS];
+    let wide = 2 * k;
+    w.pairs.clear();
+    w.pairs.resize(wide * wide, 0.0);
+    let mut held = [0usize; SOFT_BLOCKS];
     for (j, weight) in w.totals.iter().enumerate().skip(1) {
         if *weight > 1e-12 * sum {
-            let mut code = j;
-            for slot in share.chunks_exact_mut(2).take(k) {
-                match code % base {
-                    0 => {}
-                    digit => slot[digit - 1] += weight,
+            let (mut code, mut count) = (j, 0);
+            for block in 0..k {
+                if code % base > 0 {
+                    held[count] = 2 * block + code % base - 1;
+                    count += 1;
                 }
                 code /= base;
             }
+            let weight = weight / sum;
+            for (x, &a) in held[..count].iter().enumerate() {
+                for &b in &held[x..count] {
+                    w.pairs[a * wide + b] += weight;
+                }
+            }
         }
     }
-    for (soft, slot) in w.soft.iter_mut().zip(share.chunks_exact(2)) {
-        if base == 3 {
-            soft.p_shift = slot[0] / sum;
-            soft.p_other = slot[1] / sum;
-        } else {
-            let part = if soft.shift > f64::NEG_INFINITY {
-                (soft.shift - log_add(soft.shift, soft.other)).exp()
-            } else {
-                0.0
-            };
-            soft.p_shift = slot[0] / sum * part;
-            soft.p_other = slot[0] / sum * (1.0 - part);
+    if base == 2 {
+        // Shift and the other measure exclude each other, but no other block minds which of them it is.
+        let part: Vec<f64> = w
+            .soft
+            .iter()
+            .map(|soft| match soft.shift > f64::NEG_INFINITY {
+                true => (soft.shift - log_add(soft.shift, soft.other)).exp(),
+                false => 0.0,
+            })
+            .collect();
+        for x in 0..k {
+            for y in x..k {
+                let both = w.pairs[2 * x * wide + 2 * y];
+                let split = |place: usize, other: usize| if other == 0 { part[place] } else { 1.0 - part[place] };
+                for i in 0..2 {
+                    for j in 0..2 {
+                        w.pairs[(2 * x + i) * wide + 2 * y + j] = match (x == y, i == j) {
+                            (false, _) => both * split(x, i) * split(y, j),
+                            (true, true) => both * split(x, i),
+                            (true, false) => 0.0,
+                        };
+                    }
+                }
+            }
         }
+    }
+    for (x, soft) in w.soft.iter_mut().enumerate() {
+        soft.p_shift = w.pairs[2 * x * wide + 2 * x];
+        soft.p_other = w.pairs[(2 * x + 1) * wide + 2 * x + 1];
     }
     top + sum.ln()
 }
