@@ -103,7 +103,9 @@ class ReportSettings(_Section):
     paper: Literal["A4", "A3"] = Field("A4", description="paper of printed reports (xlsx, PDF) [D]")
     logo: str = Field("", description="PNG or JPEG inside the workspace, shown on every report [D]", max_length=200)
     font: str = Field(
-        "", description="font of PDFs: a family, or a file inside the workspace; empty: the best found [D]", max_length=200
+        "",
+        description="font of PDFs: a family, or a file inside the workspace; empty: the best found [D]",
+        max_length=200,
     )
     templates: str = Field(
         "", description="folder of the office's own report templates inside the workspace [D]", max_length=200

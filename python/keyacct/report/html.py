@@ -6,9 +6,10 @@ Nothing runs but the one script whose hash the page's own content-security polic
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -17,7 +18,7 @@ from urllib.parse import quote
 from keyacct.i18n import Lang
 from keyacct.report import wording
 from keyacct.report.dictionary import of_document
-from keyacct.report.document import VERDICTS, Chart, Document, Figure
+from keyacct.report.document import VERDICTS, Chart, Column, Document
 from keyacct.report.look import Look
 from keyacct.report.svg import draw
 
@@ -25,13 +26,39 @@ LANGUAGE_TAGS: dict[Lang, str] = {"en": "en", "zh": "zh-Hans"}
 
 
 @dataclass(frozen=True)
+class IndexValue:
+    """A key figure in the index: its key, as shown, as a program reads it, why it is missing, its assessment."""
+
+    key: str
+    shown: str
+    plain: str = ""
+    absent: str = ""
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
 class IndexEntry:
-    """A line of the index of several reports: the account, its key figures, its files (format, name)."""
+    """A line of the index: the account, its key figures, its files (format, name)."""
 
     account_no: str
     account_name: str
-    figures: tuple[Figure, ...]
+    figures: tuple[IndexValue, ...]
     files: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class IndexGroup:
+    """The reports of one kind over one period. columns: the kind's key figures, by key."""
+
+    title: str
+    period: str
+    columns: Mapping[str, Column]
+    entries: tuple[IndexEntry, ...]
+
+    def heads(self) -> list[tuple[str, Column | None]]:
+        """The keys of all figures in the order in which they first come, with their columns."""
+        keys = dict.fromkeys(value.key for entry in self.entries for value in entry.figures)
+        return [(key, self.columns.get(key)) for key in keys]
 
 
 def write_html(document: Document, lang: Lang, look: Look | None = None) -> bytes:
@@ -46,9 +73,11 @@ def write_html(document: Document, lang: Lang, look: Look | None = None) -> byte
     )
 
 
-def write_index(entries: Sequence[IndexEntry], document: Document, lang: Lang, look: Look | None = None) -> bytes:
-    """The page that lists several reports of one run. document: any of them, for title, period and time."""
-    return _render("index.html.j2", lang, look or Look(), entries=entries, document=document)
+def write_index(
+    groups: Sequence[IndexGroup], office: str, made: dt.datetime, lang: Lang, look: Look | None = None
+) -> bytes:
+    """The page that lists the reports of a folder, a table a kind and period."""
+    return _render("index.html.j2", lang, look or Look(), groups=groups, office=office, made=made)
 
 
 def _drawn(chart: Chart, identifier: str, lang: Lang) -> Any:
