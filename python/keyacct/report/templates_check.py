@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 from keyacct.errors import ConfigError, KeyacctError
-from keyacct.i18n import Text
+from keyacct.i18n import Lang, Text
 from keyacct.model import Period
 from keyacct.report.document import (
     Absent,
@@ -26,6 +27,7 @@ from keyacct.report.document import (
 )
 from keyacct.report.look import Look
 
+LANGS: tuple[Lang, ...] = ("en", "zh")
 NAMES: dict[str, str] = {"report.typ": "pdf", "report.html.j2": "html", "report.xlsx": "xlsx"}
 """File of the template folder → the format that it changes. For one kind only: `month.report.typ` and so on."""
 
@@ -61,16 +63,45 @@ def check_templates(look: Look, root: Path | None) -> list[Finding]:
 
 
 def _try(look: Look, root: Path | None, format: str, kind: str) -> KeyacctError | None:
+    from keyacct.report.kinds import KINDS
     from keyacct.report.writers import parts
 
+    if kind not in KINDS:
+        hint = "`keyacct report --list` names them"
+        return ConfigError("config.invalid", f"the template is for {kind!r}, which is no kind of report", hint=hint)
     makers: tuple[Callable[[str], Document], ...] = (sample_document, empty_document)
-    for make in makers:
-        for lang in ("en", "zh"):
-            try:
-                parts(make(kind), "zh" if lang == "zh" else "en", format, look, root)
-            except KeyacctError as error:
-                return error
-    return None
+    try:
+        for make in makers:
+            for lang in LANGS:
+                parts(make(kind), lang, format, look, root)
+        return _unknown_names(look, kind) if format == "xlsx" else None
+    except KeyacctError as error:
+        return error
+
+
+def _unknown_names(look: Look, kind: str) -> KeyacctError | None:
+    """What is wrong with the named cells of a workbook: keys that no figure, table or column has."""
+    from keyacct.report.kinds import KINDS
+    from keyacct.report.xlsx import TEMPLATE
+    from keyacct.report.xlsx_template import unknown_keys
+
+    file = look.template(kind, TEMPLATE)
+    if file is None:
+        return None
+    chosen = [KINDS[kind]] if file.name != TEMPLATE else list(KINDS.values())
+    keys = {f"figure_{column.key}" for one in chosen for column in one.figures}
+    keys |= {f"table_{table.key}" for one in chosen for table in one.tables}
+    keys |= {f"column_{table.key}.{column.key}" for one in chosen for table in one.tables for column in table.columns}
+    unknown = unknown_keys(file, keys)
+    if not unknown:
+        return None
+    near = difflib.get_close_matches(unknown[0], keys, n=1)
+    return ConfigError(
+        "config.invalid",
+        f"no report has what these cells are named for: {', '.join(unknown)}",
+        hint=f"did you mean {near[0]}?" if near else "docs/reports.md lists the keys",
+        where={"file": str(file)},
+    )
 
 
 _POINT = Column("point", Text("Metering point", "计量点"), Text("A point.", "计量点。"), "text")
