@@ -22,7 +22,7 @@ from python_calamine import CalamineWorkbook
 
 from keyacct.report.csv import BOM, write_csv
 from keyacct.report.document import DASH, Document, Table
-from keyacct.report.html import IndexEntry, write_html, write_index
+from keyacct.report.html import IndexEntry, IndexGroup, IndexValue, write_html, write_index
 from keyacct.report.xlsx import HEADER_ROW, write_xlsx
 
 LANGS = ("en", "zh")
@@ -208,8 +208,10 @@ def test_no_name_becomes_markup(make: Callable[..., Document], payload: str) -> 
     page = Page(write_html(document, "en").decode())
     assert [(tag, sorted(a)) for tag, a in page.tags] == [(tag, sorted(a)) for tag, a in harmless.tags]
     assert any(payload.strip().replace("\r", "") in text.replace("\r", "") for text in page.texts)
-    entry = IndexEntry(payload, payload, document.figures, (("html", payload),))
-    index = Page(write_index([entry], document, "en").decode())
+    value = IndexValue(payload, payload, payload, payload, "pass")
+    entry = IndexEntry(payload, payload, (value,), (("html", payload),))
+    group = IndexGroup(payload, payload, {}, (entry,))
+    index = Page(write_index([group], payload, document.generated_at, "en").decode())
     assert [tag for tag, _ in index.tags].count("script") == 1
     assert not any(name.startswith("on") for _, attrs in index.tags for name in attrs)
     assert all(re.fullmatch(r"[\w.~%-]*", a["href"] or "") for tag, a in index.tags if tag == "a")

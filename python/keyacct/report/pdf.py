@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,25 @@ from keyacct.report.document import VERDICTS, Chart, Document, Figure, Note, Sec
 from keyacct.report.fonts import Font, find_font, fonts_for, require_font
 from keyacct.report.look import Logo, Look
 from keyacct.report.palette import ACCENT, BAD, GOOD, INK, LINE, PANEL, SOFT, svg_style
-from keyacct.report.pdf_layout import MARGIN_MM, PAD_PT, Sheet, break_words, breakable, plan, sheet_of
+from keyacct.report.pdf_layout import (
+    MARGIN_MM,
+    PAD_PT,
+    STRIP_GAP_PT,
+    Sheet,
+    break_words,
+    breakable,
+    plan,
+    sheet_of,
+    strips,
+)
 from keyacct.report.svg import draw
 
 TEMPLATE = "report.typ"
+ROUNDS_TO_FORGET = 11
+"""The typesetter keeps what it computed for its last ten pages of work, some 50 MB a report. Empty ones push it out:
+a worker then stays below 200 MB, for a sixth of the time a report takes."""
+
+PACKAGE_IMPORT = re.compile(r"\"(@[\w.-]+/[^\"]*)\"")
 CARD_EM = 15.0
 """Room of a key figure's name, in em, before a long word of it is broken."""
 
@@ -38,20 +54,30 @@ def write_pdf(document: Document, lang: Lang, look: Look | None = None, root: Pa
     font = find_font(look.font, root)
     content = json.dumps(page_data(document, lang, look, font), ensure_ascii=False, separators=(",", ":"))
     require_font(font, content)
-    return compile_pdf(content, font, template_of(look), document.generated_at)
+    return compile_pdf(content, font, template_of(look, document.kind), document.generated_at)
 
 
-def template_of(look: Look) -> tuple[str, str]:
+def template_of(look: Look, kind: str) -> tuple[str, str]:
     """The template's text and where it is from: the office's own folder, else ours. Raises ConfigError."""
-    if look.templates is not None and (look.templates / TEMPLATE).is_file():
-        file = look.templates / TEMPLATE
-        try:
-            return file.read_text(encoding="utf-8"), str(file)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                "config.invalid", f"the template cannot be read: {error}", hint="mend it", where={"file": str(file)}
-            ) from None
-    return _own_template(), ""
+    file = look.template(kind, TEMPLATE)
+    if file is None:
+        return _own_template(), ""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            "config.invalid", f"the template cannot be read: {error}", hint="mend it", where={"file": str(file)}
+        ) from None
+    package = PACKAGE_IMPORT.search(text)
+    if package is not None:
+        line = text.count("\n", 0, package.start()) + 1
+        raise ConfigError(
+            "config.invalid",
+            f"the template fails: it imports the package {package[1]}, which would have to come from the network",
+            hint="put what you need of it into the template itself",
+            where={"file": str(file), "line": line},
+        )
+    return text, str(file)
 
 
 @functools.cache
@@ -64,8 +90,9 @@ def compile_pdf(content: str, font: Font, template: tuple[str, str], made: dt.da
     import typst
 
     source, origin = template
+    compiler = _compiler(font)
     try:
-        found = _compiler(font).compile(
+        found = compiler.compile(
             input=source.encode(),
             format="pdf",
             sys_inputs={"document": content},
@@ -81,6 +108,8 @@ def compile_pdf(content: str, font: Font, template: tuple[str, str], made: dt.da
         ) from None
     if not isinstance(found, bytes):
         raise InternalError("internal.bug", "the typesetter gave no PDF")
+    for _ in range(ROUNDS_TO_FORGET):
+        compiler.compile(input=b"", format="pdf")
     return found
 
 
@@ -104,6 +133,7 @@ def page_data(document: Document, lang: Lang, look: Look, font: Font) -> dict[st
         "landscape": sheet.landscape,
         "margin_mm": MARGIN_MM,
         "pad_pt": PAD_PT,
+        "gap_pt": STRIP_GAP_PT,
         "width_pt": round(sheet.width_pt, 2),
         "colors": {"ink": INK, "soft": SOFT, "line": LINE, "panel": PANEL, "accent": ACCENT, "pass": GOOD, "fail": BAD},
         "words": _words(lang),
@@ -203,7 +233,7 @@ def _table(table: Table, lang: Lang, sheet: Sheet) -> dict[str, Any]:
                     [break_words(column.title.to(lang), (width - 2 * PAD_PT) / panel.size_pt), column.unit.to(lang)]
                     for _, column, width in chosen
                 ],
-                "rows": rows,
+                "strips": _strips(rows, strips(panel, len(rows), sheet.width_pt)),
             }
         )
     return {
@@ -215,6 +245,12 @@ def _table(table: Table, lang: Lang, sheet: Sheet) -> dict[str, Any]:
             for reason, missing in table.reasons()
         ],
     }
+
+
+def _strips(rows: list[Any], count: int) -> list[list[Any]]:
+    """The rows in so many runs of like length."""
+    height = -(-len(rows) // count) or 1
+    return [rows[start : start + height] for start in range(0, max(len(rows), 1), height)]
 
 
 def _logo(logo: Logo) -> str:
