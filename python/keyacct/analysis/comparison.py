@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from keyacct import clock
-from keyacct.analysis.point_energy import point_energy
+from keyacct.analysis.point_energy import DOUBTFUL, point_energy
 from keyacct.analysis.question import measurable
 from keyacct.config import Workspace
 from keyacct.model import Period, midnight_ms
@@ -183,8 +183,6 @@ def _sides(rows: Iterable[Mapping[str, Any]], column: str) -> dict[str | None, _
 
 
 def _side(rows: Sequence[Mapping[str, Any]], *, named: bool) -> _Side:
-    from keyacct.analysis.point_energy import DOUBTFUL
-
     energies = [row["import_kwh"] for row in rows if row["import_kwh"] is not None]
     shares = [row["completeness"] for row in rows if row["completeness"] is not None]
     return _Side(
@@ -233,7 +231,9 @@ def _group(key: str | None, sides: Sequence[_Side], whole: Decimal | None, same_
         causes += [name for name, holds in changes.items() if holds]
     names = ("incomplete_now", "incomplete_before", "incomplete_year_ago")
     causes += [
-        name for name, side in zip(names, sides, strict=True) if side.completeness is not None and side.completeness < 1
+        name
+        for name, side in zip(names, sides, strict=True)
+        if side.energy is not None and side.completeness is not None and side.completeness < 1
     ]
     if any(side.doubtful for side in sides):
         causes.append("provisional")

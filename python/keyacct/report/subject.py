@@ -34,6 +34,9 @@ LABELS: dict[str, tuple[Text, str]] = {
 }
 """Registry field → label and unit, in the order of the report's head."""
 
+MORE = ("tariff_mode", "contract_demand_kw", "pf_standard", "status")
+"""Further attributes, for reports that show them in tables."""
+
 WORDS: dict[tuple[str, str], Text] = {
     ("account_class", "economic"): Text("economic", "经济型大客户"),
     ("account_class", "critical"): Text("critical", "重要客户"),
@@ -65,7 +68,7 @@ def load_subjects(workspace: Workspace, accounts: Sequence[str]) -> list[Subject
         Subject(
             account_no,
             str(known[account_no].get("account_name") or ""),
-            {key: known[account_no].get(key) for key in LABELS},
+            {key: known[account_no].get(key) for key in (*LABELS, *MORE)},
         )
         for account_no in accounts
     ]

@@ -10,8 +10,6 @@ UNAVAILABLE: tuple[Kind, ...] = (
          Text("a writer that streams stored samples and registers", "按样本与示数流式输出的功能")),
     Kind("register", Text("Register of accounts", "管理台账报表"), "2.6.2",
          Text("contacts, sources and safety loads in the registry", "档案中的联系人、电源与保安负荷")),
-    Kind("energy", Text("Energy statistics", "电量统计报表"), "2.6.3",
-         Text("figures of the previous period and of the year before", "上期与上年同期数据")),
     Kind("comparison", Text("Energy comparison and analysis", "电量对比分析报表"), "2.6.4",
          Text("other periods, groups of accounts, cause tags", "各期数据、客户分组及原因标签")),
     Kind("custom", Text("Customer-defined report", "自定义报表"), "2.6.5",
