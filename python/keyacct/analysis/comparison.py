@@ -183,7 +183,9 @@ def _sides(rows: Iterable[Mapping[str, Any]], column: str) -> dict[str | None, _
 
 
 def _side(rows: Sequence[Mapping[str, Any]], *, named: bool) -> _Side:
-    energies = [row["import_kwh"] for row in rows if row["import_kwh"] is not None]
+    name = str(rows[-1]["account_name"] or "") if named else ""
+    rows = [row for row in rows if row["import_kwh"] is not None]  # a point without any value is no part of the amount
+    energies = [row["import_kwh"] for row in rows]
     shares = [row["completeness"] for row in rows if row["completeness"] is not None]
     return _Side(
         sum(energies, Decimal(0)) if energies else None,
@@ -193,7 +195,7 @@ def _side(rows: Sequence[Mapping[str, Any]], *, named: bool) -> _Side:
         frozenset((row["meter"], row["multiplier"]) for row in rows),
         frozenset((row["account_no"], row.get("running_capacity_kva")) for row in rows),
         any(DOUBTFUL & set(row["flags"]) for row in rows),
-        str(rows[-1]["account_name"] or "") if named else "",
+        name,
     )
 
 

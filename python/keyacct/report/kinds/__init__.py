@@ -1,11 +1,11 @@
 """Every report kind, by its name on the command line. A new report is one module here and one entry below."""
 
 from keyacct.report.kind import Kind
-from keyacct.report.kinds import balance, comparison, energy, month, pf, raw, register, sources, voltage
+from keyacct.report.kinds import balance, comparison, customer, energy, month, pf, raw, register, sources, summary, voltage
 from keyacct.report.kinds.catalogue import UNAVAILABLE
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (
-    month.KIND, raw.KIND, register.KIND, energy.KIND, comparison.KIND, sources.KIND, voltage.KIND, pf.KIND,
+    month.KIND, customer.KIND, summary.KIND, raw.KIND, register.KIND, energy.KIND, comparison.KIND, sources.KIND, voltage.KIND, pf.KIND,
     balance.KIND, *UNAVAILABLE,
 )}
 
