@@ -11,6 +11,7 @@ import typer
 from keyacct import i18n
 from keyacct.cli import exit_codes, session
 from keyacct.cli.options import DryRunOption, Format, FormatOption
+from keyacct.cli.own_reports import DEFINE, LIST_OWN, define_own, list_own, own_period
 from keyacct.cli.render import Column, say, write_rows
 from keyacct.cli.session import command, make_app
 from keyacct.errors import ConfigError, UsageError
@@ -57,8 +58,10 @@ def report(
             metavar="KIND",
             help=str(
                 Text(
-                    "Which report, see --list; or check-template to try the office's own templates.",
-                    "报表类别, 见 --list; check-template 则检查自有模板。",
+                    "Which report, see --list; custom:NAME one of your own. Or: define, list-own (reports of your own), "
+                    "check-template (try the office's own templates).",
+                    "报表类别, 见 --list; custom:名称 为自定义报表。另有 define 定义、list-own 列出自定义报表, "
+                    "check-template 检查自有模板。",
                 )
             ),
         ),
@@ -124,6 +127,35 @@ def report(
             help=str(Text("Make files again that were made from the same data.", "数据未变的文件也重新生成。")),
         ),
     ] = False,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="N", help=str(Text("define: name of the report.", "define: 报表名称。"))),
+    ] = None,
+    title: Annotated[
+        str, typer.Option("--title", metavar="T", help=str(Text("define: its title.", "define: 报表标题。")))
+    ] = "",
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--field", metavar="F", help=str(Text("define: a field, may be repeated.", "define: 字段, 可重复。"))
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="COND",
+            help=str(
+                Text(
+                    "define: a condition such as voltage_level_kv=10, may be repeated.",
+                    "define: 条件, 如 voltage_level_kv=10, 可重复。",
+                )
+            ),
+        ),
+    ] = None,
+    group: Annotated[
+        str, typer.Option("--group-by", metavar="F", help=str(Text("define: field to group by.", "define: 分组字段。")))
+    ] = "",
     list_kinds: Annotated[
         bool, typer.Option("--list", help=str(Text("List the kinds and stop.", "列出全部报表类别。")))
     ] = False,
@@ -135,6 +167,14 @@ def report(
         return _list(format)
     if kind == CHECK_TEMPLATE:
         return _check_template(format)
+    if kind == DEFINE:
+        return define_own(
+            name, title=title, fields=fields or [], where=where or [], group=group, period=period or "", dry_run=dry_run
+        )
+    if kind == LIST_OWN:
+        return list_own(format)
+    if period is None:
+        period = own_period(kind)
     if kind is None or period is None or out is None:
         missing = [name for name, given in (("KIND", kind), ("--period", period), ("--out", out)) if given is None]
         raise UsageError(

@@ -233,7 +233,9 @@ class _Account:
                 parts.setdefault(key, []).append(None if price is None else kwh * price)
                 if price is None and kwh:
                     unpriced = True
-                    self.reasons["energy_cny"] = "energy_without_period" if not key and self._has_table() else "no_price"
+                    self.reasons["energy_cny"] = (
+                        "energy_without_period" if not key and self._has_table() else "no_price"
+                    )
         if not amounts:
             self.reasons["energy_cny"] = "no_energy"
             return None, None, {}
@@ -245,9 +247,7 @@ class _Account:
     def _has_table(self) -> bool:
         return self.book.at("account", self.account, self.book.to_ms - 1) is not None
 
-    def _basic(
-        self, demand: Decimal | None, *, is_over: bool
-    ) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    def _basic(self, demand: Decimal | None, *, is_over: bool) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
         """Basic charge by capacity, by demand, and the demand billed (at the terms that hold last)."""
         names = ("capacity_cny", "demand_cny")
         if self.book.period.kind != "month" or not is_over:

@@ -73,7 +73,7 @@ class Compared:
     year_ago: Decimal | None
 
     def change(self, other: Literal["before", "year_ago"]) -> Decimal | None:
-        """This period less the other."""
+        """Amount of now less that of the other period."""
         base = self.before if other == "before" else self.year_ago
         return None if self.now is None or base is None else self.now - base
 

@@ -52,7 +52,10 @@ def raw_samples(workspace: Workspace, period: Period, *, accounts: Sequence[str]
             reader = read_family(workspace, family, question.from_ms + 1, question.to_ms + 1, meters)
             engine.register(f"stored_{family}", reader)
             if family == "tariff_energy":
-                own = {name: f"CASE WHEN tariff = {n} THEN import END" for n, name in zip(TARIFF_NUMBERS, tariffs, strict=True)}
+                own = {
+                    name: f"CASE WHEN tariff = {n} THEN import END"
+                    for n, name in zip(TARIFF_NUMBERS, tariffs, strict=True)
+                }
             else:
                 own = {name: f'"{column}"' for column, name in FAMILIES[family].items()}
                 if family == "energy":

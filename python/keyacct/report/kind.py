@@ -25,7 +25,8 @@ class Kind:
     """A report kind. needs: what is missing until it can be built; None when it can.
 
     number: its number in the list of reports that the office's rules ask for, empty for others. scope: whether a document
-    is about one account or about all that were asked for; such a kind is built once, with every account.
+    is about one account or about all that were asked for; such a kind is built once, with every account. named: for
+    `KIND:NAME`, the kind of one saved definition.
     """
 
     name: str
@@ -36,3 +37,4 @@ class Kind:
     figures: tuple[Column, ...] = ()
     tables: tuple[TableSpec, ...] = ()
     scope: Literal["account", "office"] = "account"
+    named: Callable[[str], Kind] | None = None

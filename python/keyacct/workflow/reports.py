@@ -61,7 +61,10 @@ class Batch:
 
 def find_kind(name: str) -> Kind:
     """The kind of that name. Raises UsageError for an unknown name, ConfigError for an unavailable kind."""
-    kind = KINDS.get(name)
+    base, _, own = name.partition(":")
+    kind = KINDS.get(base if own else name)
+    if own and kind is not None:
+        kind = kind.named(own) if kind.named is not None else None
     if kind is None:
         near = get_close_matches(name, KINDS, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""

@@ -6,8 +6,6 @@ from keyacct.i18n import Text
 from keyacct.report.kind import Kind
 
 UNAVAILABLE: tuple[Kind, ...] = (
-    Kind("custom", Text("Customer-defined report", "自定义报表"), "2.6.5",
-         Text("saved report definitions", "已保存的报表定义")),
     Kind("anomaly", Text("Anomaly handling", "异常处理报表"), "2.6.6",
          Text("anomaly detection and its cases", "异常检测及其工单")),
     Kind("forecast", Text("Load forecast statistics", "负荷预测统计报表"), "2.6.7",

@@ -43,38 +43,51 @@ GROUP = words("group", Text("Group", "分组"), Text("What the energies are grou
 NAME = words("group_name", Text("Name", "名称"), Text("Name of the account.", "户名。"), Text("no name", "无名称"))
 NOW = amount("energy_kwh", Text("This period", "本期"), Text("Active energy imported.", "用电(正向)有功电量。"), KWH)
 BEFORE = amount(
-    "before_kwh", Text("Period before", "上期"),
-    Text("Energy of the period of the same kind before this one.", "上一同类统计期的用电量。"), KWH,
-)  # fmt: skip
+    "before_kwh",
+    Text("Period before", "上期"),
+    Text("Energy of the period of the same kind before this one.", "上一同类统计期的用电量。"),
+    KWH,
+)
 DELTA = amount("before_delta_kwh", Text("Δ", "增减"), Text("This period − period before.", "本期 − 上期。"), KWH)
 DELTA_PCT = share("before_delta_pct", Text("Δ%", "环比"), Text("Δ / period before.", "增减 / 上期。"))
-AGO = amount("year_ago_kwh", Text("Year ago", "上年同期"), Text("Energy of the same period a year ago.", "上年同期用电量。"), KWH)
+AGO = amount(
+    "year_ago_kwh", Text("Year ago", "上年同期"), Text("Energy of the same period a year ago.", "上年同期用电量。"), KWH
+)
 AGO_DELTA = amount(
     "year_ago_delta_kwh", Text("Δ on year", "同比增减"), Text("This period − year ago.", "本期 − 上年同期。"), KWH
 )
-AGO_PCT = share("year_ago_delta_pct", Text("Δ% on year", "同比"), Text("Δ on year / year ago.", "同比增减 / 上年同期。"))
-SHARE = share("share_pct", Text("Share", "占比"), Text("Share of this period's energy of all.", "占本期总用电量的比例。"))
+AGO_PCT = share(
+    "year_ago_delta_pct", Text("Δ% on year", "同比"), Text("Δ on year / year ago.", "同比增减 / 上年同期。")
+)
+SHARE = share(
+    "share_pct", Text("Share", "占比"), Text("Share of this period's energy of all.", "占本期总用电量的比例。")
+)
 CAUSE = words(
-    "causes", Text("Cause tags", "原因标签"),
+    "causes",
+    Text("Cause tags", "原因标签"),
     Text(
         "What besides the use itself differs between the periods, as far as registry and readings tell. Weather, market and "
         "policy are not known here.",
         "除用电本身外各期间的差异, 以档案与读数可知者为限; 天气、市场、政策等不在此列。",
     ),
-)  # fmt: skip
+)
 COLUMNS = (GROUP, NOW, BEFORE, DELTA, DELTA_PCT, AGO, AGO_DELTA, AGO_PCT, SHARE, CAUSE, COMPLETENESS)
 SPECS = {
     key: TableSpec(
-        f"comparison_{key}", Text(f"By {name.en}", f"按{name.zh}"), Text(f"By {name.en}", f"按{name.zh}"),
+        f"comparison_{key}",
+        Text(f"By {name.en}", f"按{name.zh}"),
+        Text(f"By {name.en}", f"按{name.zh}"),
         (COLUMNS[0], NAME, *COLUMNS[1:]) if key == "account" else COLUMNS,
     )
     for key, name in DIMENSIONS.items()
-}  # fmt: skip
+}
 ENERGY_FIGURE = amount(
     "comparison_energy_kwh", Text("Energy", "用电量"), Text("Energy of all accounts.", "全部客户用电量。"), KWH
 )
 BEFORE_FIGURE = share(
-    "comparison_before_pct", Text("Against the period before", "环比"), Text("Δ / period before, all accounts.", "全部客户环比。")
+    "comparison_before_pct",
+    Text("Against the period before", "环比"),
+    Text("Δ / period before, all accounts.", "全部客户环比。"),
 )
 AGO_FIGURE = share(
     "comparison_year_ago_pct", Text("Against a year ago", "同比"), Text("Δ / year ago, all accounts.", "全部客户同比。")
@@ -98,19 +111,28 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     changes = {key: _changes(total, scope)[key] for key in ("before_delta_pct", "year_ago_delta_pct")}
     return [
         office.document(
-            "comparison", TITLE, Text("This period, the one before and a year ago", "本期、上期与上年同期"), workspace, period,
-            generated_at, accounts=accounts, completeness=total.completeness[0] if total.energy_kwh.now is not None else None,
+            "comparison",
+            TITLE,
+            Text("This period, the one before and a year ago", "本期、上期与上年同期"),
+            workspace,
+            period,
+            generated_at,
+            accounts=accounts,
+            completeness=total.completeness[0] if total.energy_kwh.now is not None else None,
             figures=[
                 Figure(ENERGY_FIGURE, ENERGY_FIGURE.cell(total.energy_kwh.now)),
                 Figure(BEFORE_FIGURE, BEFORE_FIGURE.cell(changes["before_delta_pct"]), detail=plain(before.label)),
                 Figure(
-                    AGO_FIGURE, AGO_FIGURE.cell(changes["year_ago_delta_pct"]),
+                    AGO_FIGURE,
+                    AGO_FIGURE.cell(changes["year_ago_delta_pct"]),
                     detail=plain(ago.label) if ago else plain(""),
                 ),
             ],
-            sections=sections, inputs={"comparison": found}, notes=[Note("info", text), Note("rule", _RULE)],
+            sections=sections,
+            inputs={"comparison": found},
+            notes=[Note("info", text), Note("rule", _RULE)],
         )
-    ]  # fmt: skip
+    ]
 
 
 _RULE = Text(
@@ -176,7 +198,11 @@ def _chart(comparison: Comparison) -> list[Chart]:
     top = sorted(known, key=lambda group: (-(group.energy_kwh.now or Decimal(0)), str(group.key)))[: office.TOP]
     if not top:
         return []
-    names = {"now": Text("this period", "本期"), "before": Text("period before", "上期"), "year_ago": Text("year ago", "上年同期")}
+    names = {
+        "now": Text("this period", "本期"),
+        "before": Text("period before", "上期"),
+        "year_ago": Text("year ago", "上年同期"),
+    }
     colors = {"now": 0, "before": 4, "year_ago": 3}
     series = tuple(
         Series(key, name, tuple(number(getattr(group.energy_kwh, key), 2) for group in top), colors[key], "bar")
@@ -186,16 +212,26 @@ def _chart(comparison: Comparison) -> list[Chart]:
     dimension = DIMENSIONS[comparison.dimension]
     return [
         Chart(
-            f"comparison_{comparison.dimension}", "bar",
+            f"comparison_{comparison.dimension}",
+            "bar",
             Text(f"Energy by {dimension.en}", f"按{dimension.zh}对比用电量"),
-            Text(f"Energy of the largest groups by {dimension.en}.", f"按{dimension.zh}用电量最大的分组。"), dimension,
-            tuple(plain(str(group.key)) for group in top), series, Axis(Text("Energy", "用电量"), KWH), 2,
+            Text(f"Energy of the largest groups by {dimension.en}.", f"按{dimension.zh}用电量最大的分组。"),
+            dimension,
+            tuple(plain(str(group.key)) for group in top),
+            series,
+            Axis(Text("Energy", "用电量"), KWH),
+            2,
             wide=comparison.dimension == "account",
         )
-    ]  # fmt: skip
+    ]
 
 
 KIND = Kind(
-    "comparison", TITLE, "2.6.4", build=build, scope="office",
-    figures=(ENERGY_FIGURE, BEFORE_FIGURE, AGO_FIGURE, office.COMPLETENESS_FIGURE), tables=tuple(SPECS.values()),
-)  # fmt: skip
+    "comparison",
+    TITLE,
+    "2.6.4",
+    build=build,
+    scope="office",
+    figures=(ENERGY_FIGURE, BEFORE_FIGURE, AGO_FIGURE, office.COMPLETENESS_FIGURE),
+    tables=tuple(SPECS.values()),
+)

@@ -14,10 +14,11 @@ from keyacct.report.document import Absent, Axis, Chart, Document, Figure, Note,
 from keyacct.report.gather import Gathered, gather
 from keyacct.report.inputs import digest_of
 from keyacct.report.kind import Kind
-from keyacct.report.kinds.energy import MODES, change
+from keyacct.report.kinds.energy import change
 from keyacct.report.kinds.pf import ADVICE, advice
 from keyacct.report.sections import load as load_section
 from keyacct.report.sections import office
+from keyacct.report.sections.account_columns import MODES
 from keyacct.report.sections.common import COMPLETENESS_FIGURE, KW, KWH, Scope, number, plain
 from keyacct.report.sections.load_columns import DEMAND_FIGURE, ENERGY_FIGURE
 from keyacct.report.sections.money import REASONS
@@ -33,34 +34,53 @@ TITLE = Text("Your energy report", "用电分析报告")
 ITEM = words("item", Text("Item", "项目"), Text("Part of the charge.", "电费组成。"))
 BASIS = words("basis", Text("From", "依据"), Text("What the amount comes from.", "金额的计算依据。"), Text("–", "–"))
 AMOUNT = amount(
-    "amount_cny", Text("Amount", "金额"),
-    Text("Yuan, before government funds and surcharges.", "元, 不含政府性基金及附加。"), YUAN, absent=office.NOT_AVAILABLE,
-)  # fmt: skip
+    "amount_cny",
+    Text("Amount", "金额"),
+    Text("Yuan, before government funds and surcharges.", "元, 不含政府性基金及附加。"),
+    YUAN,
+    absent=office.NOT_AVAILABLE,
+)
 COST = TableSpec("customer_cost", Text("What it cost you", "电费构成"), Text("Cost", "电费"), (ITEM, BASIS, AMOUNT))
 ADVICE_TEXT = words("advice", Text("What to change", "建议"), Text("What could be changed.", "可采取的措施。"))
 WHY = words("why", Text("Why", "原因"), Text("The figures behind it.", "依据的数据。"))
 EFFECT = amount(
-    "effect_cny", Text("Effect", "预计节省"), Text("Yuan of this month that it would have saved.", "本月可节省的金额。"), YUAN,
+    "effect_cny",
+    Text("Effect", "预计节省"),
+    Text("Yuan of this month that it would have saved.", "本月可节省的金额。"),
+    YUAN,
     absent=Text("not to be said in yuan", "无法以金额表示"),
-)  # fmt: skip
-CHANGES = TableSpec("customer_advice", Text("What to change", "用电建议"), Text("Advice", "用电建议"), (ADVICE_TEXT, WHY, EFFECT))
+)
+CHANGES = TableSpec(
+    "customer_advice", Text("What to change", "用电建议"), Text("Advice", "用电建议"), (ADVICE_TEXT, WHY, EFFECT)
+)
 OTHER = words("other_period", Text("Compared with", "对比期"), Text("The other period.", "对比的统计期。"))
 USED = TableSpec(
-    "customer_used", Text("What you used", "用电情况"), Text("Used", "用电情况"),
+    "customer_used",
+    Text("What you used", "用电情况"),
+    Text("Used", "用电情况"),
     (
-        OTHER, amount("energy_kwh", Text("Energy", "用电量"), Text("Energy of that period.", "该期用电量。"), KWH),
-        share("change_pct", Text("Change", "变化率"), Text("(This period − that period) / that period.", "(本期 − 对比期) / 对比期。")),
+        OTHER,
+        amount("energy_kwh", Text("Energy", "用电量"), Text("Energy of that period.", "该期用电量。"), KWH),
+        share(
+            "change_pct",
+            Text("Change", "变化率"),
+            Text("(This period − that period) / that period.", "(本期 − 对比期) / 对比期。"),
+        ),
     ),
-)  # fmt: skip
+)
 TOTAL_FIGURE = amount(
-    "total_cny", Text("Charges", "电费合计"),
+    "total_cny",
+    Text("Charges", "电费合计"),
     Text(
         "Energy charge, basic charge and power-factor adjustment, before government funds and surcharges.",
         "电度电费、基本电费与力调电费之和, 不含政府性基金及附加。",
     ),
-    YUAN, absent=office.NOT_AVAILABLE,
-)  # fmt: skip
-CHANGE_FIGURE = share("energy_change_pct", Text("Against the period before", "环比"), Text("Change of the energy.", "用电量变化率。"))
+    YUAN,
+    absent=office.NOT_AVAILABLE,
+)
+CHANGE_FIGURE = share(
+    "energy_change_pct", Text("Against the period before", "环比"), Text("Change of the energy.", "用电量变化率。")
+)
 NEAR, OVER = Decimal("0.95"), Decimal("1.05")
 """Shares of the contract demand: near it, and beyond what is billed singly (domain: advice codes)."""
 LOW_VALLEY = 0.25
@@ -85,13 +105,18 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     local = generated_at.astimezone(workspace.zone)
     scope = Scope(period, local.date())
     money = charges(
-        workspace, period, accounts=accounts, is_over=not scope.unfinished,
+        workspace,
+        period,
+        accounts=accounts,
+        is_over=not scope.unfinished,
         demand_kw={a: row["md_kw"] for a, row in now.load.items()},
         adjustment_pct={a: row["adjustment_pct"] for a, row in now.power_factor.items()},
-    )  # fmt: skip
+    )
     days = typical_day(workspace, now.load_day)
     return [
-        _document(subject, workspace, period, local, scope, now, then, money[subject.account_no], days.get(subject.account_no))
+        _document(
+            subject, workspace, period, local, scope, now, then, money[subject.account_no], days.get(subject.account_no)
+        )
         for subject in subjects
     ]
 
@@ -100,9 +125,16 @@ Then = Sequence[tuple[Period, Gathered, Absent]]
 
 
 def _document(
-    subject: Subject, workspace: Workspace, period: Period, local: dt.datetime, scope: Scope, now: Gathered, then: Then,
-    money: Charges, day: TypicalDay | None,
-) -> Document:  # fmt: skip
+    subject: Subject,
+    workspace: Workspace,
+    period: Period,
+    local: dt.datetime,
+    scope: Scope,
+    now: Gathered,
+    then: Then,
+    money: Charges,
+    day: TypicalDay | None,
+) -> Document:
     account = subject.account_no
     load, factor = now.load.get(account), now.power_factor.get(account)
     energy = now.energy(account)
@@ -115,14 +147,19 @@ def _document(
         Figure(PF_FIGURE, PF_FIGURE.cell(factor["pf_assessed"] if factor else None)),
     ]
     rows: list[dict[str, Value]] = [
-        {"other_period": other.label, "energy_kwh": missing if (value := found.energy(account)) is None else value,
-         "change_pct": change(energy, value, scope, missing)}
+        {
+            "other_period": other.label,
+            "energy_kwh": missing if (value := found.energy(account)) is None else value,
+            "change_pct": change(energy, value, scope, missing),
+        }
         for other, found, missing in then
-    ]  # fmt: skip
+    ]
     changes = _advice(subject, load, factor, money)
     if load is None or energy is None:
         text = (
-            Text("This account has no meter in the period: there is nothing to report.", "该户本期无电能表, 无用电数据。")
+            Text(
+                "This account has no meter in the period: there is nothing to report.", "该户本期无电能表, 无用电数据。"
+            )
             if load is None
             else Text("No energy of this account is known in the period.", "该户本期无电量数据。")
         )
@@ -134,26 +171,39 @@ def _document(
             Section("used", USED.title, (USED.fill(rows),), tuple(charts)),
             Section("cost", COST.title, (COST.fill(_cost(money)),)),
             Section(
-                "advice", CHANGES.title, (CHANGES.fill(changes),) if changes else (),
+                "advice",
+                CHANGES.title,
+                (CHANGES.fill(changes),) if changes else (),
                 notes=() if changes else (Note("info", none),),
             ),
-        )  # fmt: skip
+        )
     shares = [load["completeness"] if load and energy is not None else None]
     return Document(
-        kind="customer", title=TITLE, subtitle=Text("What you used, what it cost you, what to change", "用电情况、电费构成与建议"),
-        office=workspace.settings.workspace.name, account_no=account, account_name=subject.account_name, period=period,
-        facts=facts(subject), parameters=(),
+        kind="customer",
+        title=TITLE,
+        subtitle=Text("What you used, what it cost you, what to change", "用电情况、电费构成与建议"),
+        office=workspace.settings.workspace.name,
+        account_no=account,
+        account_name=subject.account_name,
+        period=period,
+        facts=facts(subject),
+        parameters=(),
         completeness=Figure(COMPLETENESS_FIGURE, COMPLETENESS_FIGURE.cell(office.lowest(shares))),
-        figures=tuple(figures), sections=sections, notes=(*office.unfinished(scope), office.DASHES),
+        figures=tuple(figures),
+        sections=sections,
+        notes=(*office.unfinished(scope), office.DASHES),
         inputs_sha256=digest_of(
             {
                 "rows": [load, factor, now.load_day.get(account), [found.load.get(account) for _, found, _ in then]],
-                "money": money, "day": day, "subject": subject, "period": [str(period.first), str(period.last)],
+                "money": money,
+                "day": day,
+                "subject": subject,
+                "period": [str(period.first), str(period.last)],
                 "unfinished": scope.unfinished,
             }
         ),
         generated_at=local,
-    )  # fmt: skip
+    )
 
 
 def _total(money: Charges) -> Value:
@@ -173,28 +223,41 @@ def _cost(money: Charges) -> list[dict[str, Value]]:
             kwh, cost = money.by_period[key]
             basis = plain(f"{number(kwh, 2):,f} kWh")
             shown = number(cost, 2) if cost is not None else value(None, "energy_cny")
-            rows.append({"item": Text(f"Energy, {name.en}", f"电度电费({name.zh})"), "basis": basis, "amount_cny": shown})
+            rows.append(
+                {"item": Text(f"Energy, {name.en}", f"电度电费({name.zh})"), "basis": basis, "amount_cny": shown}
+            )
     if "" in money.by_period:
         kwh, cost = money.by_period[""]
         shown = number(cost, 2) if cost is not None else value(None, "energy_cny")
-        rows.append({"item": Text("Energy", "电度电费"), "basis": plain(f"{number(kwh, 2):,f} kWh"), "amount_cny": shown})
+        rows.append(
+            {"item": Text("Energy", "电度电费"), "basis": plain(f"{number(kwh, 2):,f} kWh"), "amount_cny": shown}
+        )
     if not rows:
-        rows.append({"item": Text("Energy", "电度电费"), "basis": None, "amount_cny": value(money.energy_cny, "energy_cny")})
+        rows.append(
+            {"item": Text("Energy", "电度电费"), "basis": None, "amount_cny": value(money.energy_cny, "energy_cny")}
+        )
     rows.append(
-        {"item": Text("Basic charge", "基本电费"), "basis": MODES.get(money.tariff_mode), "amount_cny": value(money.basic_cny, "basic_cny")}
+        {
+            "item": Text("Basic charge", "基本电费"),
+            "basis": MODES.get(money.tariff_mode),
+            "amount_cny": value(money.basic_cny, "basic_cny"),
+        }
     )
     percent = money.adjustment_pct
     rows.append(
         {
-            "item": Text("Power-factor adjustment", "力调电费"), "basis": None if percent is None else plain(f"{percent:+f}\u00a0%"),
+            "item": Text("Power-factor adjustment", "力调电费"),
+            "basis": None if percent is None else plain(f"{percent:+f}\u00a0%"),
             "amount_cny": value(money.adjustment_cny, "adjustment_cny"),
         }
-    )  # fmt: skip
+    )
     rows.append({"item": Text("Together", "合计"), "basis": None, "amount_cny": _total(money)})
     return rows
 
 
-def _advice(subject: Subject, load: Mapping[str, object] | None, factor: Mapping[str, object] | None, money: Charges) -> list[dict[str, Value]]:  # fmt: skip
+def _advice(
+    subject: Subject, load: Mapping[str, object] | None, factor: Mapping[str, object] | None, money: Charges
+) -> list[dict[str, Value]]:
     found: list[dict[str, Value]] = []
     if factor is not None:
         code = advice(factor)
@@ -213,7 +276,7 @@ def _advice(subject: Subject, load: Mapping[str, object] | None, factor: Mapping
                 ),
                 "effect_cny": money.saving_cny,
             }
-        )  # fmt: skip
+        )
     if load is None or load["energy_kwh"] is None:
         return found
     demand = None if load["md_kw"] is None else Decimal(repr(load["md_kw"]))
@@ -231,28 +294,41 @@ def _advice(subject: Subject, load: Mapping[str, object] | None, factor: Mapping
     if demand is not None and capacity:
         part = demand / Decimal(repr(capacity))
         why = Text(
-            f"highest demand {number(demand, 0)} kW at {number(capacity, 0)} kVA", f"最大需量{number(demand, 0)}kW, 容量{number(capacity, 0)}kVA"
+            f"highest demand {number(demand, 0)} kW at {number(capacity, 0)} kVA",
+            f"最大需量{number(demand, 0)}kW, 容量{number(capacity, 0)}kVA",
         )
         if part > HIGH_USE:
-            found.append({"advice": Text("Spread the load or apply for more capacity", "错开用电或申请增容"), "why": why})
+            found.append(
+                {"advice": Text("Spread the load or apply for more capacity", "错开用电或申请增容"), "why": why}
+            )
         elif part < LOW_USE:
-            text = Text("The capacity is large for this month's load: watch it over three months", "容量偏大: 连续观察三个月")
+            text = Text(
+                "The capacity is large for this month's load: watch it over three months", "容量偏大: 连续观察三个月"
+            )
             found.append({"advice": text, "why": why})
     valley, whole = load["valley_kwh"], load["energy_kwh"]
-    if isinstance(valley, float) and isinstance(whole, float) and whole and load["peak_kwh"] and valley / whole < LOW_VALLEY:
+    if (
+        isinstance(valley, float)
+        and isinstance(whole, float)
+        and whole
+        and load["peak_kwh"]
+        and valley / whole < LOW_VALLEY
+    ):
         part_valley = office.per(valley / whole, 1)
         found.append(
             {
                 "advice": Text("Shift work to the valley period where possible", "可能时将生产移至谷段"),
                 "why": Text(f"valley energy {part_valley}", f"谷段电量占{part_valley}"),
             }
-        )  # fmt: skip
+        )
     return found
 
 
 def _day_chart(now: Gathered, account: str, scope: Scope) -> list[Chart]:
     by_day = {row["day"]: row for row in now.load_day.get(account, ())}
-    return [load_section.daily_chart(by_day, scope)] if any(r["energy_kwh"] is not None for r in by_day.values()) else []
+    return (
+        [load_section.daily_chart(by_day, scope)] if any(r["energy_kwh"] is not None for r in by_day.values()) else []
+    )
 
 
 def _tariff_chart(load: Mapping[str, object]) -> list[Chart]:
@@ -269,16 +345,25 @@ def _typical_chart(day: TypicalDay | None) -> list[Chart]:
     of = Text(f"day of median energy of {day.of_days}", f"{day.of_days}天中电量居中之日")
     return [
         Chart(
-            "typical_day", "line", Text(f"Your typical day, {day.day}", f"典型日负荷曲线 ({day.day})"),
-            Text(f"Load curve of {day.day}, the {of.en}.", f"{day.day}负荷曲线, {of.zh}。"), Text("Time of day", "时刻"), tuple(names),
+            "typical_day",
+            "line",
+            Text(f"Your typical day, {day.day}", f"典型日负荷曲线 ({day.day})"),
+            Text(f"Load curve of {day.day}, the {of.en}.", f"{day.day}负荷曲线, {of.zh}。"),
+            Text("Time of day", "时刻"),
+            tuple(names),
             (Series("load_kw", Text("load", "负荷"), tuple(number(kw, 2) for _, kw in day.curve), 0),),
-            Axis(Text("Load", "负荷"), KW, low=Decimal(0)), 2, ticks=ticks, ticks_from_end=True,
+            Axis(Text("Load", "负荷"), KW, low=Decimal(0)),
+            2,
+            ticks=ticks,
+            ticks_from_end=True,
         )
-    ]  # fmt: skip
+    ]
 
 
 KIND = Kind(
-    "customer", Text("The customer's energy report: one page", "客户用电分析报告(一页)"), build=build,
+    "customer",
+    Text("The customer's energy report: one page", "客户用电分析报告(一页)"),
+    build=build,
     figures=(ENERGY_FIGURE, CHANGE_FIGURE, TOTAL_FIGURE, DEMAND_FIGURE, PF_FIGURE, COMPLETENESS_FIGURE),
     tables=(USED, COST, CHANGES),
-)  # fmt: skip
+)

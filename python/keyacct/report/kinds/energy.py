@@ -14,6 +14,7 @@ from keyacct.report.document import NO_UNIT, Absent, Axis, Chart, Document, Figu
 from keyacct.report.gather import Gathered, gather
 from keyacct.report.kind import Kind
 from keyacct.report.sections import office
+from keyacct.report.sections.account_columns import ENERGY, MODE, MODES, SPLIT
 from keyacct.report.sections.common import COMPLETENESS, KW, KWH, Scope, number, plain
 from keyacct.report.sections.load import TARIFF_COLORS
 from keyacct.report.sections.load_columns import LOAD_RATE, MAX_DEMAND, MAX_DEMAND_AT, SHARE, TARIFF, TARIFF_ENERGY
@@ -22,48 +23,46 @@ from keyacct.report.sections.power_factor_columns import ASSESSED, REACTIVE
 from keyacct.report.subject import Subject, load_subjects
 
 TITLE = Text("Energy statistics", "电量统计报表")
-ENERGY = amount("energy_kwh", Text("Energy", "用电量"), Text("Active energy imported.", "用电(正向)有功电量。"), KWH)
-NO_PERIOD = Text("no energy of this tariff period is known", "该时段电量未知")
-SPLIT = tuple(
-    amount(
-        f"{key}_kwh", Text(f"{name.en.capitalize()}", f"{name.zh}段电量"),
-        Text(f"Active energy of the {name.en} tariff period.", f"{name.zh}段有功电量。"), KWH, absent=NO_PERIOD,
-    )
-    for key, name in TARIFF_PERIODS.items()
-)  # fmt: skip
-MODES: dict[str | None, Text] = {
-    "single": Text("single", "单一制"),
-    "two_part_capacity": Text("two-part, by capacity", "两部制(按容量)"),
-    "two_part_demand": Text("two-part, by demand", "两部制(按需量)"),
-}
-MODE = office.words(
-    "tariff_mode", Text("Basic charge", "基本电费方式"),
-    Text("How the basic charge is formed.", "基本电费计收方式。"),
-)  # fmt: skip
 BEFORE = amount(
-    "before_kwh", Text("Period before", "上期电量"),
-    Text("Energy of the period of the same kind before this one.", "上一同类统计期的用电量。"), KWH,
-)  # fmt: skip
+    "before_kwh",
+    Text("Period before", "上期电量"),
+    Text("Energy of the period of the same kind before this one.", "上一同类统计期的用电量。"),
+    KWH,
+)
 BEFORE_CHANGE = share(
-    "before_change_pct", Text("Change", "环比"),
+    "before_change_pct",
+    Text("Change", "环比"),
     Text("(This period − period before) / period before.", "(本期 − 上期) / 上期。"),
-)  # fmt: skip
+)
 YEAR_AGO = amount(
-    "year_ago_kwh", Text("Year ago", "上年同期电量"), Text("Energy of the same period a year ago.", "上年同期用电量。"), KWH,
-)  # fmt: skip
+    "year_ago_kwh",
+    Text("Year ago", "上年同期电量"),
+    Text("Energy of the same period a year ago.", "上年同期用电量。"),
+    KWH,
+)
 YEAR_CHANGE = share(
-    "year_ago_change_pct", Text("Change on year", "同比"),
+    "year_ago_change_pct",
+    Text("Change on year", "同比"),
     Text("(This period − same period a year ago) / same period a year ago.", "(本期 − 上年同期) / 上年同期。"),
-)  # fmt: skip
+)
 ACCOUNTS = TableSpec(
     "energy_accounts",
     Text("Energy, demand and power factor by account", "各户电量、需量与功率因数"),
     Text("Energy by account", "各户电量"),
     (
-        office.ACCOUNT_NO, office.ACCOUNT_NAME, ENERGY, *SPLIT, REACTIVE, ASSESSED, MAX_DEMAND, MAX_DEMAND_AT, LOAD_RATE,
-        MODE, COMPLETENESS,
+        office.ACCOUNT_NO,
+        office.ACCOUNT_NAME,
+        ENERGY,
+        *SPLIT,
+        REACTIVE,
+        ASSESSED,
+        MAX_DEMAND,
+        MAX_DEMAND_AT,
+        LOAD_RATE,
+        MODE,
+        COMPLETENESS,
     ),
-)  # fmt: skip
+)
 OTHER_PERIODS = TableSpec(
     "energy_other_periods",
     Text("Against the period before and a year ago", "与上期、上年同期对比"),
@@ -77,24 +76,27 @@ BY_TARIFF = TableSpec(
     (TARIFF, TARIFF_ENERGY, SHARE),
 )
 TOTAL_FIGURE = amount(
-    "total_energy_kwh", Text("Energy of all accounts", "总用电量"),
-    Text("Sum of the accounts' energies.", "各户用电量之和。"), KWH,
-)  # fmt: skip
+    "total_energy_kwh",
+    Text("Energy of all accounts", "总用电量"),
+    Text("Sum of the accounts' energies.", "各户用电量之和。"),
+    KWH,
+)
 CHANGE_FIGURE = share(
-    "total_before_change_pct", Text("Change on the period before", "环比"),
-    Text(
-        "Change of the sum over the accounts that have data in both periods.", "两期均有数据的客户电量合计的变化率。"
-    ),
-)  # fmt: skip
+    "total_before_change_pct",
+    Text("Change on the period before", "环比"),
+    Text("Change of the sum over the accounts that have data in both periods.", "两期均有数据的客户电量合计的变化率。"),
+)
 YEAR_FIGURE = share(
-    "total_year_ago_change_pct", Text("Change on year", "同比"),
-    Text(
-        "Change of the sum over the accounts that have data in both years.", "两年均有数据的客户电量合计的变化率。"
-    ),
-)  # fmt: skip
+    "total_year_ago_change_pct",
+    Text("Change on year", "同比"),
+    Text("Change of the sum over the accounts that have data in both years.", "两年均有数据的客户电量合计的变化率。"),
+)
 PEAK_FIGURE = amount(
-    "highest_demand_kw", Text("Highest demand of an account", "单户最大需量"), MAX_DEMAND.definition, KW,
-)  # fmt: skip
+    "highest_demand_kw",
+    Text("Highest demand of an account", "单户最大需量"),
+    MAX_DEMAND.definition,
+    KW,
+)
 
 
 def build(workspace: Workspace, period: Period, accounts: Sequence[str], generated_at: dt.datetime) -> list[Document]:
@@ -113,13 +115,19 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     others = [_other(subject, *energies[subject.account_no], scope) for subject in subjects]
     sections = [
         Section(
-            "energy", Text("Energy by account", "各户电量"), (ACCOUNTS.fill(rows),),
-            tuple(_chart(subjects, now)), tuple(office.without_data(accounts, lambda a: now.energy(a) is not None, TITLE)),
+            "energy",
+            Text("Energy by account", "各户电量"),
+            (ACCOUNTS.fill(rows),),
+            tuple(_chart(subjects, now)),
+            tuple(office.without_data(accounts, lambda a: now.energy(a) is not None, TITLE)),
         ),
         Section(
-            "other_periods", OTHER_PERIODS.title, (OTHER_PERIODS.fill(others),), tuple(_periods_chart(subjects, energies)),
+            "other_periods",
+            OTHER_PERIODS.title,
+            (OTHER_PERIODS.fill(others),),
+            tuple(_periods_chart(subjects, energies)),
         ),
-    ]  # fmt: skip
+    ]
     if measured:
         sections.insert(1, Section("tariff", BY_TARIFF.title, (BY_TARIFF.fill(_tariff_rows(now)),)))
     peaks = [(row["md_kw"], account) for account, row in now.load.items() if row["md_kw"] is not None]
@@ -129,29 +137,43 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
         Figure(CHANGE_FIGURE, CHANGE_FIGURE.cell(_both(energies.values(), 1, scope, NO_BEFORE))),
         Figure(YEAR_FIGURE, YEAR_FIGURE.cell(_both(energies.values(), 2, scope, NO_YEAR_AGO))),
         Figure(
-            PEAK_FIGURE, PEAK_FIGURE.cell(max(peaks)[0] if peaks else None),
+            PEAK_FIGURE,
+            PEAK_FIGURE.cell(max(peaks)[0] if peaks else None),
             detail=plain(max(peaks)[1]) if peaks else NO_UNIT,
         ),
-    ]  # fmt: skip
+    ]
     return [
         office.document(
-            "energy", TITLE, Text("Energies, demand, power factor and other periods", "电量、需量、功率因数与同比环比"),
-            workspace, period, generated_at, accounts=accounts, figures=figures, sections=sections,
+            "energy",
+            TITLE,
+            Text("Energies, demand, power factor and other periods", "电量、需量、功率因数与同比环比"),
+            workspace,
+            period,
+            generated_at,
+            accounts=accounts,
+            figures=figures,
+            sections=sections,
             completeness=office.lowest([r["completeness"] for r in now.load.values() if r["energy_kwh"] is not None]),
             inputs={"rows": [now.load, now.power_factor, before.load, ago.load], "subjects": subjects},
         )
-    ]  # fmt: skip
+    ]
 
 
 def _row(subject: Subject, now: Gathered) -> dict[str, Value]:
     head: dict[str, Value] = {
-        "account": subject.account_no, "account_name": subject.account_name or None,
+        "account": subject.account_no,
+        "account_name": subject.account_name or None,
         "tariff_mode": MODES.get(subject.attributes.get("tariff_mode")),
-    }  # fmt: skip
+    }
     load, factor = now.load.get(subject.account_no), now.power_factor.get(subject.account_no)
     if load is None:
         return {column.key: office.NO_POINT for column in ACCOUNTS.columns} | head
-    cells: dict[str, Value] = {**load, **head, "load_rate_pct": load["load_rate"], "completeness_pct": load["completeness"]}
+    cells: dict[str, Value] = {
+        **load,
+        **head,
+        "load_rate_pct": load["load_rate"],
+        "completeness_pct": load["completeness"],
+    }
     if factor is not None:
         cells |= {key: factor[key] for key in ("wq_kvarh", "pf_assessed")}
     return cells
@@ -161,12 +183,14 @@ def _other(
     subject: Subject, now: float | None, before: float | None, ago: float | None, scope: Scope
 ) -> dict[str, Value]:
     return {
-        "account": subject.account_no, "account_name": subject.account_name or None, "energy_kwh": now,
+        "account": subject.account_no,
+        "account_name": subject.account_name or None,
+        "energy_kwh": now,
         "before_kwh": NO_BEFORE if before is None else before,
         "before_change_pct": change(now, before, scope, NO_BEFORE),
         "year_ago_kwh": NO_YEAR_AGO if ago is None else ago,
         "year_ago_change_pct": change(now, ago, scope, NO_YEAR_AGO),
-    }  # fmt: skip
+    }
 
 
 def change(now: float | None, other: float | None, scope: Scope, missing: Absent) -> Value:
@@ -199,12 +223,20 @@ def _tariff_rows(now: Gathered) -> list[dict[str, Value]]:
         part = sum(parts, Decimal(0)) if parts else None
         known += part or 0
         rows.append(
-            {"tariff_period": name, "energy_kwh": part, "share_pct": part / whole if part is not None and whole else None}
+            {
+                "tariff_period": name,
+                "energy_kwh": part,
+                "share_pct": part / whole if part is not None and whole else None,
+            }
         )
     rest = whole - known
     if rest > Decimal("0.005"):
         rows.append(
-            {"tariff_period": Text("not split", "未分时"), "energy_kwh": rest, "share_pct": rest / whole if whole else None}
+            {
+                "tariff_period": Text("not split", "未分时"),
+                "energy_kwh": rest,
+                "share_pct": rest / whole if whole else None,
+            }
         )
     rows.append({"tariff_period": Text("all", "合计"), "energy_kwh": whole, "share_pct": 1 if whole else None})
     return rows
@@ -226,19 +258,28 @@ def _chart(subjects: Sequence[Subject], now: Gathered) -> list[Chart]:
     wanted = [f"{key}_kwh" for key in reversed(keys)] if stacked else ["energy_kwh"]
     return [
         Chart(
-            "energy_accounts", "bar", Text("Largest accounts by energy", "用电量最大的客户"),
-            Text("Energy of the accounts that used most.", "用电量最大的若干客户。"), Text("Account no.", "户号"),
+            "energy_accounts",
+            "bar",
+            Text("Largest accounts by energy", "用电量最大的客户"),
+            Text("Energy of the accounts that used most.", "用电量最大的若干客户。"),
+            Text("Account no.", "户号"),
             tuple(plain(subject.account_no) for subject in top),
             tuple(
                 Series(
-                    key, TARIFF_PERIODS.get(key.removesuffix("_kwh"), Text("energy", "用电量")),
-                    tuple(number(row[key], 2) for row in loads), TARIFF_COLORS.get(key.removesuffix("_kwh"), 0), "bar",
+                    key,
+                    TARIFF_PERIODS.get(key.removesuffix("_kwh"), Text("energy", "用电量")),
+                    tuple(number(row[key], 2) for row in loads),
+                    TARIFF_COLORS.get(key.removesuffix("_kwh"), 0),
+                    "bar",
                 )
                 for key in wanted
             ),
-            Axis(Text("Energy", "用电量"), KWH), 2, stacked=stacked, wide=True,
+            Axis(Text("Energy", "用电量"), KWH),
+            2,
+            stacked=stacked,
+            wide=True,
         )
-    ]  # fmt: skip
+    ]
 
 
 def _periods_chart(subjects: Sequence[Subject], energies: dict[str, tuple[float | None, ...]]) -> list[Chart]:
@@ -249,23 +290,35 @@ def _periods_chart(subjects: Sequence[Subject], energies: dict[str, tuple[float 
         return []
     return [
         Chart(
-            "energy_periods", "bar", Text("This period and the others", "本期与上期、上年同期"),
+            "energy_periods",
+            "bar",
+            Text("This period and the others", "本期与上期、上年同期"),
             Text("Energy of the largest accounts in the compared periods.", "用电量最大客户各期电量。"),
-            Text("Account no.", "户号"), tuple(plain(subject.account_no) for subject in top),
+            Text("Account no.", "户号"),
+            tuple(plain(subject.account_no) for subject in top),
             tuple(
                 Series(
-                    f"period{place}", names[place], tuple(number(energies[s.account_no][place], 2) for s in top),
-                    (0, 4, 3)[place], "bar",
+                    f"period{place}",
+                    names[place],
+                    tuple(number(energies[s.account_no][place], 2) for s in top),
+                    (0, 4, 3)[place],
+                    "bar",
                 )
                 for place in places
             ),
-            Axis(Text("Energy", "用电量"), KWH), 2, wide=True,
+            Axis(Text("Energy", "用电量"), KWH),
+            2,
+            wide=True,
         )
-    ]  # fmt: skip
+    ]
 
 
 KIND = Kind(
-    "energy", TITLE, "2.6.3", build=build, scope="office",
+    "energy",
+    TITLE,
+    "2.6.3",
+    build=build,
+    scope="office",
     figures=(office.COUNT_FIGURE, TOTAL_FIGURE, CHANGE_FIGURE, YEAR_FIGURE, PEAK_FIGURE, office.COMPLETENESS_FIGURE),
     tables=(ACCOUNTS, BY_TARIFF, OTHER_PERIODS),
-)  # fmt: skip
+)

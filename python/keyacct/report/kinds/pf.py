@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING
 from keyacct.config import Workspace
 from keyacct.i18n import Text
 from keyacct.model import Period
-from keyacct.report.document import Absent, Axis, Chart, Column, Document, Fact, Figure, Note, Section, Series, TableSpec, Value
+from keyacct.report.document import (
+    Absent,
+    Axis,
+    Chart,
+    Column,
+    Document,
+    Fact,
+    Figure,
+    Note,
+    Section,
+    Series,
+    TableSpec,
+    Value,
+)
 from keyacct.report.gather import gather
 from keyacct.report.inputs import Row
 from keyacct.report.kind import Kind
@@ -19,8 +32,18 @@ from keyacct.report.sections.money import REASONS
 from keyacct.report.sections.office import YUAN, amount, share, words
 from keyacct.report.sections.power_factor import FLAGS
 from keyacct.report.sections.power_factor_columns import (
-    ACTIVE, ADJUSTMENT, ASSESSED, NO_STANDARD, PASSED, PF, Q1, Q4, REACTIVE, RULE_1983, STANDARD,
-)  # fmt: skip
+    ACTIVE,
+    ADJUSTMENT,
+    ASSESSED,
+    NO_STANDARD,
+    PASSED,
+    PF,
+    Q1,
+    Q4,
+    REACTIVE,
+    RULE_1983,
+    STANDARD,
+)
 from keyacct.report.subject import Subject, load_subjects
 
 if TYPE_CHECKING:
@@ -28,37 +51,53 @@ if TYPE_CHECKING:
 
 TITLE = Text("Power-factor assessment", "功率因数考核月报")
 PEAK = amount(
-    "pf_peak", Text("Peak-period mean", "峰段平均"),
-    Text("Power factor of the peak tariff period's energies.", "峰段电量计算的功率因数。"), Text("", ""), 4,
+    "pf_peak",
+    Text("Peak-period mean", "峰段平均"),
+    Text("Power factor of the peak tariff period's energies.", "峰段电量计算的功率因数。"),
+    Text("", ""),
+    4,
     absent=Text("no energies of this tariff period", "无该时段电量"),
-)  # fmt: skip
+)
 VALLEY = amount(
-    "pf_valley", Text("Valley-period mean", "谷段平均"),
-    Text("Power factor of the valley tariff period's energies.", "谷段电量计算的功率因数。"), Text("", ""), 4,
+    "pf_valley",
+    Text("Valley-period mean", "谷段平均"),
+    Text("Power factor of the valley tariff period's energies.", "谷段电量计算的功率因数。"),
+    Text("", ""),
+    4,
     absent=Text("no energies of this tariff period", "无该时段电量"),
-)  # fmt: skip
+)
 BASE = amount(
-    "adjusted_base_cny", Text("Charge adjusted", "力调基数"),
+    "adjusted_base_cny",
+    Text("Charge adjusted", "力调基数"),
     Text(
         "Basic and energy charge of the month, before government funds and surcharges.",
         "当月基本电费与电度电费之和, 不含政府性基金及附加。",
     ),
-    YUAN, source=RULE_1983, absent=office.NOT_AVAILABLE,
-)  # fmt: skip
+    YUAN,
+    source=RULE_1983,
+    absent=office.NOT_AVAILABLE,
+)
 YUAN_ADJUSTMENT = amount(
-    "adjustment_cny", Text("Adjustment", "力调电费"),
-    Text("Charge adjusted × percent, to 0.01 yuan; negative is a rebate.", "力调基数 × 调整百分数, 取到0.01元; 负值为减收。"),
-    YUAN, source=RULE_1983, absent=office.NOT_AVAILABLE,
-)  # fmt: skip
+    "adjustment_cny",
+    Text("Adjustment", "力调电费"),
+    Text(
+        "Charge adjusted × percent, to 0.01 yuan; negative is a rebate.",
+        "力调基数 × 调整百分数, 取到0.01元; 负值为减收。",
+    ),
+    YUAN,
+    source=RULE_1983,
+    absent=office.NOT_AVAILABLE,
+)
 ADVICE_COLUMN = words(
-    "advice", Text("Advice", "建议"),
+    "advice",
+    Text("Advice", "建议"),
     Text(
         "What the energies suggest: Q4 of at most 10 % of the reactive energy points to too little compensation, of more "
         "than 20 % to too much.",
         "按电量给出的提示: 四象限无功占无功电量10%及以下为欠补, 超过20%为过补。",
     ),
     Text("no power factor", "无功率因数"),
-)  # fmt: skip
+)
 ADVICE: dict[str, Text] = {
     "ok": Text("none: the standard is met", "达标, 无需措施"),
     "under_compensation": Text("too little compensation: add capacitors", "欠补: 增加无功补偿"),
@@ -71,28 +110,47 @@ ADVICE: dict[str, Text] = {
     "no_standard": Text("no standard in the registry", "档案未登记标准"),
 }
 TABLE = TableSpec(
-    "pf_accounts", Text("Assessment by account", "各户考核结果"), Text("Assessment", "考核结果"),
+    "pf_accounts",
+    Text("Assessment by account", "各户考核结果"),
+    Text("Assessment", "考核结果"),
     (
-        office.ACCOUNT_NO, office.ACCOUNT_NAME, ACTIVE, REACTIVE, PF, ASSESSED, STANDARD, PASSED, ADJUSTMENT, BASE,
-        YUAN_ADJUSTMENT, ADVICE_COLUMN,
+        office.ACCOUNT_NO,
+        office.ACCOUNT_NAME,
+        ACTIVE,
+        REACTIVE,
+        PF,
+        ASSESSED,
+        STANDARD,
+        PASSED,
+        ADJUSTMENT,
+        BASE,
+        YUAN_ADJUSTMENT,
+        ADVICE_COLUMN,
     ),
-)  # fmt: skip
+)
 DETAIL = TableSpec(
-    "pf_periods", Text("Tariff periods and quadrants", "分时功率因数与象限无功"), Text("Periods, quadrants", "分时与象限"),
+    "pf_periods",
+    Text("Tariff periods and quadrants", "分时功率因数与象限无功"),
+    Text("Periods, quadrants", "分时与象限"),
     (office.ACCOUNT_NO, PEAK, VALLEY, Q1, Q4, COMPLETENESS),
-)  # fmt: skip
+)
 ASSESSED_FIGURE = Column(
-    "assessed_accounts", Text("Assessed accounts", "考核户数"),
+    "assessed_accounts",
+    Text("Assessed accounts", "考核户数"),
     Text("Accounts with a power factor and a standard.", "有功率因数且有标准的客户数。"),
-)  # fmt: skip
+)
 SHARE_FIGURE = share(
-    "meeting_standard_pct", Text("Meeting the standard", "达标率"),
+    "meeting_standard_pct",
+    Text("Meeting the standard", "达标率"),
     Text("Share of the assessed accounts that meet their standard.", "考核客户中达标的比例。"),
-)  # fmt: skip
+)
 YUAN_FIGURE = amount(
-    "total_adjustment_cny", Text("Adjustments together", "力调电费合计"),
-    Text("Sum of the adjustments that are available.", "可计算的力调电费之和。"), YUAN, absent=office.NOT_AVAILABLE,
-)  # fmt: skip
+    "total_adjustment_cny",
+    Text("Adjustments together", "力调电费合计"),
+    Text("Sum of the adjustments that are available.", "可计算的力调电费之和。"),
+    YUAN,
+    absent=office.NOT_AVAILABLE,
+)
 LITTLE, MUCH = 0.10, 0.20
 """Share of Q4 in the reactive energy: up to here too little compensation, above there too much [D]."""
 
@@ -105,11 +163,16 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     found = gather(workspace, period, accounts, power_factor=True)
     scope = Scope(period, generated_at.astimezone(workspace.zone).date())
     money = charges(
-        workspace, period, accounts=accounts, is_over=not scope.unfinished,
+        workspace,
+        period,
+        accounts=accounts,
+        is_over=not scope.unfinished,
         demand_kw={a: found.load[a]["md_kw"] for a in found.load},
         adjustment_pct={a: row["adjustment_pct"] for a, row in found.power_factor.items()},
-    )  # fmt: skip
-    rows = [_row(subject, found.power_factor.get(subject.account_no), money[subject.account_no]) for subject in subjects]
+    )
+    rows = [
+        _row(subject, found.power_factor.get(subject.account_no), money[subject.account_no]) for subject in subjects
+    ]
     details = [_detail(row) for row in found.power_factor.values() if row["wp_kwh"] is not None]
     assessed = [row for row in found.power_factor.values() if row["passed"] is not None]
     met = sum(bool(row["passed"]) for row in assessed)
@@ -117,20 +180,30 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     remarks = {flag for row in found.power_factor.values() for flag in row["flags"] or ()}
     notes = [
         *office.without_data(
-            accounts, lambda a: (found.power_factor.get(a) or {"pf": None})["pf"] is not None, Text("Power factor", "功率因数")
+            accounts,
+            lambda a: (found.power_factor.get(a) or {"pf": None})["pf"] is not None,
+            Text("Power factor", "功率因数"),
         ),
         *(Note("warning", FLAGS[flag]) for flag in sorted(remarks) if flag in FLAGS),
     ]
     tables = (TABLE.fill(rows), *((DETAIL.fill(details),) if details else ()))
     return [
         office.document(
-            "pf", TITLE, Text("Assessed values, percent and yuan", "考核值、调整百分数与金额"), workspace, period,
-            generated_at, accounts=accounts,
+            "pf",
+            TITLE,
+            Text("Assessed values, percent and yuan", "考核值、调整百分数与金额"),
+            workspace,
+            period,
+            generated_at,
+            accounts=accounts,
             figures=[
                 Figure(ASSESSED_FIGURE, ASSESSED_FIGURE.cell(len(assessed))),
                 Figure(
-                    SHARE_FIGURE, SHARE_FIGURE.cell(met / len(assessed) if assessed else Absent(NO_STANDARD)),
-                    detail=Text(f"{met} of {len(assessed)}", f"{len(assessed)}户中{met}户") if assessed else Text("", ""),
+                    SHARE_FIGURE,
+                    SHARE_FIGURE.cell(met / len(assessed) if assessed else Absent(NO_STANDARD)),
+                    detail=Text(f"{met} of {len(assessed)}", f"{len(assessed)}户中{met}户")
+                    if assessed
+                    else Text("", ""),
                 ),
                 Figure(YUAN_FIGURE, YUAN_FIGURE.cell(sum(yuan) if yuan else None)),
             ],
@@ -139,9 +212,10 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
                 [row["completeness"] for row in found.power_factor.values() if row["wp_kwh"] is not None]
             ),
             inputs={"pf": found.power_factor, "money": money, "subjects": subjects},
-            parameters=_parameters(workspace), notes=_notes(),
+            parameters=_parameters(workspace),
+            notes=_notes(),
         )
-    ]  # fmt: skip
+    ]
 
 
 def advice(row: Row) -> str | None:
@@ -170,13 +244,14 @@ def _row(subject: Subject, row: Row | None, money: Charges) -> dict[str, Value]:
         base = money.energy_cny + money.basic_cny
     reason = money.reasons.get("energy_cny") or money.reasons.get("basic_cny")
     return {
-        **row, **head,
+        **row,
+        **head,
         "adjusted_base_cny": base if base is not None else Absent(REASONS[reason]) if reason else None,
         "adjustment_cny": money.adjustment_cny
         if money.adjustment_cny is not None
         else Absent(REASONS[money.reasons["adjustment_cny"]]),
         "advice": ADVICE[code] if code else None,
-    }  # fmt: skip
+    }
 
 
 def _detail(row: Row) -> dict[str, Value]:
@@ -185,7 +260,9 @@ def _detail(row: Row) -> dict[str, Value]:
 
 def _chart(rows: Mapping[str, Row]) -> list[Chart]:
     """The lowest power factors beside their standards."""
-    known = sorted((row for row in rows.values() if row["pf"] is not None), key=lambda row: (row["pf"], row["account_no"]))
+    known = sorted(
+        (row for row in rows.values() if row["pf"] is not None), key=lambda row: (row["pf"], row["account_no"])
+    )
     low = known[: office.TOP]
     if not low:
         return []
@@ -195,12 +272,18 @@ def _chart(rows: Mapping[str, Row]) -> list[Chart]:
     )
     return [
         Chart(
-            "pf_lowest", "bar", Text("Lowest power factors", "功率因数最低的客户"),
+            "pf_lowest",
+            "bar",
+            Text("Lowest power factors", "功率因数最低的客户"),
             Text("The accounts with the lowest power factor, beside their standard.", "功率因数最低的客户及其标准。"),
-            Text("Account no.", "户号"), tuple(plain(row["account_no"]) for row in low), series,
-            Axis(Text("Power factor", "功率因数")), 4, wide=True,
+            Text("Account no.", "户号"),
+            tuple(plain(row["account_no"]) for row in low),
+            series,
+            Axis(Text("Power factor", "功率因数")),
+            4,
+            wide=True,
         )
-    ]  # fmt: skip
+    ]
 
 
 def _parameters(workspace: Workspace) -> tuple[Fact, ...]:
@@ -233,6 +316,10 @@ def _notes() -> list[Note]:
 
 
 KIND = Kind(
-    "pf", TITLE, build=build, scope="office",
-    figures=(ASSESSED_FIGURE, SHARE_FIGURE, YUAN_FIGURE, office.COMPLETENESS_FIGURE), tables=(TABLE, DETAIL),
-)  # fmt: skip
+    "pf",
+    TITLE,
+    build=build,
+    scope="office",
+    figures=(ASSESSED_FIGURE, SHARE_FIGURE, YUAN_FIGURE, office.COMPLETENESS_FIGURE),
+    tables=(TABLE, DETAIL),
+)

@@ -13,86 +13,143 @@ from keyacct.i18n import Text
 from keyacct.model import Period
 from keyacct.report.document import Axis, Chart, Column, Document, Figure, Note, Section, Series, TableSpec, Value
 from keyacct.report.kind import Kind
-from keyacct.report.kinds.energy import MODE, MODES
 from keyacct.report.registry_rows import RegistryRows, read_registry
 from keyacct.report.sections import office
-from keyacct.report.sections.common import KW, plain
-from keyacct.report.sections.office import amount, share, words
+from keyacct.report.sections.account_columns import (
+    ADDRESS,
+    CLASS,
+    CONTRACT,
+    CUSTOMER,
+    DEMAND,
+    DESK,
+    FIELD,
+    GRADE,
+    INDUSTRY,
+    KVA,
+    LAST_SERVICE,
+    LEVEL,
+    MISSING,
+    MODE,
+    MODES,
+    OPEN_CASES,
+    POINTS,
+    RUNNING,
+    SAFETY,
+    SOURCE_ROLES,
+    SOURCES,
+    STANDARD,
+    STATION,
+    STATUS,
+    TERMINALS,
+    fact,
+)
+from keyacct.report.sections.common import plain
+from keyacct.report.sections.office import amount, share
 from keyacct.report.subject import WORDS, load_subjects
 
 TITLE = Text("Register of accounts", "管理台账报表")
-KVA, KV = Text("kVA", "kVA"), Text("kV", "kV")
-MISSING = Text("not in the registry", "档案未登记")
-
-
-def _fact(key: str, name: Text, definition: Text) -> Column:
-    return words(key, name, definition)
-
-
-CUSTOMER = _fact("customer", Text("Customer", "客户"), Text("Customer that the account belongs to.", "户所属客户。"))
-ADDRESS = _fact("service_address", Text("Address", "用电地址"), Text("Supply address.", "用电地址。"))
-INDUSTRY = _fact("industry_code", Text("Industry", "行业分类"), Text("Industry code (GB/T 4754).", "行业分类代码(GB/T 4754)。"))
-CLASS = _fact("account_class", Text("Class", "客户类别"), Text("Economic, critical or prospect.", "经济型、重要或潜在。"))
-GRADE = _fact("critical_grade", Text("Grade", "重要性等级"), Text("Grade of a critical customer.", "重要客户等级。"))
-STATION = _fact("supply_station", Text("Station", "供电所"), Text("Supply station in charge.", "所属供电所。"))
-LEVEL = amount("voltage_level_kv", Text("Level", "电压等级"), Text("Voltage level of the supply.", "供电电压等级。"), KV, absent=MISSING)
-CONTRACT = amount("contract_capacity_kva", Text("Contract", "合同容量"), Text("Contract capacity.", "合同容量。"), KVA, 0, absent=MISSING)
-RUNNING = amount("running_capacity_kva", Text("Running", "运行容量"), Text("Capacity in operation.", "运行容量。"), KVA, 0, absent=MISSING)
-DEMAND = amount("contract_demand_kw", Text("Contract demand", "合同需量"), Text("Contract demand.", "合同需量。"), KW, 0, absent=MISSING)
-STANDARD = amount("pf_standard", Text("PF standard", "功率因数标准"), Text("Power-factor standard.", "功率因数考核标准。"), Text("", ""), absent=MISSING)
-STATUS = _fact("status", Text("Status", "状态"), Text("Active, suspended or closed.", "在用、暂停或销户。"))
-DESK = _fact("desk_manager", Text("Desk manager", "内勤经理"), Text("Account manager at the desk.", "内勤客户经理。"))
-FIELD = _fact("field_manager", Text("Field manager", "外勤经理"), Text("Account manager in the field.", "外勤客户经理。"))
-POINTS = Column("points", Text("Points", "计量点数"), Text("Metering points.", "计量点数。"))
-TERMINALS = _fact("terminals", Text("Terminals", "采集终端"), Text("Terminals installed.", "在装采集终端。"))
-SOURCES = _fact("sources", Text("Sources", "电源"), Text("Supply sources with their role.", "电源及其主备。"))
-SAFETY = amount("safety_load_kw", Text("Safety load", "保安负荷"), Text("Load that must stay on.", "须保证不停电的负荷。"), KW, 0, absent=MISSING)
-LAST_SERVICE = Column(
-    "last_service", Text("Last service", "最近服务"), Text("Day of the last service record.", "最近一次服务记录日期。"), "date",
-    absent=Text("no service record", "无服务记录"),
-)  # fmt: skip
-OPEN_CASES = Column(
-    "open_cases", Text("Open cases", "未结工单"), Text("Anomaly cases that are open.", "未办结的异常工单数。"),
-    absent=Text("anomaly cases are not kept yet", "尚未管理异常工单"),
-)  # fmt: skip
 SUPPLY = TableSpec(
-    "register_supply", Text("Supply and contract", "供用电"), Text("Supply", "供用电"),
-    (office.ACCOUNT_NO, office.ACCOUNT_NAME, CUSTOMER, INDUSTRY, CLASS, GRADE, LEVEL, CONTRACT, RUNNING, MODE, DEMAND, STANDARD, STATUS),
-)  # fmt: skip
+    "register_supply",
+    Text("Supply and contract", "供用电"),
+    Text("Supply", "供用电"),
+    (
+        office.ACCOUNT_NO,
+        office.ACCOUNT_NAME,
+        CUSTOMER,
+        INDUSTRY,
+        CLASS,
+        GRADE,
+        LEVEL,
+        CONTRACT,
+        RUNNING,
+        MODE,
+        DEMAND,
+        STANDARD,
+        STATUS,
+    ),
+)
 SERVICE = TableSpec(
-    "register_service", Text("Service and safety", "服务与安全"), Text("Service", "服务与安全"),
+    "register_service",
+    Text("Service and safety", "服务与安全"),
+    Text("Service", "服务与安全"),
     (
-        office.ACCOUNT_NO, ADDRESS, STATION, DESK, FIELD, POINTS, TERMINALS, SOURCES, SAFETY, LAST_SERVICE, OPEN_CASES,
+        office.ACCOUNT_NO,
+        ADDRESS,
+        STATION,
+        DESK,
+        FIELD,
+        POINTS,
+        TERMINALS,
+        SOURCES,
+        SAFETY,
+        LAST_SERVICE,
+        OPEN_CASES,
     ),
-)  # fmt: skip
-CONTACT = _fact("contact", Text("Contact", "联系人"), Text("Name of the contact.", "联系人姓名。"))
-ROLE = _fact("contact_role", Text("Role", "职责"), Text("What the contact is asked about.", "联系人职责。"))
+)
+CONTACT = fact("contact", Text("Contact", "联系人"), Text("Name of the contact.", "联系人姓名。"))
+ROLE = fact("contact_role", Text("Role", "职责"), Text("What the contact is asked about.", "联系人职责。"))
 CONTACTS = TableSpec(
-    "register_contacts", Text("Contacts", "联系人"), Text("Contacts", "联系人"),
+    "register_contacts",
+    Text("Contacts", "联系人"),
+    Text("Contacts", "联系人"),
     (
-        office.ACCOUNT_NO, CONTACT, ROLE, _fact("mobile", Text("Mobile", "手机"), Text("Mobile number.", "手机号码。")),
-        _fact("landline", Text("Landline", "固定电话"), Text("Landline number.", "固定电话号码。")),
-        _fact("hours", Text("Hours", "可联系时间"), Text("When the contact can be reached.", "可联系的时间。")),
-        Column("verified_on", Text("Verified", "核实日期"), Text("Day of the last verification.", "最近核实日期。"), "date", absent=MISSING),
+        office.ACCOUNT_NO,
+        CONTACT,
+        ROLE,
+        fact("mobile", Text("Mobile", "手机"), Text("Mobile number.", "手机号码。")),
+        fact("landline", Text("Landline", "固定电话"), Text("Landline number.", "固定电话号码。")),
+        fact("hours", Text("Hours", "可联系时间"), Text("When the contact can be reached.", "可联系的时间。")),
+        Column(
+            "verified_on",
+            Text("Verified", "核实日期"),
+            Text("Day of the last verification.", "最近核实日期。"),
+            "date",
+            absent=MISSING,
+        ),
     ),
-)  # fmt: skip
-CAPACITY_FIGURE = amount("total_contract_kva", Text("Contract capacity", "合同容量合计"), Text("Sum of the contract capacities.", "合同容量之和。"), KVA, 0)
-CRITICAL_FIGURE = Column("critical_accounts", Text("Critical customers", "重要客户数"), Text("Accounts of the class critical.", "重要客户户数。"))
+)
+CAPACITY_FIGURE = amount(
+    "total_contract_kva",
+    Text("Contract capacity", "合同容量合计"),
+    Text("Sum of the contract capacities.", "合同容量之和。"),
+    KVA,
+    0,
+)
+CRITICAL_FIGURE = Column(
+    "critical_accounts",
+    Text("Critical customers", "重要客户数"),
+    Text("Accounts of the class critical.", "重要客户户数。"),
+)
 FILLED_FIGURE = share(
-    "fields_filled_pct", Text("Fields filled", "档案完整率"),
+    "fields_filled_pct",
+    Text("Fields filled", "档案完整率"),
     Text("Share of the register's fields that hold something.", "台账字段中已登记的比例。"),
-)  # fmt: skip
+)
 CONTACT_ROLES = {
-    "energy_manager": Text("energy manager", "用电负责人"), "duty_electrician": Text("duty electrician", "值班电工"),
-    "finance": Text("finance", "财务"), "director": Text("director", "负责人"), "other": Text("other", "其他"),
-}  # fmt: skip
-SOURCE_ROLES = {"main": Text("main", "主供"), "standby": Text("standby", "备用"), "emergency_own": Text("own emergency", "自备应急")}
+    "energy_manager": Text("energy manager", "用电负责人"),
+    "duty_electrician": Text("duty electrician", "值班电工"),
+    "finance": Text("finance", "财务"),
+    "director": Text("director", "负责人"),
+    "other": Text("other", "其他"),
+}
 STATES = {"active": Text("active", "在用"), "suspended": Text("suspended", "暂停"), "closed": Text("closed", "销户")}
 COUNTED = (
-    "customer", "industry_code", "account_class", "voltage_level_kv", "contract_capacity_kva", "running_capacity_kva",
-    "tariff_mode", "pf_standard", "service_address", "supply_station", "desk_manager", "field_manager", "terminals", "sources",
+    "customer",
+    "industry_code",
+    "account_class",
+    "voltage_level_kv",
+    "contract_capacity_kva",
+    "running_capacity_kva",
+    "tariff_mode",
+    "pf_standard",
+    "service_address",
+    "supply_station",
+    "desk_manager",
+    "field_manager",
+    "terminals",
+    "sources",
     "safety_load_kw",
-)  # fmt: skip
+)
 """Fields that every key account should have; what `fields_filled_pct` counts."""
 
 
@@ -101,46 +158,62 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     subjects = load_subjects(workspace, accounts)
     as_of = min(period.last, generated_at.astimezone(workspace.zone).date())
     found = read_registry(workspace, as_of)
-    rows = [_row(subject.account_no, subject.account_name, found) for subject in subjects]
+    rows = [account_cells(subject.account_no, subject.account_name, found) for subject in subjects]
     contacts = [
-        {**row, "account": row["account_no"], "contact_role": CONTACT_ROLES.get(row["contact_role"] or ""),
-         "verified_on": dt.date.fromisoformat(row["verified_on"]) if row["verified_on"] else None}
+        {
+            **row,
+            "account": row["account_no"],
+            "contact_role": CONTACT_ROLES.get(row["contact_role"] or ""),
+            "verified_on": dt.date.fromisoformat(row["verified_on"]) if row["verified_on"] else None,
+        }
         for account in accounts
         for row in found.of("contact", account)
-    ]  # fmt: skip
+    ]
     filled = [row.get(key) is not None for row in rows for key in COUNTED]
     capacity = [Decimal(repr(value)) for row in rows if isinstance(value := row.get("contract_capacity_kva"), float)]
     terms = [found.first("account_terms", account) for account in accounts]
     critical = sum(row is not None and row["account_class"] == "critical" for row in terms)
-    contact_notes = [] if contacts else [Note("warning", Text("The registry holds no contact of these accounts.", "档案未登记联系人。"))]
+    contact_notes = (
+        []
+        if contacts
+        else [Note("warning", Text("The registry holds no contact of these accounts.", "档案未登记联系人。"))]
+    )
     sections = [
         Section("supply", SUPPLY.title, (SUPPLY.fill(rows),), tuple(_charts(terms))),
         Section("service", SERVICE.title, (SERVICE.fill(rows),)),
         Section("contacts", CONTACTS.title, (CONTACTS.fill(contacts),) if contacts else (), (), tuple(contact_notes)),
-    ]  # fmt: skip
+    ]
     text = Text(f"What the registry says of {as_of}.", f"档案内容以{as_of}为准。")
     share_filled = sum(filled) / len(filled) if filled else None
     return [
         office.document(
-            "register", TITLE, Text("Accounts, contracts, contacts", "客户、合同与联系人"), workspace, period, generated_at,
-            accounts=accounts, completeness=share_filled,
+            "register",
+            TITLE,
+            Text("Accounts, contracts, contacts", "客户、合同与联系人"),
+            workspace,
+            period,
+            generated_at,
+            accounts=accounts,
+            completeness=share_filled,
             figures=[
                 Figure(office.COUNT_FIGURE, office.COUNT_FIGURE.cell(len(accounts))),
                 Figure(CAPACITY_FIGURE, CAPACITY_FIGURE.cell(sum(capacity) if capacity else None)),
                 Figure(CRITICAL_FIGURE, CRITICAL_FIGURE.cell(critical)),
                 Figure(FILLED_FIGURE, FILLED_FIGURE.cell(share_filled)),
             ],
-            sections=sections, inputs={"rows": [_plain(row) for row in rows], "contacts": [_plain(row) for row in contacts]},
+            sections=sections,
+            inputs={"rows": [_plain(row) for row in rows], "contacts": [_plain(row) for row in contacts]},
             notes=[Note("info", text)],
         )
-    ]  # fmt: skip
+    ]
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value if isinstance(value, int | float | None) else str(value) for key, value in row.items()}
 
 
-def _row(account: str, name: str, found: RegistryRows) -> dict[str, Value]:
+def account_cells(account: str, name: str, found: RegistryRows) -> dict[str, Value]:
+    """Every field of the register of one account."""
     terms = found.first("account_terms", account) or {}
     own = found.entry("account", account)
     managers = found.first("account_manager", account) or {}
@@ -153,44 +226,68 @@ def _row(account: str, name: str, found: RegistryRows) -> dict[str, Value]:
     ]
     customer = found.entry("customer", own["customer"])["customer_name"] if own.get("customer") else None
     return {
-        "account": account, "account_name": name or None, "customer": customer, "service_address": own.get("service_address"),
+        "account": account,
+        "account_name": name or None,
+        "customer": customer,
+        "service_address": own.get("service_address"),
         "industry_code": terms.get("industry_code"),
         "account_class": WORDS.get(("account_class", str(terms.get("account_class")))),
         "critical_grade": WORDS.get(("critical_grade", str(terms.get("critical_grade")))),
-        **{key: terms.get(key) for key in
-           ("voltage_level_kv", "contract_capacity_kva", "running_capacity_kva", "contract_demand_kw", "supply_station")},
-        "tariff_mode": MODES.get(terms.get("tariff_mode")), "status": STATES.get(str(terms.get("status"))),
+        **{
+            key: terms.get(key)
+            for key in (
+                "voltage_level_kv",
+                "contract_capacity_kva",
+                "running_capacity_kva",
+                "contract_demand_kw",
+                "supply_station",
+            )
+        },
+        "tariff_mode": MODES.get(terms.get("tariff_mode")),
+        "status": STATES.get(str(terms.get("status"))),
         "pf_standard": standard["pf_standard"] if standard else None,
-        "desk_manager": found.staff(managers.get("desk_manager")), "field_manager": found.staff(managers.get("field_manager")),
+        "desk_manager": found.staff(managers.get("desk_manager")),
+        "field_manager": found.staff(managers.get("field_manager")),
         "points": len(found.of("point_account", account)),
         "terminals": ", ".join(row["terminal_no"] for row in found.of("terminal_site", account)) or None,
         "sources": Text(", ".join(s.en for s in sources), "、".join(s.zh for s in sources)) if sources else None,
         "safety_load_kw": safety.get("safety_load_kw"),
         "last_service": dt.date.fromisoformat(max(served)) if served else None,
-    }  # fmt: skip
+    }
 
 
 def _charts(terms: Sequence[Mapping[str, Any] | None]) -> list[Chart]:
     charts = []
-    for key, name in (("industry_code", Text("Industry", "行业")), ("voltage_level_kv", Text("Voltage level, kV", "电压等级, kV"))):
+    for key, name in (
+        ("industry_code", Text("Industry", "行业")),
+        ("voltage_level_kv", Text("Voltage level, kV", "电压等级, kV")),
+    ):
         counts = Counter(row[key] for row in terms if row is not None and row[key] is not None)
         if not counts:
             continue
         top = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))[: office.TOP]
         charts.append(
             Chart(
-                f"register_{key}", "bar", Text(f"Accounts by {name.en[0].lower()}{name.en[1:]}", f"按{name.zh}分布"),
-                Text("Number of accounts of each group.", "各组客户数。"), name,
+                f"register_{key}",
+                "bar",
+                Text(f"Accounts by {name.en[0].lower()}{name.en[1:]}", f"按{name.zh}分布"),
+                Text("Number of accounts of each group.", "各组客户数。"),
+                name,
                 tuple(plain(f"{value:g}" if isinstance(value, float) else str(value)) for value, _ in top),
                 (Series("accounts", Text("accounts", "客户数"), tuple(Decimal(count) for _, count in top), 0, "bar"),),
-                Axis(Text("Accounts", "客户数"), low=Decimal(0)), 0,
+                Axis(Text("Accounts", "客户数"), low=Decimal(0)),
+                0,
             )
-        )  # fmt: skip
+        )
     return charts
 
 
 KIND = Kind(
-    "register", TITLE, "2.6.2", build=build, scope="office",
+    "register",
+    TITLE,
+    "2.6.2",
+    build=build,
+    scope="office",
     figures=(office.COUNT_FIGURE, CAPACITY_FIGURE, CRITICAL_FIGURE, FILLED_FIGURE, office.COMPLETENESS_FIGURE),
     tables=(SUPPLY, SERVICE, CONTACTS),
-)  # fmt: skip
+)

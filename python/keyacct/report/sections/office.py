@@ -11,8 +11,7 @@ from keyacct.i18n import Text
 from keyacct.model import Period
 from keyacct.report.document import NO_UNIT, Absent, Column, Document, Fact, Figure, Note, Section, Value
 from keyacct.report.inputs import digest_of
-from keyacct.report.sections.common import COMPLETENESS_FIGURE as COMPLETENESS_FIGURE
-from keyacct.report.sections.common import PERCENT, Scope, number, plain
+from keyacct.report.sections.common import COMPLETENESS_FIGURE, PERCENT, Scope, number, plain
 
 YUAN = Text("CNY", "元")
 NOT_AVAILABLE = Text("not available", "暂无")
@@ -25,18 +24,27 @@ TOP = 12
 
 ACCOUNT_NO = Column("account", Text("Account no.", "户号"), Text("Account number.", "客户户号。"), "text")
 ACCOUNT_NAME = Column(
-    "account_name", Text("Account name", "户名"), Text("Name of the account.", "客户名称。"), "text",
+    "account_name",
+    Text("Account name", "户名"),
+    Text("Name of the account.", "客户名称。"),
+    "text",
     absent=Text("no name in the registry", "档案未登记户名"),
-)  # fmt: skip
+)
 COUNT_FIGURE = Column(
     "accounts", Text("Accounts", "客户数"), Text("Accounts that the report covers.", "报告所含客户数。")
 )
 
 
 def amount(
-    key: str, name: Text, definition: Text, unit: Text, decimals: int = 2, *, source: Text = NO_UNIT,
+    key: str,
+    name: Text,
+    definition: Text,
+    unit: Text,
+    decimals: int = 2,
+    *,
+    source: Text = NO_UNIT,
     absent: Text | None = None,
-) -> Column:  # fmt: skip
+) -> Column:
     """A column of numbers."""
     column = Column(key, name, definition, unit=unit, decimals=decimals, source=source)
     return column if absent is None else Column(key, name, definition, "number", unit, decimals, source, absent)
@@ -53,18 +61,32 @@ def words(key: str, name: Text, definition: Text, absent: Text | None = None) ->
 
 
 def document(
-    kind: str, title: Text, subtitle: Text, workspace: Workspace, period: Period, generated_at: dt.datetime, *,
-    accounts: Sequence[str], completeness: float | None, figures: Sequence[Figure], sections: Sequence[Section],
-    inputs: Mapping[str, Any], notes: Sequence[Note] = (), parameters: Sequence[Fact] = (),
-) -> Document:  # fmt: skip
+    kind: str,
+    title: Text,
+    subtitle: Text,
+    workspace: Workspace,
+    period: Period,
+    generated_at: dt.datetime,
+    *,
+    accounts: Sequence[str],
+    completeness: float | None,
+    figures: Sequence[Figure],
+    sections: Sequence[Section],
+    inputs: Mapping[str, Any],
+    notes: Sequence[Note] = (),
+    parameters: Sequence[Fact] = (),
+) -> Document:
     """A document about all the accounts asked for."""
     settings = workspace.settings
     local = generated_at.astimezone(workspace.zone)
     scope = Scope(period, local.date())
     about = {
-        "kind": kind, "period": [str(period.first), str(period.last)], "accounts": list(accounts),
-        "settings": settings.model_dump(mode="json"), "unfinished": scope.unfinished,
-    }  # fmt: skip
+        "kind": kind,
+        "period": [str(period.first), str(period.last)],
+        "accounts": list(accounts),
+        "settings": settings.model_dump(mode="json"),
+        "unfinished": scope.unfinished,
+    }
     return Document(
         kind=kind,
         title=title,

@@ -115,6 +115,7 @@ def _day_cells(row: Row, scope: Scope) -> dict[str, Value]:
 
 
 def row_cells(row: Row) -> dict[str, Value]:
+    """A row of the analysis as the columns take it."""
     unlimited = _measured(row) and (row["lower_v"] is None or row["upper_v"] is None)
     without = Absent(NO_LIMITS) if unlimited else None  # the analysis forms no rate then
     phase = Text("all", "合计") if row["phase"] == "total" else row["phase"]
