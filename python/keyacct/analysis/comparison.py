@@ -170,7 +170,8 @@ def _spans(workspace: Workspace, period: Period, accounts: Sequence[str]) -> lis
     known = measurable(workspace, period, accounts)
     if not known:
         return []
-    return point_energy(workspace, period, accounts=known, kinds=("billing",)).spans.to_pylist()
+    rows: list[dict[str, Any]] = point_energy(workspace, period, accounts=known, kinds=("billing",)).spans.to_pylist()
+    return rows
 
 
 def _sides(rows: Iterable[Mapping[str, Any]], column: str) -> dict[str | None, _Side]:

@@ -123,7 +123,7 @@ class _Books:
 
     def tables(self) -> PointEnergy:
         parameters, question = self.question.parameters, self.question
-        periods = [
+        periods: list[dict[str, Any]] = [
             {"span": span, "period": period, **{key: amount.quantize(PLACES) for key, amount in amounts.items()}}
             for (span, period), amounts in sorted(self.amounts.items(), key=lambda item: (item[0][0], item[0][1] or ""))
         ]

@@ -30,22 +30,25 @@ class Gathered:
 
 def gather(
     workspace: Workspace, period: Period, accounts: Sequence[str], *, load: bool = True, power_factor: bool = False,
-    voltage: bool = False,
+    voltage: bool = False, office_points: bool = False,
 ) -> Gathered:  # fmt: skip
-    """The chosen analyses of the accounts that have a meter in the period."""
+    """The chosen analyses of the accounts that have a meter in the period.
+
+    office_points: voltage also of the points that belong to no account (those of the utility), under the account "".
+    """
     from keyacct.analysis.question import measurable
 
     known = measurable(workspace, period, accounts)
     found = Gathered()
-    if not known:
+    if not known and not office_points:
         return found
-    if load:
+    if load and known:
         from keyacct.analysis.load import load as analyse_load
 
         loads = analyse_load(workspace, period, accounts=known)
         found.load = {account: rows[0] for account, rows in by_account(loads.total, workspace.zone).items()}
         found.load_day = by_account(loads.day, workspace.zone)
-    if power_factor:
+    if power_factor and known:
         from keyacct.analysis.power_factor import power_factor as analyse_power_factor
 
         factors = analyse_power_factor(workspace, period, accounts=known)
@@ -54,7 +57,12 @@ def gather(
     if voltage:
         from keyacct.analysis.voltage import voltage_compliance
 
-        rates = voltage_compliance(workspace, period, accounts=known)
-        found.voltage = by_account(rates.total, workspace.zone)
-        found.voltage_day = by_account(rates.day, workspace.zone)
+        rates = voltage_compliance(workspace, period, accounts=None if office_points else known)
+        wanted = set(accounts)
+        for into, table in ((found.voltage, rates.total), (found.voltage_day, rates.day)):
+            for account, rows in by_account(table, workspace.zone).items():
+                if account in wanted:
+                    into[account] = rows
+                elif rows[0]["account_no"] is None:
+                    into[""] = rows
     return found

@@ -141,9 +141,9 @@ def _town(workspace: Workspace, say: Say) -> Path:
     summary = import_samples(workspace, out, mapping)
     say(
         Text(
-            f"town (SYNTHETIC): {summary.stored.added} rows of ten meters new in the store, "
+            f"town (SYNTHETIC): {summary.stored.added} rows of eleven meters new in the store, "
             f"{summary.stored.duplicates} repeated ones counted once",
-            f"小城 (合成数据): 十只电表新入库 {summary.stored.added} 行, 重复 {summary.stored.duplicates} 行只计一次",
+            f"小城 (合成数据): 十一只电表新入库 {summary.stored.added} 行, 重复 {summary.stored.duplicates} 行只计一次",
         )
     )
     return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from keyacct.config import Workspace
@@ -25,7 +26,7 @@ from keyacct.report.document import (
 )
 from keyacct.report.kind import Kind
 from keyacct.report.sections import office
-from keyacct.report.sections.common import COMPLETENESS, KWH, METER, POINT, number, plain
+from keyacct.report.sections.common import COMPLETENESS, COMPLETENESS_FIGURE, KWH, METER, POINT, number, plain
 from keyacct.report.sections.office import amount, share, words
 
 if TYPE_CHECKING:
@@ -134,7 +135,9 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     found = bus_balance(workspace, period)
     feeders = [feeder for balance in found for feeder in balance.feeders]
     rated = [balance for balance in found if balance.imbalance_rate is not None]
-    worst = max(rated, key=lambda balance: (abs(balance.imbalance_rate or 0), balance.busbar)) if rated else None
+    worst = (
+        max(rated, key=lambda balance: (abs(balance.imbalance_rate or Decimal(0)), balance.busbar)) if rated else None
+    )
     within = sum(bool(balance.passed) for balance in rated)
     notes = [] if found else [Note("warning", Text("The registry holds no busbar.", "档案中没有母线。"))]
     for balance in found:
@@ -220,10 +223,10 @@ def _feeder(feeder: Feeder) -> dict[str, Value]:
 
 
 def _chart(rated: Sequence[Balance]) -> list[Chart]:
-    top = sorted(rated, key=lambda b: (-abs(b.imbalance_rate or 0), b.busbar))[: office.TOP]
+    top = sorted(rated, key=lambda b: (-abs(b.imbalance_rate or Decimal(0)), b.busbar))[: office.TOP]
     if not top:
         return []
-    limit = min(balance.limit for balance in top)
+    limit: Decimal = min(balance.limit for balance in top)
     bars = tuple(number(balance.imbalance_rate, 3, percent=True) for balance in top)
     return [
         Chart(
@@ -250,6 +253,6 @@ KIND = Kind(
     TITLE,
     build=build,
     scope="office",
-    figures=(COUNT_FIGURE, WITHIN_FIGURE, WORST_FIGURE, office.COMPLETENESS_FIGURE),
+    figures=(COUNT_FIGURE, WITHIN_FIGURE, WORST_FIGURE, COMPLETENESS_FIGURE),
     tables=(TABLE, FEEDERS),
 )

@@ -13,7 +13,7 @@ from keyacct.model import Period
 from keyacct.report.document import Absent, Axis, Chart, Document, Figure, Note, Section, Series, TableSpec, Value
 from keyacct.report.kind import Kind
 from keyacct.report.sections import office
-from keyacct.report.sections.common import COMPLETENESS, KWH, Scope, number, plain
+from keyacct.report.sections.common import COMPLETENESS, COMPLETENESS_FIGURE, KWH, Scope, number, plain
 from keyacct.report.sections.office import NO_BEFORE, NO_YEAR_AGO, NOT_OVER, amount, share, words
 from keyacct.report.subject import load_subjects
 
@@ -232,6 +232,6 @@ KIND = Kind(
     "2.6.4",
     build=build,
     scope="office",
-    figures=(ENERGY_FIGURE, BEFORE_FIGURE, AGO_FIGURE, office.COMPLETENESS_FIGURE),
+    figures=(ENERGY_FIGURE, BEFORE_FIGURE, AGO_FIGURE, COMPLETENESS_FIGURE),
     tables=tuple(SPECS.values()),
 )

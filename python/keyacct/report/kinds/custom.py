@@ -21,7 +21,7 @@ from keyacct.report.own_definition import Definition, definitions, spellings
 from keyacct.report.own_fields import FIELDS
 from keyacct.report.registry_rows import RegistryRows, read_registry
 from keyacct.report.sections import office
-from keyacct.report.sections.common import number, plain
+from keyacct.report.sections.common import COMPLETENESS_FIGURE, number, plain
 from keyacct.report.subject import load_subjects
 
 TITLE = Text("Customer-defined report", "自定义报表")
@@ -204,7 +204,7 @@ KIND = Kind(
     "2.6.5",
     build=build,
     scope="office",
-    figures=(SHOWN_FIGURE, office.COMPLETENESS_FIGURE),
+    figures=(SHOWN_FIGURE, COMPLETENESS_FIGURE),
     tables=(GROUPS, TABLE),
     named=named,
 )

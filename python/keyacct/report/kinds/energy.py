@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from keyacct.report.gather import Gathered, gather
 from keyacct.report.kind import Kind
 from keyacct.report.sections import office
 from keyacct.report.sections.account_columns import ENERGY, MODE, MODES, SPLIT
-from keyacct.report.sections.common import COMPLETENESS, KW, KWH, Scope, number, plain
+from keyacct.report.sections.common import COMPLETENESS, COMPLETENESS_FIGURE, KW, KWH, Scope, number, plain
 from keyacct.report.sections.load import TARIFF_COLORS
 from keyacct.report.sections.load_columns import LOAD_RATE, MAX_DEMAND, MAX_DEMAND_AT, SHARE, TARIFF, TARIFF_ENERGY
 from keyacct.report.sections.office import NO_BEFORE, NO_YEAR_AGO, NOT_OVER, amount, share
@@ -282,7 +282,7 @@ def _chart(subjects: Sequence[Subject], now: Gathered) -> list[Chart]:
     ]
 
 
-def _periods_chart(subjects: Sequence[Subject], energies: dict[str, tuple[float | None, ...]]) -> list[Chart]:
+def _periods_chart(subjects: Sequence[Subject], energies: Mapping[str, tuple[float | None, ...]]) -> list[Chart]:
     top = _largest(subjects, lambda subject: energies[subject.account_no][0])
     names = (Text("this period", "本期"), Text("period before", "上期"), Text("year ago", "上年同期"))
     places = [place for place in range(3) if any(energies[s.account_no][place] is not None for s in top)]
@@ -319,6 +319,6 @@ KIND = Kind(
     "2.6.3",
     build=build,
     scope="office",
-    figures=(office.COUNT_FIGURE, TOTAL_FIGURE, CHANGE_FIGURE, YEAR_FIGURE, PEAK_FIGURE, office.COMPLETENESS_FIGURE),
+    figures=(office.COUNT_FIGURE, TOTAL_FIGURE, CHANGE_FIGURE, YEAR_FIGURE, PEAK_FIGURE, COMPLETENESS_FIGURE),
     tables=(ACCOUNTS, BY_TARIFF, OTHER_PERIODS),
 )

@@ -27,7 +27,7 @@ from keyacct.report.gather import gather
 from keyacct.report.inputs import Row
 from keyacct.report.kind import Kind
 from keyacct.report.sections import office
-from keyacct.report.sections.common import COMPLETENESS, Scope, number, plain
+from keyacct.report.sections.common import COMPLETENESS, COMPLETENESS_FIGURE, Scope, number, plain
 from keyacct.report.sections.money import REASONS
 from keyacct.report.sections.office import YUAN, amount, share, words
 from keyacct.report.sections.power_factor import FLAGS
@@ -320,6 +320,6 @@ KIND = Kind(
     TITLE,
     build=build,
     scope="office",
-    figures=(ASSESSED_FIGURE, SHARE_FIGURE, YUAN_FIGURE, office.COMPLETENESS_FIGURE),
+    figures=(ASSESSED_FIGURE, SHARE_FIGURE, YUAN_FIGURE, COMPLETENESS_FIGURE),
     tables=(TABLE, DETAIL),
 )

@@ -43,7 +43,7 @@ from keyacct.report.sections.account_columns import (
     TERMINALS,
     fact,
 )
-from keyacct.report.sections.common import plain
+from keyacct.report.sections.common import COMPLETENESS_FIGURE, plain
 from keyacct.report.sections.office import amount, share
 from keyacct.report.subject import WORDS, load_subjects
 
@@ -288,6 +288,6 @@ KIND = Kind(
     "2.6.2",
     build=build,
     scope="office",
-    figures=(office.COUNT_FIGURE, CAPACITY_FIGURE, CRITICAL_FIGURE, FILLED_FIGURE, office.COMPLETENESS_FIGURE),
+    figures=(office.COUNT_FIGURE, CAPACITY_FIGURE, CRITICAL_FIGURE, FILLED_FIGURE, COMPLETENESS_FIGURE),
     tables=(SUPPLY, SERVICE, CONTACTS),
 )

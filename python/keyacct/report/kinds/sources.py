@@ -13,7 +13,7 @@ from keyacct.report.kind import Kind
 from keyacct.report.registry_rows import RegistryRows, Row, read_registry
 from keyacct.report.sections import office
 from keyacct.report.sections.account_columns import KVA, MISSING, SOURCE_ROLES
-from keyacct.report.sections.common import KW, PERCENT
+from keyacct.report.sections.common import COMPLETENESS_FIGURE, KW, PERCENT
 from keyacct.report.sections.office import amount, share, words
 from keyacct.report.subject import load_subjects
 
@@ -203,6 +203,6 @@ KIND = Kind(
     "2.6.8",
     build=build,
     scope="office",
-    figures=(DUAL_FIGURE, OWN_FIGURE, UNLOCKED_FIGURE, FILLED_FIGURE, office.COMPLETENESS_FIGURE),
+    figures=(DUAL_FIGURE, OWN_FIGURE, UNLOCKED_FIGURE, FILLED_FIGURE, COMPLETENESS_FIGURE),
     tables=(TABLE,),
 )

@@ -27,9 +27,9 @@ from keyacct.report.kind import Kind
 from keyacct.report.kinds.energy import change
 from keyacct.report.kinds.voltage import COMBINED_FIGURE, MEETING_FIGURE
 from keyacct.report.sections import office
-from keyacct.report.sections.common import COMPLETENESS, DAY, KW, KWH, Scope, number
+from keyacct.report.sections.common import COMPLETENESS, COMPLETENESS_FIGURE, DAY, KW, KWH, Scope, number
 from keyacct.report.sections.office import NO_BEFORE, amount, share, words
-from keyacct.report.subject import Subject, load_subjects
+from keyacct.report.subject import Subject, all_accounts, load_subjects
 
 TITLE = Text("Summary", "综合汇总报表")
 NO_RATED = Text("no account to assess", "无可考核客户")
@@ -101,7 +101,14 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     from keyacct.analysis.comparison import previous_period
 
     subjects = load_subjects(workspace, accounts)
-    now = gather(workspace, period, accounts, power_factor=True, voltage=True)
+    now = gather(
+        workspace,
+        period,
+        accounts,
+        power_factor=True,
+        voltage=True,
+        office_points=set(accounts) >= set(all_accounts(workspace)),
+    )
     before = gather(workspace, previous_period(period), accounts)
     scope = Scope(period, generated_at.astimezone(workspace.zone).date())
     pairs = {a: (now.energy(a), before.energy(a)) for a in accounts}
@@ -251,7 +258,7 @@ KIND = Kind(
         COMBINED_FIGURE,
         MEETING_FIGURE,
         DATA_FIGURE,
-        office.COMPLETENESS_FIGURE,
+        COMPLETENESS_FIGURE,
     ),
     tables=(DAILY, FINDINGS),
 )

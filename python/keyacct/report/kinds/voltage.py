@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from keyacct.config import Workspace
@@ -28,8 +29,9 @@ from keyacct.report.gather import Gathered, gather
 from keyacct.report.inputs import Row
 from keyacct.report.kind import Kind
 from keyacct.report.sections import office, voltage_columns
-from keyacct.report.sections.common import DAY, PERCENT, POINT, VOLT, Scope, number, plain
+from keyacct.report.sections.common import COMPLETENESS_FIGURE, DAY, PERCENT, POINT, VOLT, Scope, number, plain
 from keyacct.report.sections.office import share, words
+from keyacct.report.subject import all_accounts
 
 if TYPE_CHECKING:
     from keyacct.analysis.combined_voltage import CombinedRate
@@ -46,7 +48,7 @@ LOSS = Column(
     unit=Text("min", "分钟"),
     absent=NO_EVENTS,
 )
-ACCOUNT = office.ACCOUNT_NO
+ACCOUNT = replace(office.ACCOUNT_NO, absent=Text("a point of the utility", "供电企业监测点"))
 POINTS = TableSpec(
     "voltage_points",
     Text("Monitoring points, all phases", "各监测点(各相合计)"),
@@ -169,11 +171,12 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     from keyacct.analysis.combined_voltage import combined_rate, voltage_curve
     from keyacct.analysis.question import measurable
 
-    found = gather(workspace, period, accounts, load=False, voltage=True)
+    whole = set(accounts) >= set(all_accounts(workspace))
+    found = gather(workspace, period, accounts, load=False, voltage=True, office_points=whole)
     known = measurable(workspace, period, accounts)
-    curve = voltage_curve(workspace, period, accounts=known).to_pylist() if known else []
+    curve = voltage_curve(workspace, period, accounts=None if whole else known).to_pylist() if known or whole else []
     scope = Scope(period, generated_at.astimezone(workspace.zone).date())
-    rows = [row for account in accounts for row in found.voltage.get(account, ())]
+    rows = [row for account in ("", *accounts) for row in found.voltage.get(account, ())]
     totals = [row for row in rows if row["phase"] == "total"]
     rated = [row for row in totals if row["rate"] is not None]
     combined = combined_rate((row["monitoring_class"], row["rate"]) for row in totals)
@@ -283,7 +286,7 @@ def _points(rows: Sequence[Row], totals: Sequence[Row], accounts: Sequence[str],
 
 def _days(found: Gathered, accounts: Sequence[str], scope: Scope, rated: Sequence[Row]) -> Section:
     rows = sorted(
-        (row for a in accounts for row in found.voltage_day.get(a, ()) if row["phase"] == "total"),
+        (row for a in ("", *accounts) for row in found.voltage_day.get(a, ()) if row["phase"] == "total"),
         key=lambda row: (row["day"], row["point"]),
     )
     if not any(row["monitored_min"] is not None for row in rows):
@@ -291,7 +294,7 @@ def _days(found: Gathered, accounts: Sequence[str], scope: Scope, rated: Sequenc
     cells: list[dict[str, Value]] = []
     for row in rows:
         if row["monitored_min"] is None:
-            missing = {column.key: scope.missing(row["day"]) for column in DAILY.columns}
+            missing: dict[str, Value] = {column.key: scope.missing(row["day"]) for column in DAILY.columns}
             cells.append(missing | {"day": row["day"], "point": row["point"]})
         else:
             cells.append({**row, "rate_pct": row["rate"]})
@@ -375,6 +378,6 @@ KIND = Kind(
     TITLE,
     build=build,
     scope="office",
-    figures=(COMBINED_FIGURE, MEETING_FIGURE, LOWEST_FIGURE, office.COMPLETENESS_FIGURE),
+    figures=(COMBINED_FIGURE, MEETING_FIGURE, LOWEST_FIGURE, COMPLETENESS_FIGURE),
     tables=(CLASSES, POINTS, EXTREMES, DAILY, CURVE),
 )
