@@ -132,6 +132,7 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     """One document over all busbars of the registry; accounts have no part in it. Raises KeyacctError of the registry."""
     from keyacct.analysis.bus_balance import bus_balance
 
+    accounts = sorted(accounts)
     found = bus_balance(workspace, period)
     feeders = [feeder for balance in found for feeder in balance.feeders]
     rated = [balance for balance in found if balance.imbalance_rate is not None]

@@ -98,6 +98,7 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     """One document over all the accounts. Raises KeyacctError of the registry or of an analysis."""
     from keyacct.analysis.comparison import compare
 
+    accounts = sorted(accounts)
     load_subjects(workspace, accounts)
     scope = Scope(period, generated_at.astimezone(workspace.zone).date())
     found = compare(workspace, period, ["account", "industry", "line", "voltage_level"], accounts=accounts)

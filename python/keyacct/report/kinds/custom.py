@@ -56,6 +56,7 @@ def build(
     names: Sequence[str] | None = None,
 ) -> list[Document]:
     """One document a definition (those named, else all). Raises ConfigError without any; KeyacctError of the registry."""
+    accounts = sorted(accounts)
     found = definitions(workspace, names)
     if not found:
         raise ConfigError(

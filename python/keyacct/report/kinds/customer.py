@@ -251,7 +251,7 @@ def _cost(money: Charges) -> list[dict[str, Value]]:
             "amount_cny": value(money.adjustment_cny, "adjustment_cny"),
         }
     )
-    rows.append({"item": Text("Together", "合计"), "basis": None, "amount_cny": _total(money)})
+    rows.append({"item": Text("Together", "合计"), "basis": plain(""), "amount_cny": _total(money)})
     return rows
 
 

@@ -103,6 +103,7 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     """One document over all the accounts. Raises KeyacctError of the registry or of an analysis."""
     from keyacct.analysis.comparison import last_year, previous_period
 
+    accounts = sorted(accounts)
     subjects = load_subjects(workspace, accounts)
     now = gather(workspace, period, accounts, power_factor=True)
     before = gather(workspace, previous_period(period), accounts)

@@ -159,6 +159,7 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     """One document over all the accounts. Raises KeyacctError of the registry or of an analysis."""
     from keyacct.analysis.charges import charges
 
+    accounts = sorted(accounts)
     subjects = load_subjects(workspace, accounts)
     found = gather(workspace, period, accounts, power_factor=True)
     scope = Scope(period, generated_at.astimezone(workspace.zone).date())

@@ -155,6 +155,7 @@ COUNTED = (
 
 def build(workspace: Workspace, period: Period, accounts: Sequence[str], generated_at: dt.datetime) -> list[Document]:
     """One document over all the accounts. Raises KeyacctError of the registry."""
+    accounts = sorted(accounts)
     subjects = load_subjects(workspace, accounts)
     as_of = min(period.last, generated_at.astimezone(workspace.zone).date())
     found = read_registry(workspace, as_of)

@@ -105,6 +105,7 @@ FILLED_FIGURE = share(
 
 def build(workspace: Workspace, period: Period, accounts: Sequence[str], generated_at: dt.datetime) -> list[Document]:
     """One document over the accounts that have more than one source or one of their own. Raises KeyacctError."""
+    accounts = sorted(accounts)
     subjects = load_subjects(workspace, accounts)
     as_of = min(period.last, generated_at.astimezone(workspace.zone).date())
     found = read_registry(workspace, as_of)

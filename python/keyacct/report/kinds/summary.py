@@ -100,6 +100,7 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     from keyacct.analysis.combined_voltage import combined_rate
     from keyacct.analysis.comparison import previous_period
 
+    accounts = sorted(accounts)
     subjects = load_subjects(workspace, accounts)
     now = gather(
         workspace,

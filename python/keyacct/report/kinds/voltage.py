@@ -171,6 +171,7 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     from keyacct.analysis.combined_voltage import combined_rate, voltage_curve
     from keyacct.analysis.question import measurable
 
+    accounts = sorted(accounts)
     whole = set(accounts) >= set(all_accounts(workspace))
     found = gather(workspace, period, accounts, load=False, voltage=True, office_points=whole)
     known = measurable(workspace, period, accounts)
