@@ -214,9 +214,9 @@ def _reports(workspace: Workspace, lang: Lang, formats: Sequence[str], say: Say)
             worst = batch.failed[0]
             raise InternalError("internal.bug", f"the demo's report of {worst.account_no} failed: {worst.message}")
         files += [out / month / written.file for written in batch.files]
-    for kind, label, accounts in _other_reports(town):
+    for kind, label, asked in _other_reports(town):
         batch = write_reports(
-            workspace, kind, Period.parse(label), accounts=accounts, formats=formats, out=out / kind, lang=lang
+            workspace, kind, Period.parse(label), accounts=asked, formats=formats, out=out / kind, lang=lang
         )
         if batch.failed:
             worst = batch.failed[0]

@@ -167,16 +167,10 @@ def _document(
     else:
         charts = [*_day_chart(now, account, scope), *_tariff_chart(load), *_typical_chart(day)]
         none = Text("Your figures give no reason to change anything.", "当前数据无需调整用电。")
-        sections = (
-            Section("used", USED.title, (USED.fill(rows),), tuple(charts)),
-            Section("cost", COST.title, (COST.fill(_cost(money)),)),
-            Section(
-                "advice",
-                CHANGES.title,
-                (CHANGES.fill(changes),) if changes else (),
-                notes=() if changes else (Note("info", none),),
-            ),
-        )
+        # One section, and the least important table last: it has to stay one page of paper.
+        tables = (COST.fill(_cost(money)), *((CHANGES.fill(changes),) if changes else ()), USED.fill(rows))
+        notes = () if changes else (Note("info", none),)
+        sections = (Section("used", USED.title, tables, tuple(charts), notes),)
     shares = [load["completeness"] if load and energy is not None else None]
     return Document(
         kind="customer",
@@ -186,12 +180,12 @@ def _document(
         account_no=account,
         account_name=subject.account_name,
         period=period,
-        facts=facts(subject),
+        facts=facts(subject)[:3],
         parameters=(),
         completeness=Figure(COMPLETENESS_FIGURE, COMPLETENESS_FIGURE.cell(office.lowest(shares))),
         figures=tuple(figures),
         sections=sections,
-        notes=(*office.unfinished(scope), office.DASHES),
+        notes=tuple(office.unfinished(scope)),
         inputs_sha256=digest_of(
             {
                 "rows": [load, factor, now.load_day.get(account), [found.load.get(account) for _, found, _ in then]],
@@ -234,7 +228,11 @@ def _cost(money: Charges) -> list[dict[str, Value]]:
         )
     if not rows:
         rows.append(
-            {"item": Text("Energy", "电度电费"), "basis": None, "amount_cny": value(money.energy_cny, "energy_cny")}
+            {
+                "item": Text("Energy", "电度电费"),
+                "basis": plain(""),
+                "amount_cny": value(money.energy_cny, "energy_cny"),
+            }
         )
     rows.append(
         {
@@ -247,7 +245,7 @@ def _cost(money: Charges) -> list[dict[str, Value]]:
     rows.append(
         {
             "item": Text("Power-factor adjustment", "力调电费"),
-            "basis": None if percent is None else plain(f"{percent:+f}\u00a0%"),
+            "basis": plain("") if percent is None else plain(f"{percent:+f}\u00a0%"),
             "amount_cny": value(money.adjustment_cny, "adjustment_cny"),
         }
     )
