@@ -36,13 +36,15 @@ from keyacct.workflow.workspace import init_workspace
 KEYACCT = str(Path(sys.executable).with_name("keyacct"))
 ACCOUNTS_A_TOWN = 8
 TOWNS_AT_ONCE = 25
-OWN = ("account_no", "point", "meter_no", "address")
+OWN = ("account_no", "point", "meter_no", "address", "record_no")
 
 
 def renamed(value: str, town: int) -> str:
     """The number of the same thing in another town."""
     if value.startswith("TOWN-"):
         return f"T{town:04d}-{value[5:]}"
+    if value.startswith("SR-"):
+        return f"SR-{town:04d}-{value[3:]}"
     return f"33{town:04d}{value[-6:]}" if value.startswith("3301") else value
 
 

@@ -210,7 +210,11 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value if isinstance(value, int | float | None) else str(value) for key, value in row.items()}
+    """A row for the digest, the same whatever language is set."""
+    return {
+        key: value if isinstance(value, int | float | None) else value.en if isinstance(value, Text) else str(value)
+        for key, value in row.items()
+    }
 
 
 def account_cells(account: str, name: str, found: RegistryRows) -> dict[str, Value]:
