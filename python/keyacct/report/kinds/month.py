@@ -43,26 +43,28 @@ REACTIVE_MODES = {
 def build(workspace: Workspace, period: Period, accounts: Sequence[str], generated_at: dt.datetime) -> list[Document]:
     """One document an account. Raises KeyacctError of the registry or of an analysis."""
     subjects = load_subjects(workspace, accounts)
-    from keyacct.analysis.question import measurable
-
-    known = measurable(workspace, period, accounts)
-    rows = split_by_account(analyse(workspace, period, known), workspace.zone) if known else {}
+    results = analyse(workspace, period, accounts)
+    rows = split_by_account(results, workspace.zone) if results is not None else {}
     return [
         build_from(rows.get(subject.account_no, AccountRows()), subject, workspace, period, generated_at)
         for subject in subjects
     ]
 
 
-def analyse(workspace: Workspace, period: Period, accounts: Sequence[str]) -> Results:
-    """The three analyses that the report shows."""
+def analyse(workspace: Workspace, period: Period, accounts: Sequence[str]) -> Results | None:
+    """The three analyses that the report shows, of the accounts that have a meter; None when none has."""
     from keyacct.analysis.load import load as load_figures
     from keyacct.analysis.power_factor import power_factor as power_factor_figures
+    from keyacct.analysis.question import measurable
     from keyacct.analysis.voltage import voltage_compliance
 
+    known = measurable(workspace, period, accounts)
+    if not known:
+        return None
     return Results(
-        voltage=voltage_compliance(workspace, period, accounts=accounts),
-        power_factor=power_factor_figures(workspace, period, accounts=accounts),
-        load=load_figures(workspace, period, accounts=accounts),
+        voltage=voltage_compliance(workspace, period, accounts=known),
+        power_factor=power_factor_figures(workspace, period, accounts=known),
+        load=load_figures(workspace, period, accounts=known),
     )
 
 
