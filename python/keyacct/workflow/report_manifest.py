@@ -94,9 +94,9 @@ class Folder:
         if out is not None:
             folder._take_manifest(out / MANIFEST)
             folder._take_journal(out / JOURNAL)
-            folder.files = {name: entry for name, entry in folder.files.items() if (out / name).is_file()}
-            for entry in folder.files.values():
+            for entry in folder.files.values():  # lost ones too: their report is then not whole
                 folder._groups.setdefault(_group(entry), []).append(entry)
+            folder.files = {name: entry for name, entry in folder.files.items() if (out / name).is_file()}
         return folder
 
     def _take_manifest(self, file: Path) -> None:

@@ -230,6 +230,8 @@ class _Run:
         return True
 
     def _jobs(self, accounts: Sequence[str], *, rewrite: bool) -> Iterator[Job]:
+        if not accounts:
+            return
         for item in _documents(self.kind, self.workspace, self.period, accounts, self.started):
             if not isinstance(item, Document):
                 self.failures.append(item)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from keyacct.config import Settings, Workspace
@@ -21,7 +22,7 @@ from keyacct.report.sections import (
     voltage_columns,
 )
 from keyacct.report.sections.common import COMPLETENESS, PERCENT, Scope, number, plain
-from keyacct.report.subject import Subject, facts, load_subjects
+from keyacct.report.subject import Subject, facts, load_subjects, with_points
 
 TITLES: dict[str, Text] = {
     "day": Text("Daily report", "日报"),
@@ -45,6 +46,9 @@ COMPLETENESS_FIGURE = Column(
     2,
     absent=Text("no data", "无数据"),
 )
+NO_POINT = Note(
+    "warning", Text("No metering point belongs to this account in the period.", "本期该客户名下没有计量点。")
+)
 REACTIVE_MODES = {
     "abs_sum": Text("absolute values added", "绝对值相加"),
     "net": Text("net", "相抵"),
@@ -55,10 +59,16 @@ REACTIVE_MODES = {
 def build(workspace: Workspace, period: Period, accounts: Sequence[str], generated_at: dt.datetime) -> list[Document]:
     """One document an account. Raises KeyacctError of the registry or of an analysis."""
     subjects = load_subjects(workspace, accounts)
-    rows = split_by_account(analyse(workspace, period, accounts), workspace.zone)
-    return [
+    fitted = with_points(workspace, period, accounts)
+    rows = split_by_account(analyse(workspace, period, fitted), workspace.zone) if fitted else {}
+    documents = [
         build_from(rows.get(subject.account_no, AccountRows()), subject, workspace, period, generated_at)
         for subject in subjects
+    ]
+    bare = set(accounts) - set(fitted)
+    return [
+        replace(document, notes=(NO_POINT, *document.notes)) if document.account_no in bare else document
+        for document in documents
     ]
 
 
