@@ -208,7 +208,7 @@ class _Run:
             progress(min(finished, total), total)
         if self.failures and not self.done:
             raise self.failures[0][1]
-        self.done.sort(key=lambda entry: order.get(entry.account_no, -1))
+        self.done.sort(key=lambda entry: (order.get(entry.account_no, -1), FORMATS.index(entry.format), entry.file))
         self.failures.sort(key=lambda failure: order.get(failure[0], -1))
         period, lang = self.period.label, self.paper.lang
         failed = [_failed(account, error, self.kind.name, period, lang) for account, error in self.failures]
