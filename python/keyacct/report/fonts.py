@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import shutil
+import tempfile
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,12 +97,21 @@ def require_font(font: Font, text: str) -> None:
         )
 
 
-def fonts_for(font: Font) -> Any:
-    """The typesetter's own fonts and the one font file, nothing else of the machine."""
+def fonts_in(folder: Path, font: Font) -> Any:
+    """The typesetter's own fonts and the one font file, nothing else of the machine.
+
+    folder: an empty one, where the file is linked, since the typesetter only takes whole folders. It may go when the font
+    was used once.
+    """
     import typst
 
-    folders = [str(font.file.parent)] if font.file is not None else []
-    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=folders)
+    if font.file is not None:
+        linked = folder / font.file.name
+        try:
+            linked.symlink_to(font.file.resolve())
+        except OSError:
+            shutil.copyfile(font.file, linked)
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=[str(folder)])
 
 
 def _configured(wanted: str, root: Path | None) -> Font:
@@ -110,10 +121,9 @@ def _configured(wanted: str, root: Path | None) -> Font:
             raise _missing(wanted, "the file lies outside the workspace")
         if not file.is_file():
             raise _missing(wanted, "there is no such file")
-        import typst
-
-        found = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(file.parent)])
-        families = [info.family for info in found.fonts() if info.path and Path(info.path).resolve() == file]
+        with tempfile.TemporaryDirectory() as folder:
+            found = fonts_in(Path(folder), Font("", file, "configured", chinese=True))
+            families = [info.family for info in found.fonts() if info.path]
         if not families:
             raise _missing(wanted, "the file is no font that can be read")
         return Font(families[0], file, "configured", chinese=True)

@@ -10,6 +10,7 @@ import datetime as dt
 import functools
 import json
 import re
+import tempfile
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from keyacct.errors import ConfigError, InternalError
 from keyacct.i18n import Lang
 from keyacct.report import wording
 from keyacct.report.document import VERDICTS, Chart, Document, Figure, Note, Section, Table
-from keyacct.report.fonts import Font, find_font, fonts_for, require_font
+from keyacct.report.fonts import Font, find_font, fonts_in, require_font
 from keyacct.report.look import Logo, Look
 from keyacct.report.palette import ACCENT, BAD, GOOD, INK, LINE, PANEL, SOFT, svg_style
 from keyacct.report.pdf_layout import (
@@ -119,7 +120,12 @@ def _compiler(font: Font) -> Any:
     import typst
 
     nowhere = files("keyacct.report") / "templates" / "nothing"
-    return typst.Compiler(root=str(nowhere), font_paths=fonts_for(font), ignore_system_fonts=True)
+    with tempfile.TemporaryDirectory(prefix="keyacct-font-") as folder:
+        fonts = fonts_in(Path(folder), font)
+        compiler = typst.Compiler(root=str(nowhere), font_paths=fonts, ignore_system_fonts=True)
+        use = f'#set text(font: "{_attribute(font.family)}")\na中'  # the font is then in memory, the folder may go
+        compiler.compile(input=use.encode(), format="pdf")
+    return compiler
 
 
 def page_data(document: Document, lang: Lang, look: Look, font: Font) -> dict[str, Any]:

@@ -84,6 +84,7 @@ class Folder:
     files: dict[str, Written] = field(default_factory=dict)
     said: dict[tuple[str, str, str, str], Said] = field(default_factory=dict)
     failed: list[Failed] = field(default_factory=list)
+    _gone: set[str] = field(default_factory=set)
     _journal: IO[str] | None = None
     _groups: dict[tuple[str, ...], list[Written]] = field(default_factory=dict)
 
@@ -163,6 +164,7 @@ class Folder:
 
     def _remove(self, entry: Written) -> None:
         self.files.pop(entry.file, None)
+        self._gone.add(entry.file)
         if self.out is not None and self._intact(self.out, entry):
             with contextlib.suppress(OSError):
                 (self.out / entry.file).unlink()
@@ -193,6 +195,10 @@ class Folder:
         self.close()
         if self.out is None:
             return
+        # What another run has finished here meanwhile stays on record.
+        other = Folder.read(self.out)
+        self.files = {name: e for name, e in other.files.items() if name not in self._gone} | self.files
+        self.said = other.said | self.said
         document = {
             "form": FORM,
             **run,
