@@ -255,3 +255,31 @@ def test_a_font_of_the_workspace_is_used_and_a_missing_one_named(
     for font in ("none.otf", "../x.otf", "No Such Family 9"):
         with pytest.raises(ConfigError, match=r"report\.font"):
             parts(document, "zh", "pdf", Look(font=font), workspace.root)
+
+
+def test_a_character_that_the_font_lacks_is_named(make: Callable[..., Document]) -> None:
+    name = "㐂\U00020001化工"  # the second is a rare character that few fonts have
+    pdf = pypdfium2.PdfDocument(write_pdf(make(name=name), "zh"))
+    text = "\n".join(page.get_textpage().get_text_bounded() for page in pdf)
+    pdf.close()
+    found = [line for line in text.splitlines() if "缺少以下字符" in line]
+    assert len(found) == 1
+    assert "U+20001。" in found[0]
+    plain = pypdfium2.PdfDocument(write_pdf(make(), "zh"))
+    assert not any("缺少以下字符" in page.get_textpage().get_text_bounded() for page in plain)
+    plain.close()
+
+
+def test_a_font_file_tells_which_characters_it_has(tmp_path: Path) -> None:
+    import pylopdf_fonts_zh_cn
+
+    from keyacct.report.glyphs import covered, lacking
+
+    sans = Path(pylopdf_fonts_zh_cn.__file__).with_name("NotoSansSC-Regular.otf")
+    assert lacking(sans, "电压合格率 kWh – ü") == ""
+    assert lacking(sans, "ก中\U00020001") == "ก\U00020001"
+    assert sum(last - first + 1 for first, last in covered(sans)) > 20_000
+    for content in (b"", b"ttcf", b"OTTO\x00\x09" + bytes(200), b"\0\1\0\0\xff\xff" + bytes(50)):
+        broken = tmp_path / f"{len(content)}.otf"
+        broken.write_bytes(content)
+        assert covered(broken) == ()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from keyacct.errors import ConfigError
+from keyacct.report.glyphs import lacking
 
 PACKAGE = "pylopdf_fonts_zh_cn"
 PACKAGE_FAMILY = "Noto Sans SC"
@@ -28,6 +29,9 @@ CHINESE = (
 
 LATIN = ("Noto Sans", "Source Sans 3", "Segoe UI", "Helvetica Neue", "DejaVu Sans", "Libertinus Serif")
 """Families for a report without any Chinese character; the last one comes with the typesetter."""
+
+PROBE = "电压合格率供电客户"
+"""Characters that a font for these reports must have."""
 
 FONT_FILES = (".otf", ".ttf", ".ttc", ".otc")
 HINT = (
@@ -126,11 +130,12 @@ def _configured(wanted: str, root: Path | None) -> Font:
             families = [info.family for info in found.fonts() if info.path]
         if not families:
             raise _missing(wanted, "the file is no font that can be read")
-        return Font(families[0], file, "configured", chinese=True)
+        return Font(families[0], file, "configured", chinese=not lacking(file, PROBE))
     known = _system()
     if wanted not in known:
         raise _missing(wanted, "no font of this name is installed")
-    return Font(wanted, known[wanted], "configured", chinese=True)
+    chosen = known[wanted]
+    return Font(wanted, chosen, "configured", chinese=chosen is not None and not lacking(chosen, PROBE))
 
 
 def _missing(wanted: str, why: str) -> ConfigError:

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from keyacct.errors import ConfigError, InternalError
-from keyacct.i18n import Lang
+from keyacct.i18n import Lang, Text
 from keyacct.report import wording
 from keyacct.report.document import VERDICTS, Chart, Document, Figure, Note, Section, Table
 from keyacct.report.fonts import Font, find_font, fonts_in, require_font
+from keyacct.report.glyphs import lacking
 from keyacct.report.look import Logo, Look
 from keyacct.report.palette import ACCENT, BAD, GOOD, INK, LINE, PANEL, SOFT, svg_style
 from keyacct.report.pdf_layout import (
@@ -53,8 +54,15 @@ def write_pdf(document: Document, lang: Lang, look: Look | None = None, root: Pa
     """
     look = look or Look()
     font = find_font(look.font, root)
-    content = json.dumps(page_data(document, lang, look, font), ensure_ascii=False, separators=(",", ":"))
+    data = page_data(document, lang, look, font)
+    content = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     require_font(font, content)
+    absent = lacking(font.file, content) if font.file is not None else ""
+    if absent:
+        named = ", ".join(f"U+{ord(char):04X}" for char in absent)
+        note = Note("warning", Text(*(sentence.format(font=font.family, signs=named) for sentence in wording.NO_GLYPH)))
+        data["notes"].append(_note(note, lang))
+        content = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return compile_pdf(content, font, template_of(look, document.kind), document.generated_at)
 
 

@@ -202,10 +202,14 @@ class _Run:
         if jobs is None and len(todo) <= FEW_ACCOUNTS:
             count = 1
         wanted = accounts if self.office and todo else todo
-        for job, outcome in work(self._jobs(wanted, rewrite=rewrite), self.paper, count):
+
+        def take(job: Job, outcome: Outcome) -> None:
+            nonlocal finished
             self._take(job, outcome)
             finished += 1
             progress(min(finished, total), total)
+
+        work(self._jobs(wanted, rewrite=rewrite), self.paper, count, take)
         if self.failures and not self.done:
             raise self.failures[0][1]
         self.done.sort(key=lambda entry: (order.get(entry.account_no, -1), FORMATS.index(entry.format), entry.file))
