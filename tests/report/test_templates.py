@@ -54,7 +54,8 @@ def workbook(file: Path, names: dict[str, str]) -> None:
     sheet["A2"] = "户名"
     sheet["C5"] = "=B5*2"
     for name, place in names.items():
-        book.defined_names[name] = DefinedName(name, attr_text=f"'报表'!${place[0]}${place[1:]}")
+        names_of = sheet.defined_names if name == "keyacct_title" else book.defined_names  # of a sheet, of the book
+        names_of[name] = DefinedName(name, attr_text=f"'报表'!${place[0]}${place[1:]}")
     book.save(file)
 
 

@@ -198,7 +198,8 @@ class Folder:
         # What another run has finished here meanwhile stays on record.
         other = Folder.read(self.out)
         self.files = {name: e for name, e in other.files.items() if name not in self._gone} | self.files
-        self.said = other.said | self.said
+        present = {_group(entry)[:4] for entry in self.files.values()}
+        self.said = {key: line for key, line in (other.said | self.said).items() if key in present}
         document = {
             "form": FORM,
             **run,

@@ -21,7 +21,7 @@ from keyacct.report.files import file_part, write_whole
 from keyacct.report.look import Look
 from keyacct.report.writers import parts
 
-JOBS_AHEAD = 3
+JOBS_AHEAD = 2
 """Documents that wait for each process; more would only take memory."""
 
 

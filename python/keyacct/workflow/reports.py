@@ -40,8 +40,8 @@ __all__ = [
     "write_reports",
 ]
 
-ACCOUNTS_AT_ONCE = 100
-"""Accounts whose figures are held in memory at the same time."""
+ACCOUNTS_AT_ONCE = 24
+"""Accounts whose figures are held in memory at the same time; their rows and documents take some 2 MB each."""
 
 FEW_ACCOUNTS = 6
 """Up to so many are written in this process: starting others would take longer."""
