@@ -73,7 +73,7 @@ def file_name(document: Document, lang: Lang, format: str, part: str = "") -> st
     period = period_part(document.period.label)
     tail = f"_{part}" if part else ""
     who = f"_{file_part(document.account_no)}" if document.account_no else ""
-    return f"{document.kind}{who}_{period}_{lang}{tail}.{format}"
+    return f"{file_part(document.kind)}{who}_{period}_{lang}{tail}.{format}"
 
 
 def period_part(label: str) -> str:
