@@ -41,13 +41,23 @@ def joined(*parts: str) -> str:
 
 
 @functools.cache
-def _program() -> str:
-    """Digest of this package's own files and the versions of the libraries that write."""
+def of_computing() -> str:
+    """SHA-256 of the program that computes the figures: the whole package with its native core."""
+    return _digest_of(Path(str(files("keyacct"))), {".py", ".so", ".pyd", ".tsv"}).hexdigest()
+
+
+def _digest_of(folder: Path, suffixes: set[str]) -> hashlib._Hash:
     state = hashlib.sha256()
-    folder = Path(str(files("keyacct.report")))
-    for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+    for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in suffixes):
         state.update(file.relative_to(folder).as_posix().encode())
         state.update(file.read_bytes())
+    return state
+
+
+@functools.cache
+def _program() -> str:
+    """Digest of the writers' own files and the versions of the libraries that write."""
+    state = _digest_of(Path(str(files("keyacct.report"))), {".py", ".j2", ".css", ".js", ".typ"})
     for name in LIBRARIES:
         try:
             state.update(f"{name} {version(name)}".encode())

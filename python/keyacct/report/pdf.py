@@ -10,15 +10,17 @@ import datetime as dt
 import functools
 import json
 import re
+import tempfile
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from keyacct.errors import ConfigError, InternalError
-from keyacct.i18n import Lang
+from keyacct.i18n import Lang, Text
 from keyacct.report import wording
 from keyacct.report.document import VERDICTS, Chart, Document, Figure, Note, Section, Table
-from keyacct.report.fonts import Font, find_font, fonts_for, require_font
+from keyacct.report.fonts import Font, find_font, fonts_in, require_font
+from keyacct.report.glyphs import lacking
 from keyacct.report.look import Logo, Look
 from keyacct.report.palette import ACCENT, BAD, GOOD, INK, LINE, PANEL, SOFT, svg_style
 from keyacct.report.pdf_layout import (
@@ -52,8 +54,15 @@ def write_pdf(document: Document, lang: Lang, look: Look | None = None, root: Pa
     """
     look = look or Look()
     font = find_font(look.font, root)
-    content = json.dumps(page_data(document, lang, look, font), ensure_ascii=False, separators=(",", ":"))
+    data = page_data(document, lang, look, font)
+    content = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     require_font(font, content)
+    absent = lacking(font.file, content) if font.file is not None else ""
+    if absent:
+        named = ", ".join(f"U+{ord(char):04X}" for char in absent)
+        note = Note("warning", Text(*(sentence.format(font=font.family, signs=named) for sentence in wording.NO_GLYPH)))
+        data["notes"].append(_note(note, lang))
+        content = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return compile_pdf(content, font, template_of(look, document.kind), document.generated_at)
 
 
@@ -119,7 +128,12 @@ def _compiler(font: Font) -> Any:
     import typst
 
     nowhere = files("keyacct.report") / "templates" / "nothing"
-    return typst.Compiler(root=str(nowhere), font_paths=fonts_for(font), ignore_system_fonts=True)
+    with tempfile.TemporaryDirectory(prefix="keyacct-font-") as folder:
+        fonts = fonts_in(Path(folder), font)
+        compiler = typst.Compiler(root=str(nowhere), font_paths=fonts, ignore_system_fonts=True)
+        use = f'#set text(font: "{_attribute(font.family)}")\na中'  # the font is then in memory, the folder may go
+        compiler.compile(input=use.encode(), format="pdf")
+    return compiler
 
 
 def page_data(document: Document, lang: Lang, look: Look, font: Font) -> dict[str, Any]:

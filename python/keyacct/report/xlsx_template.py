@@ -72,10 +72,13 @@ def _open(file: Path) -> Any:
 def _names(book: Any, file: Path) -> Iterator[tuple[str, Any, int, int]]:
     """(name without prefix, sheet, row, column) of every name that is ours, in order."""
     found = 0
-    for name in sorted(book.defined_names):
+    defined = dict(book.defined_names)
+    for sheet in book.worksheets:  # a name may also belong to one sheet
+        defined |= dict(sheet.defined_names)
+    for name in sorted(defined):
         if not name.lower().startswith(PREFIX):
             continue
-        places = list(book.defined_names[name].destinations)
+        places = list(defined[name].destinations)
         if len(places) != 1 or ":" in places[0][1]:
             raise _wrong(file, f"the name {name!r} is not of one cell", "let it refer to a single cell")
         sheet, place = places[0]

@@ -84,6 +84,7 @@ class Folder:
     files: dict[str, Written] = field(default_factory=dict)
     said: dict[tuple[str, str, str, str], Said] = field(default_factory=dict)
     failed: list[Failed] = field(default_factory=list)
+    _gone: set[str] = field(default_factory=set)
     _journal: IO[str] | None = None
     _groups: dict[tuple[str, ...], list[Written]] = field(default_factory=dict)
 
@@ -94,9 +95,9 @@ class Folder:
         if out is not None:
             folder._take_manifest(out / MANIFEST)
             folder._take_journal(out / JOURNAL)
-            folder.files = {name: entry for name, entry in folder.files.items() if (out / name).is_file()}
-            for entry in folder.files.values():
+            for entry in folder.files.values():  # lost ones too: their report is then not whole
                 folder._groups.setdefault(_group(entry), []).append(entry)
+            folder.files = {name: entry for name, entry in folder.files.items() if (out / name).is_file()}
         return folder
 
     def _take_manifest(self, file: Path) -> None:
@@ -163,6 +164,7 @@ class Folder:
 
     def _remove(self, entry: Written) -> None:
         self.files.pop(entry.file, None)
+        self._gone.add(entry.file)
         if self.out is not None and self._intact(self.out, entry):
             with contextlib.suppress(OSError):
                 (self.out / entry.file).unlink()
@@ -193,6 +195,11 @@ class Folder:
         self.close()
         if self.out is None:
             return
+        # What another run has finished here meanwhile stays on record.
+        other = Folder.read(self.out)
+        self.files = {name: e for name, e in other.files.items() if name not in self._gone} | self.files
+        present = {_group(entry)[:4] for entry in self.files.values()}
+        self.said = {key: line for key, line in (other.said | self.said).items() if key in present}
         document = {
             "form": FORM,
             **run,

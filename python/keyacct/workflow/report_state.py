@@ -29,7 +29,7 @@ def audit_head(workspace: Workspace) -> dict[str, object] | None:
 
 
 def state_of(workspace: Workspace, period: Period, now: dt.datetime) -> str:
-    """SHA-256 of the audit chain's head, the settings, the workspace's own definitions and the civil day.
+    """SHA-256 of the audit chain's head, the program, the settings, the workspace's own definitions and the civil day.
 
     Every change of registry or store moves the head. Empty where there is no chain: then nothing can be concluded.
     """
@@ -44,4 +44,4 @@ def state_of(workspace: Workspace, period: Period, now: dt.datetime) -> str:
         for file in sorted(workspace.root.glob(pattern))
         if file.is_file()
     ]
-    return fingerprint.joined(str(head["hash"]), settings, repr(period), day, *own)
+    return fingerprint.joined(str(head["hash"]), fingerprint.of_computing(), settings, repr(period), day, *own)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from keyacct.report.files import file_part, write_whole
 from keyacct.report.look import Look
 from keyacct.report.writers import parts
 
-JOBS_AHEAD = 3
+JOBS_AHEAD = 2
 """Documents that wait for each process; more would only take memory."""
 
 
@@ -57,6 +58,7 @@ Trouble = tuple[str, str, str, dict[str, str | int]]
 """An error that can travel between processes: code, message, hint, where."""
 
 Outcome = tuple[list[Made], Trouble | None]
+Take = Callable[[Job, Outcome], None]
 
 
 def processes() -> int:
@@ -71,7 +73,7 @@ def file_name(document: Document, lang: Lang, format: str, part: str = "") -> st
     period = period_part(document.period.label)
     tail = f"_{part}" if part else ""
     who = f"_{file_part(document.account_no)}" if document.account_no else ""
-    return f"{document.kind}{who}_{period}_{lang}{tail}.{format}"
+    return f"{file_part(document.kind)}{who}_{period}_{lang}{tail}.{format}"
 
 
 def period_part(label: str) -> str:
@@ -104,14 +106,15 @@ def error_of(trouble: Trouble) -> KeyacctError:
     return CODES[code](code, message, hint=hint, where=where)
 
 
-def work(jobs: Iterable[Job], paper: Paper, count: int) -> Iterator[tuple[Job, Outcome]]:
-    """Every job with its outcome, in their order. count: processes; with 1 all is done in this one.
+def work(jobs: Iterable[Job], paper: Paper, count: int, take: Take) -> None:
+    """Do every job and give it with its outcome to `take`, in their order. count: processes; with 1 all is done here.
 
+    When the run ends early, what was being written gets whole and is given to `take` before the error goes up.
     Raises InternalError when a process of ours dies.
     """
     if count <= 1:
         for job in jobs:
-            yield job, do(job, paper)
+            take(job, do(job, paper))
         return
     waiting: list[tuple[Job, Future[Outcome]]] = []
     # Fresh processes: a copy of this one would share its threads' locks.
@@ -119,18 +122,26 @@ def work(jobs: Iterable[Job], paper: Paper, count: int) -> Iterator[tuple[Job, O
     try:
         for job in jobs:
             waiting.append((job, pool.submit(_do, job)))
-            while len(waiting) > count * JOBS_AHEAD or (waiting and waiting[0][1].done()):
-                first, future = waiting.pop(0)
-                yield first, future.result()
+            while waiting and (len(waiting) > count * JOBS_AHEAD or waiting[0][1].done()):
+                _give(waiting, take)
         while waiting:
-            first, future = waiting.pop(0)
-            yield first, future.result()
+            _give(waiting, take)
     except BrokenProcessPool:
         raise InternalError(
             "internal.bug", "a process that writes reports died, perhaps for want of memory", hint="try --jobs 1"
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        for job, future in waiting:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                with contextlib.suppress(KeyacctError):  # the first error is the one that goes up
+                    take(job, future.result())
+
+
+def _give(waiting: list[tuple[Job, Future[Outcome]]], take: Take) -> None:
+    outcome = waiting[0][1].result()
+    job, _ = waiting.pop(0)
+    take(job, outcome)
 
 
 _paper: list[Any] = []

@@ -40,8 +40,8 @@ __all__ = [
     "write_reports",
 ]
 
-ACCOUNTS_AT_ONCE = 100
-"""Accounts whose figures are held in memory at the same time."""
+ACCOUNTS_AT_ONCE = 24
+"""Accounts whose figures are held in memory at the same time; their rows and documents take some 2 MB each."""
 
 FEW_ACCOUNTS = 6
 """Up to so many are written in this process: starting others would take longer."""
@@ -205,13 +205,17 @@ class _Run:
         if jobs is None and len(todo) <= FEW_ACCOUNTS:
             count = 1
         wanted = accounts if self.office and todo else todo
-        for job, outcome in work(self._jobs(wanted, rewrite=rewrite), self.paper, count):
+
+        def take(job: Job, outcome: Outcome) -> None:
+            nonlocal finished
             self._take(job, outcome)
             finished += 1
             progress(min(finished, total), total)
+
+        work(self._jobs(wanted, rewrite=rewrite), self.paper, count, take)
         if self.failures and not self.done:
             raise self.failures[0][1]
-        self.done.sort(key=lambda entry: order.get(entry.account_no, -1))
+        self.done.sort(key=lambda entry: (order.get(entry.account_no, -1), FORMATS.index(entry.format), entry.file))
         self.failures.sort(key=lambda failure: order.get(failure[0], -1))
         period, lang = self.period.label, self.paper.lang
         failed = [_failed(account, error, self.kind.name, period, lang) for account, error in self.failures]
@@ -233,6 +237,8 @@ class _Run:
         return True
 
     def _jobs(self, accounts: Sequence[str], *, rewrite: bool) -> Iterator[Job]:
+        if not accounts:
+            return
         for item in _documents(self.kind, self.workspace, self.period, accounts, self.started):
             if not isinstance(item, Document):
                 self.failures.append(item)

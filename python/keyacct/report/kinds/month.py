@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from keyacct.config import Settings, Workspace
@@ -21,7 +22,7 @@ from keyacct.report.sections import (
     voltage_columns,
 )
 from keyacct.report.sections.common import COMPLETENESS, COMPLETENESS_FIGURE, Scope, number, plain
-from keyacct.report.subject import Subject, facts, load_subjects
+from keyacct.report.subject import Subject, facts, load_subjects, with_points
 
 TITLES: dict[str, Text] = {
     "day": Text("Daily report", "日报"),
@@ -33,6 +34,9 @@ TITLES: dict[str, Text] = {
     "span": Text("Period report", "时段报告"),
 }
 SUBTITLE = Text("Supply quality, power factor, load and demand", "供电质量、功率因数、负荷与需量")
+NO_POINT = Note(
+    "warning", Text("No metering point belongs to this account in the period.", "本期该客户名下没有计量点。")
+)
 REACTIVE_MODES = {
     "abs_sum": Text("absolute values added", "绝对值相加"),
     "net": Text("net", "相抵"),
@@ -43,28 +47,29 @@ REACTIVE_MODES = {
 def build(workspace: Workspace, period: Period, accounts: Sequence[str], generated_at: dt.datetime) -> list[Document]:
     """One document an account. Raises KeyacctError of the registry or of an analysis."""
     subjects = load_subjects(workspace, accounts)
-    results = analyse(workspace, period, accounts)
-    rows = split_by_account(results, workspace.zone) if results is not None else {}
-    return [
+    fitted = with_points(workspace, period, accounts)
+    rows = split_by_account(analyse(workspace, period, fitted), workspace.zone) if fitted else {}
+    documents = [
         build_from(rows.get(subject.account_no, AccountRows()), subject, workspace, period, generated_at)
         for subject in subjects
     ]
+    bare = set(accounts) - set(fitted)
+    return [
+        replace(document, notes=(NO_POINT, *document.notes)) if document.account_no in bare else document
+        for document in documents
+    ]
 
 
-def analyse(workspace: Workspace, period: Period, accounts: Sequence[str]) -> Results | None:
-    """The three analyses that the report shows, of the accounts that have a meter; None when none has."""
+def analyse(workspace: Workspace, period: Period, accounts: Sequence[str]) -> Results:
+    """The three analyses that the report shows."""
     from keyacct.analysis.load import load as load_figures
     from keyacct.analysis.power_factor import power_factor as power_factor_figures
-    from keyacct.analysis.question import measurable
     from keyacct.analysis.voltage import voltage_compliance
 
-    known = measurable(workspace, period, accounts)
-    if not known:
-        return None
     return Results(
-        voltage=voltage_compliance(workspace, period, accounts=known),
-        power_factor=power_factor_figures(workspace, period, accounts=known),
-        load=load_figures(workspace, period, accounts=known),
+        voltage=voltage_compliance(workspace, period, accounts=accounts),
+        power_factor=power_factor_figures(workspace, period, accounts=accounts),
+        load=load_figures(workspace, period, accounts=accounts),
     )
 
 
