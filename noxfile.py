@@ -154,6 +154,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def looks(session: nox.Session) -> None:
+    """Open every report with LibreOffice, poppler and Chromium; says which program is missing and what to install."""
+    editable(session, "test")
+    session.run("python", "tests/looks/run.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Speed against peers in the same run; refuses an unoptimised core."""
     editable(session, "test")

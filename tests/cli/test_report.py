@@ -37,6 +37,7 @@ def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return [Subject("3301000001", "日月化工", {})]
 
     monkeypatch.setattr(month, "load_subjects", load_subjects)
+    monkeypatch.setattr(month, "with_points", lambda workspace, period, accounts: list(accounts))
     monkeypatch.setattr(month, "analyse", lambda workspace, period, accounts: sample.month_results())
     (tmp_path / "keyacct.toml").write_text("", encoding="utf-8")
     return tmp_path
@@ -104,7 +105,7 @@ def test_the_list_names_every_kind_and_what_it_needs(keyacct: Keyacct, lang: str
     [
         (("forecast", "--period", "2026-06", "--out", "x"), 3, "unavailable: needs load forecasts"),
         (("mont", "--period", "2026-06", "--out", "x"), 2, "did you mean 'month'?"),
-        (("month", "--period", "2026-06", "--out", "x", "--as", "pdf"), 2, "not written as PDF yet"),
+        (("month", "--period", "2026-06", "--out", "x", "--all", "--account", "1"), 2, "exclude each other"),
         (("month", "--period", "2026-06", "--out", "x", "--as", "docx"), 2, "'docx' is no report format"),
         (("month", "--period", "2026-06", "--out", "x", "--as", ","), 2, "no report format is named"),
         (("month", "--out", "x"), 2, "--period is missing"),

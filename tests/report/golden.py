@@ -22,6 +22,7 @@ from keyacct.registry.importing import import_registry
 from keyacct.report import wording
 from keyacct.report.document import Document
 from keyacct.report.kinds import KINDS
+from keyacct.report.own_definition import define, save
 from keyacct.report.writers import parts
 from keyacct.workflow.demo import REGISTRY
 from keyacct.workflow.mapping import build_mapping
@@ -35,7 +36,7 @@ ACCOUNTS = ("3301000103", "1000000002")
 """A hospital with a blown fuse on 11 June 2026 (SYNTHETIC), and an account without any value in that month."""
 
 PERIOD = "2026-06-10..2026-06-12"
-PERIODS: dict[str, str] = {}
+PERIODS: dict[str, str] = {"raw": "2026-06-11", "customer": "2026-06", "pf": "2026-06"}
 """Kinds that need another period than `PERIOD`."""
 
 LANGS = ("en", "zh")
@@ -45,6 +46,11 @@ SHOWN_LINES = 80
 
 def prepare(workspace: Workspace) -> None:
     """What single kinds need beside the registry and the samples (saved definitions, prices …)."""
+    fields = ["account_name", "energy_kwh", "md_kw", "pf_assessed", "voltage_compliance_pct"]
+    save(
+        workspace,
+        define("by-class", title="By class", fields=fields, where=["voltage_level_kv<35"], group="account_class"),
+    )
 
 
 def make_town(root: Path) -> Workspace:

@@ -12,17 +12,22 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 
 import pyarrow as pa
 import pytest
 from python_calamine import CalamineWorkbook
 
+from keyacct.config import Workspace
 from keyacct.report.csv import BOM, write_csv
 from keyacct.report.document import DASH, Document, Table
-from keyacct.report.html import IndexEntry, write_html, write_index
+from keyacct.report.html import IndexEntry, IndexGroup, IndexValue, write_html, write_index
+from keyacct.report.kinds import KINDS
+from keyacct.report.pdf import write_pdf
 from keyacct.report.xlsx import HEADER_ROW, write_xlsx
 
 LANGS = ("en", "zh")
@@ -79,12 +84,13 @@ def sheet_of(workbook: CalamineWorkbook, table: Table, lang: str) -> list[list[o
     return workbook.get_sheet_by_name(table.spec.short.to(lang)).to_python(skip_empty_area=False)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("lang", LANGS)
-def test_every_format_shows_the_digits_of_the_document(document: Document, lang: str) -> None:
+def compared(document: Document, lang: str) -> int:
+    """How many cells of a document were found the same in xlsx, HTML and CSV; its numbers stand in the PDF too."""
     workbook = CalamineWorkbook.from_filelike(io.BytesIO(write_xlsx(document, lang)))  # type: ignore[arg-type]
     page = Page(write_html(document, lang).decode())  # type: ignore[arg-type]
     parts = write_csv(document, lang)  # type: ignore[arg-type]
-    compared = 0
+    count = 0
+    shown_numbers: Counter[str] = Counter()
     for table in document.tables():
         sheet = sheet_of(workbook, table, lang)[HEADER_ROW + 1 :]
         html = page.tables[table.spec.key][1:]
@@ -96,6 +102,7 @@ def test_every_format_shows_the_digits_of_the_document(document: Document, lang:
                 field, excel = fields[number][column.key], sheet[number][place]
                 assert shown == cell.text.to(lang)  # type: ignore[arg-type]
                 if cell.number is not None:
+                    shown_numbers[shown] += 1
                     assert shown.replace(",", "") == field == f"{cell.number:f}"
                     assert (value or shown) == field
                     assert f"{excel:.{column.decimals}f}" == field
@@ -105,8 +112,26 @@ def test_every_format_shows_the_digits_of_the_document(document: Document, lang:
                     assert (excel, field) == (cell.day, cell.day.isoformat())
                 else:
                     assert excel == shown
-                compared += 1
-    assert compared > 3000
+                count += 1
+    said = Counter(golden_module().pdf_lines(write_pdf(document, lang)).replace("\u200b", "").split())  # type: ignore[arg-type]
+    missing = shown_numbers - said
+    assert not missing, missing
+    return count
+
+
+def golden_module() -> ModuleType:
+    return sys.modules["golden"]
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_every_format_shows_the_digits_of_the_document(document: Document, lang: str, golden: ModuleType) -> None:
+    assert compared(document, lang) > 3000
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in KINDS.values() if kind.build is not None])
+def test_every_kind_shows_the_same_digits_in_every_format(kind: str, golden: ModuleType, town: Workspace) -> None:
+    documents = golden.documents(town, kind)
+    assert sum(compared(document, lang) for document in documents for lang in LANGS) > 0
 
 
 @pytest.mark.parametrize("lang", LANGS)
@@ -136,6 +161,8 @@ from keyacct.report.html import write_html
 from keyacct.report.inputs import split_by_account
 from keyacct.report.kinds.month import build_from
 from keyacct.report.subject import Subject
+from keyacct.report.kinds import KINDS
+from keyacct.report.pdf import write_pdf
 from keyacct.report.xlsx import write_xlsx
 workspace = Workspace(pathlib.Path("."), Settings())
 rows = split_by_account(sample.month_results(), workspace.zone)["3301000001"]
@@ -208,8 +235,10 @@ def test_no_name_becomes_markup(make: Callable[..., Document], payload: str) -> 
     page = Page(write_html(document, "en").decode())
     assert [(tag, sorted(a)) for tag, a in page.tags] == [(tag, sorted(a)) for tag, a in harmless.tags]
     assert any(payload.strip().replace("\r", "") in text.replace("\r", "") for text in page.texts)
-    entry = IndexEntry(payload, payload, document.figures, (("html", payload),))
-    index = Page(write_index([entry], document, "en").decode())
+    value = IndexValue(payload, payload, payload, payload, "pass")
+    entry = IndexEntry(payload, payload, (value,), (("html", payload),))
+    group = IndexGroup(payload, payload, {}, (entry,))
+    index = Page(write_index([group], payload, document.generated_at, "en").decode())
     assert [tag for tag, _ in index.tags].count("script") == 1
     assert not any(name.startswith("on") for _, attrs in index.tags for name in attrs)
     assert all(re.fullmatch(r"[\w.~%-]*", a["href"] or "") for tag, a in index.tags if tag == "a")

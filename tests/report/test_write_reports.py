@@ -45,6 +45,7 @@ def three_accounts(sample: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(month, "load_subjects", load_subjects)
     monkeypatch.setattr(month, "analyse", analyse)
+    monkeypatch.setattr(month, "with_points", lambda workspace, period, accounts: list(accounts))
     monkeypatch.setattr(reports, "all_accounts", lambda workspace: list(ACCOUNTS))
     monkeypatch.setenv("KEYACCT_NOW", "2026-07-01T08:30+08:00")
     clock.fix(None)

@@ -146,3 +146,14 @@ def spans_of(parameters: pa.Table, key: str) -> dict[str, list[int]]:
     for number, value in enumerate(parameters[key].to_pylist()):
         rows.setdefault(value, []).append(number)
     return rows
+
+
+def measurable(workspace: Workspace, period: Period, accounts: Sequence[str] | None = None) -> list[str]:
+    """Of the accounts those that have a metering point with a meter in the period, in their order (None: of all)."""
+    from keyacct.registry.parameters import point_parameters
+
+    from_ms, end_ms = period.bounds_ms(workspace.zone)
+    to_ms = max(from_ms, min(end_ms, clock.now_ms()))
+    found = set(point_parameters(workspace, from_ms, to_ms if to_ms > from_ms else end_ms)["account_no"].to_pylist())
+    found.discard(None)
+    return sorted(found) if accounts is None else [account for account in accounts if account in found]

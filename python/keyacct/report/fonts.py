@@ -8,12 +8,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import shutil
+import tempfile
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from keyacct.errors import ConfigError
+from keyacct.report.glyphs import lacking
 
 PACKAGE = "pylopdf_fonts_zh_cn"
 PACKAGE_FAMILY = "Noto Sans SC"
@@ -26,6 +29,9 @@ CHINESE = (
 
 LATIN = ("Noto Sans", "Source Sans 3", "Segoe UI", "Helvetica Neue", "DejaVu Sans", "Libertinus Serif")
 """Families for a report without any Chinese character; the last one comes with the typesetter."""
+
+PROBE = "电压合格率供电客户"
+"""Characters that a font for these reports must have."""
 
 FONT_FILES = (".otf", ".ttf", ".ttc", ".otc")
 HINT = (
@@ -95,12 +101,21 @@ def require_font(font: Font, text: str) -> None:
         )
 
 
-def fonts_for(font: Font) -> Any:
-    """The typesetter's own fonts and the one font file, nothing else of the machine."""
+def fonts_in(folder: Path, font: Font) -> Any:
+    """The typesetter's own fonts and the one font file, nothing else of the machine.
+
+    folder: an empty one, where the file is linked, since the typesetter only takes whole folders. It may go when the font
+    was used once.
+    """
     import typst
 
-    folders = [str(font.file.parent)] if font.file is not None else []
-    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=folders)
+    if font.file is not None:
+        linked = folder / font.file.name
+        try:
+            linked.symlink_to(font.file.resolve())
+        except OSError:
+            shutil.copyfile(font.file, linked)
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=[str(folder)])
 
 
 def _configured(wanted: str, root: Path | None) -> Font:
@@ -110,17 +125,17 @@ def _configured(wanted: str, root: Path | None) -> Font:
             raise _missing(wanted, "the file lies outside the workspace")
         if not file.is_file():
             raise _missing(wanted, "there is no such file")
-        import typst
-
-        found = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(file.parent)])
-        families = [info.family for info in found.fonts() if info.path and Path(info.path).resolve() == file]
+        with tempfile.TemporaryDirectory() as folder:
+            found = fonts_in(Path(folder), Font("", file, "configured", chinese=True))
+            families = [info.family for info in found.fonts() if info.path]
         if not families:
             raise _missing(wanted, "the file is no font that can be read")
-        return Font(families[0], file, "configured", chinese=True)
+        return Font(families[0], file, "configured", chinese=not lacking(file, PROBE))
     known = _system()
     if wanted not in known:
         raise _missing(wanted, "no font of this name is installed")
-    return Font(wanted, known[wanted], "configured", chinese=True)
+    chosen = known[wanted]
+    return Font(wanted, chosen, "configured", chinese=chosen is not None and not lacking(chosen, PROBE))
 
 
 def _missing(wanted: str, why: str) -> ConfigError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import hashlib
 import json
@@ -168,3 +169,26 @@ def _spell(value: Any) -> Any:
     if isinstance(value, Decimal | dt.date):
         return str(value)
     raise TypeError(f"{type(value).__name__} in an analysis table")
+
+
+def by_account(table: pa.Table, zone: zoneinfo.ZoneInfo) -> dict[str, list[Row]]:
+    """The rows of a table by `account_no`, values as `split_by_account` gives them."""
+    found: dict[str, list[Row]] = {}
+    for row in table.to_pylist():
+        found.setdefault(str(row["account_no"]), []).append({key: _plain(value, zone) for key, value in row.items()})
+    return found
+
+
+def digest_of(parts: Mapping[str, Any]) -> str:
+    """SHA-256 of everything that numbers come from, as canonical JSON; dataclasses count by their fields."""
+    return hashlib.sha256(json.dumps(parts, default=_spell_all, sort_keys=True).encode()).hexdigest()
+
+
+def _spell_all(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return _spell(value)

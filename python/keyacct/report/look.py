@@ -40,6 +40,13 @@ class Look:
     templates: Path | None = None
     csv_bom: bool = False
 
+    def template(self, kind: str, name: str) -> Path | None:
+        """The office's own template of that name: the one for this kind, else the one for all; None without one."""
+        if self.templates is None:
+            return None
+        candidates = (self.templates / f"{kind}.{name}", self.templates / name)
+        return next((file for file in candidates if file.is_file()), None)
+
     def digest_parts(self) -> list[str]:
         """What a finished file depends on, apart from its document."""
         logo = "" if self.logo is None else hashlib.sha256(self.logo.content).hexdigest()

@@ -9,21 +9,39 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import json
+import re
+import tempfile
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from keyacct.errors import ConfigError, InternalError
-from keyacct.i18n import Lang
+from keyacct.i18n import Lang, Text
 from keyacct.report import wording
 from keyacct.report.document import VERDICTS, Chart, Document, Figure, Note, Section, Table
-from keyacct.report.fonts import Font, find_font, fonts_for, require_font
+from keyacct.report.fonts import Font, find_font, fonts_in, require_font
+from keyacct.report.glyphs import lacking
 from keyacct.report.look import Logo, Look
 from keyacct.report.palette import ACCENT, BAD, GOOD, INK, LINE, PANEL, SOFT, svg_style
-from keyacct.report.pdf_layout import MARGIN_MM, PAD_PT, Sheet, break_words, breakable, plan, sheet_of
+from keyacct.report.pdf_layout import (
+    MARGIN_MM,
+    PAD_PT,
+    STRIP_GAP_PT,
+    Sheet,
+    break_words,
+    breakable,
+    plan,
+    sheet_of,
+    strips,
+)
 from keyacct.report.svg import draw
 
 TEMPLATE = "report.typ"
+ROUNDS_TO_FORGET = 11
+"""The typesetter keeps what it computed for its last ten pages of work, some 50 MB a report. Empty ones push it out:
+a worker then stays below 200 MB, for a sixth of the time a report takes."""
+
+PACKAGE_IMPORT = re.compile(r"\"(@[\w.-]+/[^\"]*)\"")
 CARD_EM = 15.0
 """Room of a key figure's name, in em, before a long word of it is broken."""
 
@@ -36,22 +54,39 @@ def write_pdf(document: Document, lang: Lang, look: Look | None = None, root: Pa
     """
     look = look or Look()
     font = find_font(look.font, root)
-    content = json.dumps(page_data(document, lang, look, font), ensure_ascii=False, separators=(",", ":"))
+    data = page_data(document, lang, look, font)
+    content = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     require_font(font, content)
-    return compile_pdf(content, font, template_of(look), document.generated_at)
+    absent = lacking(font.file, content) if font.file is not None else ""
+    if absent:
+        named = ", ".join(f"U+{ord(char):04X}" for char in absent)
+        note = Note("warning", Text(*(sentence.format(font=font.family, signs=named) for sentence in wording.NO_GLYPH)))
+        data["notes"].append(_note(note, lang))
+        content = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return compile_pdf(content, font, template_of(look, document.kind), document.generated_at)
 
 
-def template_of(look: Look) -> tuple[str, str]:
+def template_of(look: Look, kind: str) -> tuple[str, str]:
     """The template's text and where it is from: the office's own folder, else ours. Raises ConfigError."""
-    if look.templates is not None and (look.templates / TEMPLATE).is_file():
-        file = look.templates / TEMPLATE
-        try:
-            return file.read_text(encoding="utf-8"), str(file)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                "config.invalid", f"the template cannot be read: {error}", hint="mend it", where={"file": str(file)}
-            ) from None
-    return _own_template(), ""
+    file = look.template(kind, TEMPLATE)
+    if file is None:
+        return _own_template(), ""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            "config.invalid", f"the template cannot be read: {error}", hint="mend it", where={"file": str(file)}
+        ) from None
+    package = PACKAGE_IMPORT.search(text)
+    if package is not None:
+        line = text.count("\n", 0, package.start()) + 1
+        raise ConfigError(
+            "config.invalid",
+            f"the template fails: it imports the package {package[1]}, which would have to come from the network",
+            hint="put what you need of it into the template itself",
+            where={"file": str(file), "line": line},
+        )
+    return text, str(file)
 
 
 @functools.cache
@@ -64,8 +99,9 @@ def compile_pdf(content: str, font: Font, template: tuple[str, str], made: dt.da
     import typst
 
     source, origin = template
+    compiler = _compiler(font)
     try:
-        found = _compiler(font).compile(
+        found = compiler.compile(
             input=source.encode(),
             format="pdf",
             sys_inputs={"document": content},
@@ -81,6 +117,8 @@ def compile_pdf(content: str, font: Font, template: tuple[str, str], made: dt.da
         ) from None
     if not isinstance(found, bytes):
         raise InternalError("internal.bug", "the typesetter gave no PDF")
+    for _ in range(ROUNDS_TO_FORGET):
+        compiler.compile(input=b"", format="pdf")
     return found
 
 
@@ -90,7 +128,12 @@ def _compiler(font: Font) -> Any:
     import typst
 
     nowhere = files("keyacct.report") / "templates" / "nothing"
-    return typst.Compiler(root=str(nowhere), font_paths=fonts_for(font), ignore_system_fonts=True)
+    with tempfile.TemporaryDirectory(prefix="keyacct-font-") as folder:
+        fonts = fonts_in(Path(folder), font)
+        compiler = typst.Compiler(root=str(nowhere), font_paths=fonts, ignore_system_fonts=True)
+        use = f'#set text(font: "{_attribute(font.family)}")\na中'  # the font is then in memory, the folder may go
+        compiler.compile(input=use.encode(), format="pdf")
+    return compiler
 
 
 def page_data(document: Document, lang: Lang, look: Look, font: Font) -> dict[str, Any]:
@@ -104,6 +147,7 @@ def page_data(document: Document, lang: Lang, look: Look, font: Font) -> dict[st
         "landscape": sheet.landscape,
         "margin_mm": MARGIN_MM,
         "pad_pt": PAD_PT,
+        "gap_pt": STRIP_GAP_PT,
         "width_pt": round(sheet.width_pt, 2),
         "colors": {"ink": INK, "soft": SOFT, "line": LINE, "panel": PANEL, "accent": ACCENT, "pass": GOOD, "fail": BAD},
         "words": _words(lang),
@@ -203,7 +247,7 @@ def _table(table: Table, lang: Lang, sheet: Sheet) -> dict[str, Any]:
                     [break_words(column.title.to(lang), (width - 2 * PAD_PT) / panel.size_pt), column.unit.to(lang)]
                     for _, column, width in chosen
                 ],
-                "rows": rows,
+                "strips": _strips(rows, strips(panel, len(rows), sheet.width_pt)),
             }
         )
     return {
@@ -215,6 +259,12 @@ def _table(table: Table, lang: Lang, sheet: Sheet) -> dict[str, Any]:
             for reason, missing in table.reasons()
         ],
     }
+
+
+def _strips(rows: list[Any], count: int) -> list[list[Any]]:
+    """The rows in so many runs of like length."""
+    height = -(-len(rows) // count) or 1
+    return [rows[start : start + height] for start in range(0, max(len(rows), 1), height)]
 
 
 def _logo(logo: Logo) -> str:

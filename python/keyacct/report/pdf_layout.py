@@ -16,17 +16,26 @@ from keyacct.report.document import Cell, Column, Document, Table
 PAPERS_MM: dict[str, tuple[float, float]] = {"A4": (210.0, 297.0), "A3": (297.0, 420.0)}
 MARGIN_MM = 14.0
 POINTS_PER_MM = 72 / 25.4
-SIZES_PT = (8.0, 7.5, 7.0, 6.5, 6.0)
+FITS = (
+    (8.0, 24.0), (7.5, 24.0), (7.0, 24.0), (7.5, 16.0), (7.0, 16.0), (6.5, 24.0),
+    (6.5, 16.0), (7.0, 11.0), (6.5, 11.0), (6.0, 11.0), (6.0, 8.0),
+)  # fmt: skip
+"""Type size, and em that a text column may take before it wraps: the first pair with which a table fits the line."""
+
+PARTED = (7.0, 11.0)
+"""The pair for a table that does not fit and is parted."""
 PAD_PT = 3.0
 LATIN_EM, WIDE_EM = 0.58, 1.0
-WRAP_EM = (16.0, 11.0, 8.0)
-"""A text column may take at most so much before it wraps; the next value is tried when the table does not fit."""
-
 PORTRAIT_COLUMNS = 8
 """A report whose widest table has more columns than this is printed landscape."""
 
 FULL_SHARE = 0.55
 """A table that needs at least this share of the line is stretched to the whole of it."""
+
+
+STRIP_GAP_PT = 18.0
+STRIP_ROWS = 16
+"""A long and narrow table is set in strips side by side, each of at least so many rows."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +84,11 @@ def plan(table: Table, lang: Lang, width_pt: float) -> list[Panel]:
     """One panel where the table fits at a readable size, else several that each repeat the leading text columns."""
     columns = range(len(table.spec.columns))
     texts = [[row[place].text.to(lang) for row in table.rows] for place in columns]
-    for size in SIZES_PT:
-        for cap in WRAP_EM:
-            needs = [_need(table.spec.columns[place], texts[place], lang, cap) * size + 2 * PAD_PT for place in columns]
-            if sum(needs) <= width_pt:
-                return [Panel(tuple(columns), _stretched(table, needs, width_pt), size)]
-    size, cap = SIZES_PT[1], WRAP_EM[1]
+    for size, cap in FITS:
+        needs = [_need(table.spec.columns[place], texts[place], lang, cap) * size + 2 * PAD_PT for place in columns]
+        if sum(needs) <= width_pt:
+            return [Panel(tuple(columns), _stretched(needs, width_pt), size)]
+    size, cap = PARTED
     needs = [_need(table.spec.columns[place], texts[place], lang, cap) * size + 2 * PAD_PT for place in columns]
     return _parted(table, needs, width_pt, size)
 
@@ -106,11 +114,17 @@ def _heading_need(column: Column, lang: Lang) -> float:
     return max(longest, em_width(column.unit.to(lang)))
 
 
-def _stretched(table: Table, needs: Sequence[float], width_pt: float) -> tuple[float, ...]:
+def _stretched(needs: Sequence[float], width_pt: float) -> tuple[float, ...]:
     """The whole line for a table that takes most of it; what is over goes to all columns alike."""
     wanted = min(width_pt, sum(needs) * 1.25) if sum(needs) < FULL_SHARE * width_pt else width_pt
     over = (wanted - sum(needs)) / max(len(needs), 1)
     return tuple(round(need + over, 2) for need in needs)
+
+
+def strips(panel: Panel, rows: int, width_pt: float) -> int:
+    """In how many strips side by side a table is set."""
+    fitting = int((width_pt + STRIP_GAP_PT) / (sum(panel.widths_pt) + STRIP_GAP_PT))
+    return max(1, min(fitting, rows // STRIP_ROWS))
 
 
 def _parted(table: Table, needs: Sequence[float], width_pt: float, size: float) -> list[Panel]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from keyacct import clock
 from keyacct.config import Workspace
 from keyacct.i18n import Text
+from keyacct.model import Period
 from keyacct.report.document import Fact
 
 
@@ -33,6 +35,9 @@ LABELS: dict[str, tuple[Text, str]] = {
     "supply_station": (Text("Supply station", "供电所"), ""),
 }
 """Registry field → label and unit, in the order of the report's head."""
+
+MORE = ("tariff_mode", "contract_demand_kw", "pf_standard", "status")
+"""Further attributes, for reports that show them in tables."""
 
 WORDS: dict[tuple[str, str], Text] = {
     ("account_class", "economic"): Text("economic", "经济型大客户"),
@@ -65,10 +70,21 @@ def load_subjects(workspace: Workspace, accounts: Sequence[str]) -> list[Subject
         Subject(
             account_no,
             str(known[account_no].get("account_name") or ""),
-            {key: known[account_no].get(key) for key in LABELS},
+            {key: known[account_no].get(key) for key in (*LABELS, *MORE)},
         )
         for account_no in accounts
     ]
+
+
+def with_points(workspace: Workspace, period: Period, accounts: Sequence[str]) -> list[str]:
+    """Those of the accounts that have a metering point in the period; an analysis refuses the others."""
+    from keyacct.registry.parameters import point_parameters
+
+    from_ms, end_ms = period.bounds_ms(workspace.zone)
+    to_ms = max(from_ms, min(end_ms, clock.now_ms()))
+    table = point_parameters(workspace, from_ms, to_ms if to_ms > from_ms else end_ms, accounts)
+    found = set(table["account_no"].to_pylist())
+    return [account_no for account_no in accounts if account_no in found]
 
 
 def facts(subject: Subject) -> tuple[Fact, ...]:

@@ -44,3 +44,7 @@ LEVELS = {
 }
 LOWEST = Text("lowest", "最低")
 HIGHEST = Text("highest", "最高")
+NO_GLYPH = Text(
+    "The font {font} lacks these characters, they cannot be read here: {signs}.",
+    "字体 {font} 缺少以下字符, 本页无法显示: {signs}。",
+)

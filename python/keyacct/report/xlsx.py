@@ -27,11 +27,17 @@ PAPERS = {"A4": 9, "A3": 8}
 SUMMARY_WIDTHS = (30, 18, 12, 12, 60)
 WIDEST, NARROWEST = 44, 9
 HEADER_ROW = 3
+TEMPLATE = "report.xlsx"
 LOGO_HEIGHT_PX = 48
 
 
 def write_xlsx(document: Document, lang: Lang, look: Look | None = None) -> bytes:
-    """The document as the bytes of an .xlsx file."""
+    """The document as the bytes of an .xlsx file; the office's own template, filled, where it has one."""
+    own = look.template(document.kind, TEMPLATE) if look is not None else None
+    if own is not None:
+        from keyacct.report.xlsx_template import fill_template
+
+        return fill_template(own, document, lang)
     import xlsxwriter
 
     buffer = io.BytesIO()

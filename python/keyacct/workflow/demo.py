@@ -35,6 +35,8 @@ STEEL_ACCOUNT = "1000000001"
 TOWN_MONTH = "2026-06"
 STEEL_MONTHS = tuple(f"2018-{month:02d}" for month in range(1, 10))
 
+OWN_FIELDS = ("account_name", "energy_kwh", "md_kw", "pf_assessed", "voltage_compliance_pct")
+
 Say = Callable[[Text], None]
 
 
@@ -141,9 +143,9 @@ def _town(workspace: Workspace, say: Say) -> Path:
     summary = import_samples(workspace, out, mapping)
     say(
         Text(
-            f"town (SYNTHETIC): {summary.stored.added} rows of ten meters new in the store, "
+            f"town (SYNTHETIC): {summary.stored.added} rows of eleven meters new in the store, "
             f"{summary.stored.duplicates} repeated ones counted once",
-            f"小城 (合成数据): 十只电表新入库 {summary.stored.added} 行, 重复 {summary.stored.duplicates} 行只计一次",
+            f"小城 (合成数据): 十一只电表新入库 {summary.stored.added} 行, 重复 {summary.stored.duplicates} 行只计一次",
         )
     )
     return out
@@ -183,8 +185,20 @@ def _power_factor(workspace: Workspace, say: Say) -> None:
 
 
 def _reports(workspace: Workspace, lang: Lang, formats: Sequence[str], say: Say) -> list[Path]:
+    from keyacct.report.own_definition import define, save
     from keyacct.workflow.reports import write_reports
 
+    save(
+        workspace,
+        define(
+            "large-10kv",
+            title="Large 10 kV accounts",
+            fields=OWN_FIELDS,
+            where=["voltage_level_kv=10"],
+            group="industry_code",
+            period="last-month",
+        ),
+    )
     out = workspace.root / "reports"
     files: list[Path] = []
     town = sorted(
@@ -200,8 +214,27 @@ def _reports(workspace: Workspace, lang: Lang, formats: Sequence[str], say: Say)
             worst = batch.failed[0]
             raise InternalError("internal.bug", f"the demo's report of {worst.account_no} failed: {worst.message}")
         files += [out / month / written.file for written in batch.files]
+    for kind, label, asked in _other_reports(town):
+        batch = write_reports(
+            workspace, kind, Period.parse(label), accounts=asked, formats=formats, out=out / kind, lang=lang
+        )
+        if batch.failed:
+            worst = batch.failed[0]
+            raise InternalError("internal.bug", f"the demo's {kind} report failed: {worst.message}")
+        files += [out / kind / written.file for written in batch.files]
     say(Text(f"reports: {len(files)} files", f"报表: {len(files)} 个文件"))
     return files
+
+
+def _other_reports(town: list[str]) -> list[tuple[str, str, list[str] | None]]:
+    """(kind, period, accounts) of one report of every other kind; None: all accounts."""
+    offices = ("summary", "register", "energy", "sources", "voltage", "pf", "balance", "custom")
+    return [
+        *((kind, TOWN_MONTH, None) for kind in offices),
+        ("comparison", STEEL_MONTHS[2], [STEEL_ACCOUNT]),
+        ("customer", TOWN_MONTH, [account for account in town if account.endswith(("104", "106", "107"))]),
+        ("raw", f"{TOWN_MONTH}-11", ["3301000103"]),
+    ]
 
 
 def _accounts(workspace: Workspace) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ def check_workspace(workspace: Workspace) -> list[Check]:
         Check("workspace", "ok", f"{workspace.settings.workspace.name}, {workspace.settings.workspace.timezone}"),
         Check("database", "ok", f"form {schema_version(database)}"),
     ]
-    for check in (_store, _devices, _bare_points, _anchor, _backup, _disk, _drive):
+    for check in (_store, _devices, _bare_points, _anchor, _backup, _disk, _drive, _fonts):
         checks += check(workspace)
     return checks
 
@@ -142,3 +142,20 @@ def _drive(workspace: Workspace) -> Iterator[Check]:
     kind = file_system_of(workspace.root)
     if kind in NETWORK_FILE_SYSTEMS:
         yield Check("drive", "look", f"the workspace is on a network drive ({kind})", "move it to a local disk")
+
+
+def _fonts(workspace: Workspace) -> Iterator[Check]:
+    """Which font PDFs are set in, and whether it has Chinese characters."""
+    from keyacct.errors import ConfigError
+    from keyacct.report.fonts import HINT, find_font
+
+    try:
+        font = find_font(workspace.settings.report.font, workspace.root)
+    except ConfigError as error:
+        yield Check("fonts", "look", error.message, error.hint)
+        return
+    place = font.origin if font.file is None else f"{font.origin}, {font.file}"
+    if font.chinese:
+        yield Check("fonts", "ok", f"PDFs are set in {font.family} ({place})")
+    else:
+        yield Check("fonts", "look", f"no font with Chinese characters; PDFs are set in {font.family}", HINT)

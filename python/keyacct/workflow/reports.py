@@ -1,13 +1,11 @@
-"""Writing reports: documents of a kind, in the formats asked for, and a manifest of what was written."""
+"""Writing reports: documents of a kind, in the formats asked for, and a manifest of all that lies in the folder."""
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
@@ -17,53 +15,56 @@ from keyacct.config import Workspace
 from keyacct.errors import ConfigError, InternalError, KeyacctError, UsageError, WriteError
 from keyacct.i18n import Lang
 from keyacct.model import Period
+from keyacct.report import fingerprint
 from keyacct.report.document import Document
-from keyacct.report.files import file_part, make_folder, settle, write_whole
+from keyacct.report.files import make_folder, settle
 from keyacct.report.kind import Build, Kind
 from keyacct.report.kinds import KINDS
 from keyacct.report.look import Look, read_look
 from keyacct.report.subject import all_accounts
-from keyacct.report.writers import FORMATS, parts
+from keyacct.report.writers import FORMATS
+from keyacct.workflow.report_index import index_page, said
+from keyacct.workflow.report_manifest import MANIFEST, Failed, Folder, Written
+from keyacct.workflow.report_state import audit_head, state_of
+from keyacct.workflow.report_work import Job, Outcome, Paper, error_of, file_name, processes, work
 
-MANIFEST = "manifest.json"
-ACCOUNTS_AT_ONCE = 200
-"""Accounts whose figures are held in memory at the same time."""
+__all__ = [
+    "FORMATS",
+    "MANIFEST",
+    "Batch",
+    "Failed",
+    "Written",
+    "check_formats",
+    "file_name",
+    "find_kind",
+    "write_reports",
+]
 
+ACCOUNTS_AT_ONCE = 24
+"""Accounts whose figures are held in memory at the same time; their rows and documents take some 2 MB each."""
 
-@dataclass(frozen=True)
-class Written:
-    """A file of the batch. account_no is empty for the index; rows: of the tables in the file."""
+FEW_ACCOUNTS = 6
+"""Up to so many are written in this process: starting others would take longer."""
 
-    account_no: str
-    format: str
-    file: str
-    rows: int
-    bytes: int
-    sha256: str
-    inputs_sha256: str
-
-
-@dataclass(frozen=True)
-class Failed:
-    """An account that has no report, and why."""
-
-    account_no: str
-    code: str
-    message: str
-    hint: str
+Progress = Callable[[int, int], None]
+"""Told (accounts done, accounts in all)."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a run of `write_reports` did."""
+    """What a run of `write_reports` did. files: written or found done; kept: how many were found done."""
 
     files: tuple[Written, ...]
     failed: tuple[Failed, ...]
+    kept: int = 0
 
 
 def find_kind(name: str) -> Kind:
     """The kind of that name. Raises UsageError for an unknown name, ConfigError for an unavailable kind."""
-    kind = KINDS.get(name)
+    base, _, own = name.partition(":")
+    kind = KINDS.get(base if own else name)
+    if own and kind is not None:
+        kind = kind.named(own) if kind.named is not None else None
     if kind is None:
         near = get_close_matches(name, KINDS, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
@@ -81,11 +82,12 @@ def find_kind(name: str) -> Kind:
 
 def check_formats(formats: Sequence[str]) -> tuple[str, ...]:
     """The formats, each once, in our order. Raises UsageError for one that is not written."""
+    choose = f"choose of {', '.join(FORMATS)}"
     for name in formats:
         if name not in FORMATS:
-            raise UsageError("usage.invalid", f"{name!r} is no report format", hint=f"choose of {', '.join(FORMATS)}")
+            raise UsageError("usage.invalid", f"{name!r} is no report format", hint=choose)
     if not formats:
-        raise UsageError("usage.invalid", "no report format is named", hint=f"choose of {', '.join(FORMATS)}")
+        raise UsageError("usage.invalid", "no report format is named", hint=choose)
     return tuple(name for name in FORMATS if name in formats)
 
 
@@ -100,19 +102,25 @@ def write_reports(
     lang: Lang,
     csv_bom: bool = False,
     dry_run: bool = False,
+    jobs: int | None = None,
+    rewrite: bool = False,
+    progress: Progress | None = None,
 ) -> Batch:
     """Write the reports of the accounts (None: all of the registry) into the folder `out`, each file whole.
 
-    Files are named `<kind>_<account>_<period>_<lang>.<format>` (CSV: one a table, with its key at the
-    end); several accounts get an `index_<lang>.html`; `manifest.json` lists every file with its digest.
-    An account that fails is in `Batch.failed`, the others are written; when none can be made, the first
-    error is raised. dry_run: make everything, write nothing.
-    Raises UsageError, ConfigError; WriteError at the first file that cannot be written (files before it
-    stay).
+    Files are named `<kind>_<account>_<period>_<lang>.<format>` (CSV: one a table, with its key at the end); several
+    accounts get an `index_<lang>.html`; `manifest.json` lists every file of the folder with its digest. A file that was
+    made from the same inputs by the same program stays as it is (rewrite: is made again). An account that fails is in
+    `Batch.failed`, the others are written; when none can be made, the first error is raised. dry_run: make everything,
+    write nothing. jobs: processes, by default one a processor.
+    Raises UsageError, ConfigError; WriteError at the first file that cannot be written (files before it stay, and the
+    next run goes on from there).
     """
-    started, began = clock.now(), time.monotonic()
+    began = time.monotonic()
     chosen = find_kind(kind)
     wanted = check_formats(formats)
+    if jobs is not None and jobs < 1:
+        raise UsageError("usage.invalid", "--jobs is less than 1", hint="give the number of processes, or leave it out")
     numbers = list(dict.fromkeys(all_accounts(workspace) if accounts is None else accounts))
     if not numbers:
         raise ConfigError(
@@ -120,30 +128,195 @@ def write_reports(
             "the registry holds no account",
             hint="bring accounts in with `keyacct registry import`",
         )
+    look = read_look(workspace, csv_bom=csv_bom)
+    _check_setting(look, workspace, wanted, lang)
     if not dry_run:
         make_folder(out)
-    run = _Run(workspace.root, lang, wanted, read_look(workspace, csv_bom=csv_bom), None if dry_run else out)
-    for item in _documents(chosen, workspace, period, numbers, started):
-        if isinstance(item, Document):
-            run.add(item)
-        else:
-            run.failures.append(item)
-    if run.failures and run.first is None:
-        raise run.failures[0][1]
-    run.finish(several=len(numbers) > 1)
-    batch = Batch(tuple(run.files), tuple(_failed(account_no, error) for account_no, error in run.failures))
-    if not dry_run:
-        manifest = _manifest(batch, chosen, period, lang) | {
-            "generated_at": started.isoformat(),
-            "run_seconds": round(time.monotonic() - began, 3),
-        }
-        text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
-        write_whole(out / MANIFEST, text.encode())
-        settle(out)
+    folder = Folder.read(None if dry_run else out)
+    run = _Run(workspace, chosen, period, wanted, Paper(lang, look, workspace.root, folder.out), folder, clock.now())
+    try:
+        run.write(numbers, rewrite=rewrite, jobs=jobs, progress=progress or (lambda done, total: None))
+    except BaseException:
+        if folder.out is not None and run.done:  # what was finished is on record, so the next run goes on from there
+            folder.write(run.account(began))
+        raise
+    finally:
+        folder.close()
+    batch = run.batch()
+    if folder.out is not None:
+        folder.write(run.account(began))
+        settle(folder.out)
     return batch
 
 
+def _check_setting(look: Look, workspace: Workspace, formats: Sequence[str], lang: Lang) -> None:
+    """What would fail for every account fails once: no font for the language, a wrong template."""
+    from keyacct.report.templates_check import check_templates
+
+    if "pdf" in formats:
+        from keyacct.report.fonts import find_font, require_font
+
+        require_font(find_font(look.font, workspace.root), "中" if lang == "zh" else "")
+    if look.templates is not None:
+        for finding in check_templates(look, workspace.root):
+            if finding.error is not None and finding.format in formats:
+                raise finding.error
+
+
 Failure = tuple[str, KeyacctError]
+
+
+@dataclass
+class _Run:
+    """One run of one kind over one period."""
+
+    workspace: Workspace
+    kind: Kind
+    period: Period
+    formats: tuple[str, ...]
+    paper: Paper
+    folder: Folder
+    started: dt.datetime
+    done: list[Written] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    kept: int = 0
+    written: int = 0
+
+    def __post_init__(self) -> None:
+        self.office = self.kind.scope == "office"
+        self.state = state_of(self.workspace, self.period, self.started)
+        self.writing = {
+            name: fingerprint.of_writing(self.paper.look, self.workspace.root, self.paper.lang, name)
+            for name in self.formats
+        }
+
+    def write(self, accounts: Sequence[str], *, rewrite: bool, jobs: int | None, progress: Progress) -> None:
+        """Every account that is not done; then the index."""
+        order = {account: place for place, account in enumerate(accounts)}
+        if self.office and self.state:
+            self.state = fingerprint.joined(self.state, *accounts)
+        todo = [""] if self.office else list(accounts)
+        total = len(todo)
+        if not rewrite and self.state:
+            todo = [account for account in todo if not self._untouched(account)]
+        finished = total - len(todo)
+        progress(finished, total)
+        count = min(jobs or processes(), len(todo))
+        if jobs is None and len(todo) <= FEW_ACCOUNTS:
+            count = 1
+        wanted = accounts if self.office and todo else todo
+
+        def take(job: Job, outcome: Outcome) -> None:
+            nonlocal finished
+            self._take(job, outcome)
+            finished += 1
+            progress(min(finished, total), total)
+
+        work(self._jobs(wanted, rewrite=rewrite), self.paper, count, take)
+        if self.failures and not self.done:
+            raise self.failures[0][1]
+        self.done.sort(key=lambda entry: (order.get(entry.account_no, -1), FORMATS.index(entry.format), entry.file))
+        self.failures.sort(key=lambda failure: order.get(failure[0], -1))
+        period, lang = self.period.label, self.paper.lang
+        failed = [_failed(account, error, self.kind.name, period, lang) for account, error in self.failures]
+        self.folder.note_failures(self.kind.name, period, lang, accounts, failed)
+        if len(accounts) > 1:
+            self._index()
+        progress(total, total)
+
+    def _untouched(self, account: str) -> bool:
+        """Whether nothing has changed since the files of an account were found right, and they lie there whole."""
+        found = [self.folder.of(self.kind.name, self.period.label, self.paper.lang, account, f) for f in self.formats]
+        wanted = [fingerprint.joined(self.state, self.writing[name]) for name in self.formats]
+        for entries, state in zip(found, wanted, strict=True):
+            if not all(entry.state_sha256 == state for entry in entries) or not self.folder.whole(entries):
+                return False
+        entries = [entry for group in found for entry in group]
+        self.done += entries
+        self.kept += len(entries)
+        return True
+
+    def _jobs(self, accounts: Sequence[str], *, rewrite: bool) -> Iterator[Job]:
+        if not accounts:
+            return
+        for item in _documents(self.kind, self.workspace, self.period, accounts, self.started):
+            if not isinstance(item, Document):
+                self.failures.append(item)
+                continue
+            content = fingerprint.of_document(item)
+            missing = (
+                self.formats if rewrite else tuple(name for name in self.formats if not self._keep(item, name, content))
+            )
+            yield Job(item, missing)
+
+    def _keep(self, document: Document, format: str, content: str) -> bool:
+        """Whether the files of a document in a format say what it says; they then count as done."""
+        entries = self.folder.of(document.kind, document.period.label, self.paper.lang, document.account_no, format)
+        digest = fingerprint.joined(content, self.writing[format])
+        if not all(entry.content_sha256 == digest for entry in entries) or not self.folder.whole(entries):
+            return False
+        entries = [replace(entry, state_sha256=self._state(format)) for entry in entries]
+        self.folder.add(said(document, self.paper.lang), entries)
+        self.done += entries
+        self.kept += len(entries)
+        return True
+
+    def _state(self, format: str) -> str:
+        return fingerprint.joined(self.state, self.writing[format]) if self.state else ""
+
+    def _take(self, job: Job, outcome: Outcome) -> None:
+        """Put on record what a job made."""
+        made, trouble = outcome
+        document = job.document
+        if made:
+            content = fingerprint.of_document(document)
+            entries = [
+                Written(
+                    document.account_no, file.format, file.file, file.rows, file.bytes, file.sha256,
+                    document.inputs_sha256, document.kind, document.period.label, self.paper.lang,
+                    document.generated_at.isoformat(timespec="seconds"),
+                    fingerprint.joined(content, self.writing[file.format]), self._state(file.format),
+                )
+                for file in made
+            ]  # fmt: skip
+            self.folder.add(said(document, self.paper.lang), entries)
+            self.done += entries
+            self.written += len(entries)
+        if trouble is not None:
+            error = error_of(trouble)
+            if isinstance(error, WriteError | InternalError):
+                raise error
+            self.failures.append((document.account_no, error))
+
+    def _index(self) -> None:
+        page = index_page(self.folder, self.kind, self.paper, self.workspace.settings.workspace.name, self.started)
+        if page is None:
+            return
+        entry, unchanged = page
+        self.folder.add(None, [entry])
+        self.done.append(entry)
+        self.kept += unchanged
+        self.written += not unchanged
+
+    def batch(self) -> Batch:
+        """What was done."""
+        period, lang = self.period.label, self.paper.lang
+        failed = tuple(_failed(account, error, self.kind.name, period, lang) for account, error in self.failures)
+        return Batch(tuple(self.done), failed, self.kept)
+
+    def account(self, began: float) -> dict[str, object]:
+        """What the manifest says of the run. Its time and the head of the audit chain stand here, in no report."""
+        return {
+            "kind": self.kind.name,
+            "period": {"label": self.period.label, "first": str(self.period.first), "last": str(self.period.last)},
+            "lang": self.paper.lang,
+            "formats": list(self.formats),
+            "generated_at": self.started.isoformat(),
+            "run_seconds": round(time.monotonic() - began, 3),
+            "written": self.written,
+            "kept": self.kept,
+            "audit_head": audit_head(self.workspace),
+        }
 
 
 def _documents(
@@ -153,12 +326,19 @@ def _documents(
     if build is None:
         raise InternalError("internal.bug", f"report {kind.name!r} has no builder")
     rest = iter(accounts)
-    while part := list(islice(rest, ACCOUNTS_AT_ONCE)):
-        yield from _build(build, workspace, period, part, generated_at)
+    at_once = len(accounts) if kind.scope == "office" else ACCOUNTS_AT_ONCE
+    while part := list(islice(rest, at_once)):
+        yield from _build(build, workspace, period, part, generated_at, halve=kind.scope == "account")
 
 
 def _build(
-    build: Build, workspace: Workspace, period: Period, accounts: Sequence[str], generated_at: dt.datetime
+    build: Build,
+    workspace: Workspace,
+    period: Period,
+    accounts: Sequence[str],
+    generated_at: dt.datetime,
+    *,
+    halve: bool,
 ) -> list[Document | Failure]:
     """The documents of the accounts; those that fail are found by halving, so one bad account costs a
     few rounds.
@@ -170,73 +350,14 @@ def _build(
     except (WriteError, InternalError):
         raise
     except KeyacctError as error:
+        if not halve:
+            return [("", error)]
         if len(accounts) == 1:
             return [(accounts[0], error)]
         middle = len(accounts) // 2
         halves = (accounts[:middle], accounts[middle:])
-        return [item for half in halves for item in _build(build, workspace, period, half, generated_at)]
+        return [item for half in halves for item in _build(build, workspace, period, half, generated_at, halve=True)]
 
 
-class _Run:
-    """The files of one run."""
-
-    def __init__(self, root: Path, lang: Lang, formats: Sequence[str], look: Look, out: Path | None) -> None:
-        from keyacct.report.html import IndexEntry
-
-        self.root, self.lang, self.formats, self.look, self.out = root, lang, formats, look, out
-        self.files: list[Written] = []
-        self.failures: list[Failure] = []
-        self.entries: list[IndexEntry] = []
-        self.first: Document | None = None
-
-    def add(self, document: Document) -> None:
-        """Write one document in every format."""
-        from keyacct.report.html import IndexEntry
-
-        self.first = self.first or document
-        own: list[tuple[str, str]] = []
-        for kind in self.formats:
-            for part in parts(document, self.lang, kind, self.look, self.root):
-                name = file_name(document, self.lang, kind, part.name)
-                self._put(name, part.content, document.account_no, kind, part.rows, document.inputs_sha256)
-                own.append((f"{kind} {part.name}".strip(), name))
-        figures = (*document.figures, document.completeness)
-        self.entries.append(IndexEntry(document.account_no, document.account_name, figures, tuple(own)))
-
-    def finish(self, *, several: bool) -> None:
-        """The index, and the names made durable."""
-        if several and self.first is not None:
-            from keyacct.report.html import write_index
-
-            content = write_index(self.entries, self.first, self.lang)
-            self._put(f"index_{self.lang}.html", content, "", "html", len(self.entries), "")
-        if self.out is not None:
-            settle(self.out)
-
-    def _put(self, name: str, content: bytes, account_no: str, format: str, rows: int, inputs: str) -> None:
-        if self.out is not None:
-            write_whole(self.out / name, content)
-        digest = hashlib.sha256(content).hexdigest()
-        self.files.append(Written(account_no, format, name, rows, len(content), digest, inputs))
-
-
-def file_name(document: Document, lang: Lang, format: str, part: str = "") -> str:
-    """Name of a report's file. part: the table of a CSV file."""
-    period = document.period.label.replace("..", "_to_").replace("/", "_")
-    tail = f"_{part}" if part else ""
-    return f"{document.kind}_{file_part(document.account_no)}_{period}_{lang}{tail}.{format}"
-
-
-def _failed(account_no: str, error: KeyacctError) -> Failed:
-    return Failed(account_no, error.code, str(error), error.hint)
-
-
-def _manifest(batch: Batch, kind: Kind, period: Period, lang: Lang) -> dict[str, object]:
-    """What the batch made, without its time."""
-    return {
-        "kind": kind.name,
-        "period": {"label": period.label, "first": str(period.first), "last": str(period.last)},
-        "lang": lang,
-        "files": [asdict(file) for file in batch.files],
-        "failed": [asdict(failure) for failure in batch.failed],
-    }
+def _failed(account_no: str, error: KeyacctError, kind: str, period: str, lang: str) -> Failed:
+    return Failed(account_no, error.code, str(error), error.hint, kind, period, lang)

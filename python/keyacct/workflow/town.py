@@ -1,4 +1,4 @@
-"""A small SYNTHETIC town: one month of 15-min voltages and energies of ten meters, the same bytes on every machine.
+"""A small SYNTHETIC town: one month of 15-min voltages and energies of eleven meters, the same bytes on every machine.
 
 No real customer stands behind any of it. Curves are tables, noise comes from `random.Random` with a fixed seed, and all
 arithmetic is in integers, so no mathematical library can change a digit.
@@ -74,6 +74,13 @@ METERS = (
     TownMeter("330100000109", 1000, 3, 240, _THREE_SHIFTS, 40, sag_dv=15, offset_dv=12),
 )  # fmt: skip
 
+INCOMER = TownMeter("330100000100", 1000, 3, 0, _THREE_SHIFTS, 45, sag_dv=12, offset_dv=18)
+"""Meter of the 10 kV busbar's incomer: it sees what its four feeders take, and a little more."""
+INCOMER_MULTIPLIER = 12_000
+BUS_MULTIPLIERS = {"330100000105": 3000, "330100000106": 2000, "330100000107": 4000, "330100000108": 3000}
+"""Feeders of the busbar and their multipliers in the demo's registry."""
+BUS_LOSS_PER_MILLE = 6
+
 SCHEMA = pa.schema(
     [
         ("meter", pa.string()),
@@ -95,7 +102,11 @@ def write_town(path: Path) -> None:
     Columns: meter, ts, ua ub uc (V, secondary; a 3-wire meter has no ub, its ua and uc are line voltages), kwh,
     kvarh_lag, kvarh_lead (increments of the interval, secondary).
     """
-    rows = [row for index, meter in enumerate(METERS) for row in _meter_rows(meter, random.Random(SEED + index))]
+    bus_wh = [0] * (DAYS * SLOTS)
+    rows = [
+        row for index, meter in enumerate(METERS) for row in _meter_rows(meter, random.Random(SEED + index), bus_wh)
+    ]
+    rows += _incomer_rows(bus_wh, random.Random(SEED + len(METERS)))
     columns = list(zip(*rows, strict=True))
     table = pa.table(
         [pa.array(column, type=kind.type) for column, kind in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
@@ -106,15 +117,17 @@ def write_town(path: Path) -> None:
 _Row = tuple[str, dt.datetime, Decimal | None, Decimal | None, Decimal | None, Decimal, Decimal, Decimal]
 
 
-def _meter_rows(meter: TownMeter, chance: random.Random) -> list[_Row]:
+def _meter_rows(meter: TownMeter, chance: random.Random, bus_wh: list[int]) -> list[_Row]:
+    """Rows of one meter; what it takes from the busbar is added to `bus_wh` (primary Wh), recorded or not."""
     rows: list[_Row] = []
     start = dt.datetime.combine(FIRST, dt.time())
     for slot in range(meter.from_slot, meter.to_slot):
         load_pct = _load_pct(meter, slot, chance)
         voltages = [_voltage_dv(meter, slot, load_pct, chance) for _ in "abc"]
+        wh = meter.peak_wh * load_pct // 100
+        bus_wh[slot] += wh * BUS_MULTIPLIERS.get(meter.meter_no, 0)
         if any(begin <= slot < end for begin, end in meter.silent):
             continue
-        wh = meter.peak_wh * load_pct // 100
         lag = wh * (meter.lag_pct + chance.randrange(-3, 4)) // 100
         lead = wh * meter.lead_night_pct // 100 if load_pct < 45 else 0
         fuse = meter.blown_fuse_b
@@ -133,6 +146,30 @@ def _meter_rows(meter: TownMeter, chance: random.Random) -> list[_Row]:
         rows.append(row)
         if meter.repeated and slot % 40 == 7:
             rows.append(row)  # a re-poll: the same value twice must count once
+    return rows
+
+
+def _incomer_rows(bus_wh: list[int], chance: random.Random) -> list[_Row]:
+    """Rows of the incomer: the feeders' energies and a loss, at its own multiplier and step; the rest is carried on."""
+    rows: list[_Row] = []
+    start = dt.datetime.combine(FIRST, dt.time())
+    carried = 0
+    for slot, taken in enumerate(bus_wh):
+        carried += taken * (1000 + BUS_LOSS_PER_MILLE) // 1000
+        wh, carried = divmod(carried, INCOMER_MULTIPLIER)
+        voltages = [_voltage_dv(INCOMER, slot, 80, chance) for _ in "abc"]
+        rows.append(
+            (
+                INCOMER.meter_no,
+                start + dt.timedelta(minutes=INTERVAL_MIN * (slot + 1)),
+                Decimal(voltages[0]).scaleb(-1),
+                None,
+                Decimal(voltages[2]).scaleb(-1),
+                Decimal(wh).scaleb(-3),
+                Decimal(wh * INCOMER.lag_pct // 100).scaleb(-3),
+                Decimal(0).scaleb(-3),
+            )
+        )
     return rows
 
 

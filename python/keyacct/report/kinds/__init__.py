@@ -1,9 +1,38 @@
 """Every report kind, by its name on the command line. A new report is one module here and one entry below."""
 
 from keyacct.report.kind import Kind
-from keyacct.report.kinds import month
+from keyacct.report.kinds import (
+    balance,
+    comparison,
+    custom,
+    customer,
+    energy,
+    month,
+    pf,
+    raw,
+    register,
+    sources,
+    summary,
+    voltage,
+)
 from keyacct.report.kinds.catalogue import UNAVAILABLE
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (month.KIND, *UNAVAILABLE)}
+KINDS: dict[str, Kind] = {
+    module.KIND.name: module.KIND
+    for module in (
+        month,
+        customer,
+        summary,
+        raw,
+        register,
+        energy,
+        comparison,
+        custom,
+        sources,
+        voltage,
+        pf,
+        balance,
+    )
+} | {kind.name: kind for kind in UNAVAILABLE}
 
 __all__ = ["KINDS"]

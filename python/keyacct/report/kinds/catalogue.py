@@ -6,22 +6,10 @@ from keyacct.i18n import Text
 from keyacct.report.kind import Kind
 
 UNAVAILABLE: tuple[Kind, ...] = (
-    Kind("raw", Text("Raw data", "原始数据报表"), "2.6.1",
-         Text("a writer that streams stored samples and registers", "按样本与示数流式输出的功能")),
-    Kind("register", Text("Register of accounts", "管理台账报表"), "2.6.2",
-         Text("contacts, sources and safety loads in the registry", "档案中的联系人、电源与保安负荷")),
-    Kind("energy", Text("Energy statistics", "电量统计报表"), "2.6.3",
-         Text("figures of the previous period and of the year before", "上期与上年同期数据")),
-    Kind("comparison", Text("Energy comparison and analysis", "电量对比分析报表"), "2.6.4",
-         Text("other periods, groups of accounts, cause tags", "各期数据、客户分组及原因标签")),
-    Kind("custom", Text("Customer-defined report", "自定义报表"), "2.6.5",
-         Text("saved report definitions", "已保存的报表定义")),
     Kind("anomaly", Text("Anomaly handling", "异常处理报表"), "2.6.6",
          Text("anomaly detection and its cases", "异常检测及其工单")),
     Kind("forecast", Text("Load forecast statistics", "负荷预测统计报表"), "2.6.7",
          Text("load forecasts", "负荷预测")),
-    Kind("sources", Text("Dual and own sources", "双电源、自备电源客户报表"), "2.6.8",
-         Text("supply sources and agreements in the registry", "档案中的电源与协议")),
     Kind("outage", Text("Outage (maintenance) plans", "停电检修计划报表"), "2.6.9",
          Text("outage plans", "停电检修计划")),
     Kind("guidance", Text("Electrical guidance", "用电指导报表"), "2.6.10",

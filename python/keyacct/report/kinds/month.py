@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from keyacct.config import Settings, Workspace
 from keyacct.i18n import Text
 from keyacct.model import Period
-from keyacct.report.document import Column, Document, Fact, Figure, Note
+from keyacct.report.document import Document, Fact, Figure, Note
 from keyacct.report.inputs import AccountRows, Results, digest, split_by_account
 from keyacct.report.kind import Kind
 from keyacct.report.sections import (
@@ -20,8 +21,8 @@ from keyacct.report.sections import (
     voltage,
     voltage_columns,
 )
-from keyacct.report.sections.common import COMPLETENESS, PERCENT, Scope, number, plain
-from keyacct.report.subject import Subject, facts, load_subjects
+from keyacct.report.sections.common import COMPLETENESS, COMPLETENESS_FIGURE, Scope, number, plain
+from keyacct.report.subject import Subject, facts, load_subjects, with_points
 
 TITLES: dict[str, Text] = {
     "day": Text("Daily report", "日报"),
@@ -33,17 +34,8 @@ TITLES: dict[str, Text] = {
     "span": Text("Period report", "时段报告"),
 }
 SUBTITLE = Text("Supply quality, power factor, load and demand", "供电质量、功率因数、负荷与需量")
-COMPLETENESS_FIGURE = Column(
-    "data_completeness_pct",
-    Text("Data completeness", "数据完整率"),
-    Text(
-        "Lowest share of expected values that were present, over the parts of the report.",
-        "报告各部分实有数据占应有数据比例的最低值。",
-    ),
-    "share",
-    PERCENT,
-    2,
-    absent=Text("no data", "无数据"),
+NO_POINT = Note(
+    "warning", Text("No metering point belongs to this account in the period.", "本期该客户名下没有计量点。")
 )
 REACTIVE_MODES = {
     "abs_sum": Text("absolute values added", "绝对值相加"),
@@ -55,10 +47,16 @@ REACTIVE_MODES = {
 def build(workspace: Workspace, period: Period, accounts: Sequence[str], generated_at: dt.datetime) -> list[Document]:
     """One document an account. Raises KeyacctError of the registry or of an analysis."""
     subjects = load_subjects(workspace, accounts)
-    rows = split_by_account(analyse(workspace, period, accounts), workspace.zone)
-    return [
+    fitted = with_points(workspace, period, accounts)
+    rows = split_by_account(analyse(workspace, period, fitted), workspace.zone) if fitted else {}
+    documents = [
         build_from(rows.get(subject.account_no, AccountRows()), subject, workspace, period, generated_at)
         for subject in subjects
+    ]
+    bare = set(accounts) - set(fitted)
+    return [
+        replace(document, notes=(NO_POINT, *document.notes)) if document.account_no in bare else document
+        for document in documents
     ]
 
 

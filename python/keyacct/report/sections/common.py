@@ -50,6 +50,19 @@ COMPLETENESS = Column(
     2,
 )
 
+COMPLETENESS_FIGURE = Column(
+    "data_completeness_pct",
+    Text("Data completeness", "数据完整率"),
+    Text(
+        "Lowest share of expected values that were present, over the parts of the report.",
+        "报告各部分实有数据占应有数据比例的最低值。",
+    ),
+    "share",
+    PERCENT,
+    2,
+    absent=Text("no data", "无数据"),
+)
+
 
 @dataclass(frozen=True)
 class Scope:

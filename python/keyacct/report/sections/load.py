@@ -54,13 +54,13 @@ def section(total: Sequence[Row], day: Sequence[Row], curve: Sequence[Row], scop
     tables.append(DAILY.fill(_day_rows(by_day, scope)))
     charts = []
     if any(item["energy_kwh"] is not None for item in day):
-        charts.append(_daily_chart(by_day, scope))
+        charts.append(daily_chart(by_day, scope))
     if any(point["kw"] is not None for point in curve):
         points = sorted(curve, key=lambda point: point["at"])
         tables.append(CURVE.fill({"at": point["at"], "load_kw": point["kw"]} for point in points))
         charts.append(_curve_chart(points))
     if split:
-        charts.append(_split_chart(row))
+        charts.append(split_chart(row))
     notes = gap_notes(day, scope, TITLE)
     if "from_energy" in (row.get("flags") or ()):
         text = Text(
@@ -137,7 +137,7 @@ def _split_rows(row: Row) -> list[dict[str, Value]]:
     return rows
 
 
-def _daily_chart(by_day: dict[dt.date, Row], scope: Scope) -> Chart:
+def daily_chart(by_day: dict[dt.date, Row], scope: Scope) -> Chart:
     """Daily energy, stacked by tariff period where every measured day has the split."""
     days = scope.days()
     measured = [row for row in by_day.values() if row["energy_kwh"] is not None]
@@ -179,7 +179,7 @@ def _daily_chart(by_day: dict[dt.date, Row], scope: Scope) -> Chart:
     )
 
 
-def _split_chart(row: Row) -> Chart:
+def split_chart(row: Row) -> Chart:
     """One bar a tariff period."""
     keys = [key for key in TARIFF_PERIODS if row[f"{key}_kwh"] is not None]
     series = tuple(

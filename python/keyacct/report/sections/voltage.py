@@ -47,8 +47,8 @@ def section(total: Sequence[Row], day: Sequence[Row], scope: Scope) -> Section:
     rows = sorted(total, key=_order)
     days = sorted(day, key=lambda row: (row["day"], _order(row)))
     tables = (
-        COMPLIANCE.fill(map(_cells, rows)),
-        EXTREMES.fill(map(_cells, rows)),
+        COMPLIANCE.fill(map(row_cells, rows)),
+        EXTREMES.fill(map(row_cells, rows)),
         DAILY.fill(_day_cells(row, scope) for row in days),
     )
     silent = [str(row["point"]) for row in _heads(rows) if not _measured(row)]
@@ -108,13 +108,14 @@ def _measured(row: Row) -> bool:
 
 def _day_cells(row: Row, scope: Scope) -> dict[str, Value]:
     if _measured(row):
-        return _cells(row)
+        return row_cells(row)
     known = ("day", "point", "phase")
     missing = scope.missing(row["day"])
-    return {column.key: missing for column in DAILY.columns} | {key: _cells(row)[key] for key in known}
+    return {column.key: missing for column in DAILY.columns} | {key: row_cells(row)[key] for key in known}
 
 
-def _cells(row: Row) -> dict[str, Value]:
+def row_cells(row: Row) -> dict[str, Value]:
+    """A row of the analysis as the columns take it."""
     unlimited = _measured(row) and (row["lower_v"] is None or row["upper_v"] is None)
     without = Absent(NO_LIMITS) if unlimited else None  # the analysis forms no rate then
     phase = Text("all", "合计") if row["phase"] == "total" else row["phase"]
