@@ -235,16 +235,15 @@ def export(
 ) -> int | None:
     """Export the registry."""
     from keyacct.errors import UsageError
-    from keyacct.registry.document import export_registry
-    from keyacct.registry.writing import export_to
+    from keyacct.workflow.registry_files import export_files, export_text
 
     workspace = open_workspace()
     if out == "-":
         if kind is not FileKind.toml:
             raise UsageError("usage.invalid", f"{kind.value} cannot go to stdout", hint="name a place with --out PATH")
-        sys.stdout.write(export_registry(workspace))
+        sys.stdout.write(export_text(workspace))
         return None
-    for path in export_to(workspace, Path(out), kind.value):
+    for path in export_files(workspace, Path(out), kind.value):
         say(str(path))
     return None
 

@@ -16,14 +16,19 @@ from keyacct.model import Period
 from keyacct.report import fingerprint
 
 
-def audit_head(workspace: Workspace) -> dict[str, object] | None:
-    """Number and hash of the last row of the audit chain; None without a database or rows."""
+def audit_head(workspace: Workspace, *, changes_only: bool = False) -> dict[str, object] | None:
+    """Number and hash of the last row of the audit chain; None without a database or rows.
+
+    changes_only: of the last row that is no export: those tell what was handed out and change nothing.
+    """
     try:
         database = open_database(workspace)
     except ConfigError:
         return None
     with database.read() as connection:
         query = sa.select(tables.audit.c.seq, tables.audit.c.hash).order_by(tables.audit.c.seq.desc()).limit(1)
+        if changes_only:
+            query = query.where(tables.audit.c.action.not_like("%.export"))
         last = connection.execute(query).first()
     return None if last is None else {"seq": last.seq, "hash": last.hash}
 
@@ -33,7 +38,7 @@ def state_of(workspace: Workspace, period: Period, now: dt.datetime) -> str:
 
     Every change of registry or store moves the head. Empty where there is no chain: then nothing can be concluded.
     """
-    head = audit_head(workspace)
+    head = audit_head(workspace, changes_only=True)
     if head is None:
         return ""
     settings = json.dumps(workspace.settings.model_dump(mode="json"), sort_keys=True)

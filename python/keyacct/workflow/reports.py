@@ -23,6 +23,7 @@ from keyacct.report.kinds import KINDS
 from keyacct.report.look import Look, read_look
 from keyacct.report.subject import all_accounts
 from keyacct.report.writers import FORMATS
+from keyacct.workflow.auditing import record
 from keyacct.workflow.report_index import index_page, said
 from keyacct.workflow.report_manifest import MANIFEST, Failed, Folder, Written
 from keyacct.workflow.report_state import audit_head, state_of
@@ -146,6 +147,9 @@ def write_reports(
     if folder.out is not None:
         folder.write(run.account(began))
         settle(folder.out)
+        if run.written and run.state:
+            body = {"kind": kind, "period": f"{period.first}..{period.last}", "accounts": len(numbers), "files": run.written}
+            record(workspace, "report.export", body)
     return batch
 
 

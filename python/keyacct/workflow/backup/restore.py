@@ -14,7 +14,13 @@ from typing import Any
 from keyacct.config import FILE_NAME, DatabaseAddress, Workspace, open_workspace, parse_settings
 from keyacct.database import audit
 from keyacct.database.anchor import write_head
-from keyacct.database.engine import Database, audit_writer, create_server_database, open_database
+from keyacct.database.engine import (
+    Database,
+    audit_writer,
+    create_database,
+    create_server_database,
+    open_database,
+)
 from keyacct.errors import ConfigError, InputError, KeyacctError, WriteError, from_os_error
 from keyacct.store.files import sync_file
 from keyacct.workflow.backup.check import Finding, check_database, opened
@@ -248,7 +254,7 @@ def require_empty_server(address: DatabaseAddress) -> None:
     """Refuse a server's database that holds a workspace. Raises ConfigError."""
     from keyacct.database.postgres import PostgresDatabase, check_new
 
-    check_new(PostgresDatabase(address))
+    check_new(PostgresDatabase(address, create_database))
 
 
 def _move(work: Path, target: Path) -> None:
