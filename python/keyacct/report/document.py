@@ -268,7 +268,8 @@ class Document:
     """One report about one subject over one period.
 
     completeness: share of the expected values that were there. inputs_sha256: digest of everything that the
-    numbers were made from. generated_at: the clock's present, in the workspace's zone.
+    numbers were made from. generated_at: the clock's present, in the workspace's zone. one_page: it is meant to be one
+    page of paper, so its charts are printed smaller.
     """
 
     kind: str
@@ -286,6 +287,7 @@ class Document:
     notes: tuple[Note, ...]
     inputs_sha256: str
     generated_at: dt.datetime
+    one_page: bool = False
 
     def tables(self) -> list[Table]:
         """All tables in reading order."""

@@ -145,6 +145,7 @@ def page_data(document: Document, lang: Lang, look: Look, font: Font) -> dict[st
         "font": font.family,
         "paper": sheet.paper.lower(),
         "landscape": sheet.landscape,
+        "one_page": document.one_page,
         "margin_mm": MARGIN_MM,
         "pad_pt": PAD_PT,
         "gap_pt": STRIP_GAP_PT,

@@ -167,8 +167,8 @@ def _document(
     else:
         charts = [*_day_chart(now, account, scope), *_tariff_chart(load), *_typical_chart(day)]
         none = Text("Your figures give no reason to change anything.", "当前数据无需调整用电。")
-        # One section, and the least important table last: it has to stay one page of paper.
-        tables = (COST.fill(_cost(money)), *((CHANGES.fill(changes),) if changes else ()), USED.fill(rows))
+        # One section, and the two small tables together: it has to stay one page of paper.
+        tables = (COST.fill(_cost(money)), USED.fill(rows), *((CHANGES.fill(changes),) if changes else ()))
         notes = () if changes else (Note("info", none),)
         sections = (Section("used", USED.title, tables, tuple(charts), notes),)
     shares = [load["completeness"] if load and energy is not None else None]
@@ -197,6 +197,7 @@ def _document(
             }
         ),
         generated_at=local,
+        one_page=True,
     )
 
 
