@@ -280,7 +280,7 @@ def test_a_second_writer_waits_and_one_that_waits_too_long_is_told(
     holder = threading.Thread(target=hold)
     holder.start()
     held.wait(20)
-    monkeypatch.setattr("keyacct.database.engine.BUSY_TIMEOUT_MS", 300)
+    monkeypatch.setattr("keyacct.database.sqlite.BUSY_TIMEOUT_MS", 300)
     monkeypatch.setattr("keyacct.database.postgres.BUSY_TIMEOUT_MS", 300)
     try:
         with pytest.raises(WriteError, match="another process holds the database") as caught:
