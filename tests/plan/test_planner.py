@@ -38,7 +38,7 @@ def test_bound_never_exceeds_the_optimum_nor_the_checked_objective(tmp_path: Pat
         assert verdict.figures["objective"] == pytest.approx(found.figures["objective"], abs=0.01), seed
         worse += verdict.figures["objective"] > best * 1.02 + 1
     # A guard against getting worse, not a promise: so many small problems end further off today (docs/design).
-    assert worse <= 15, f"{worse} of 200 plans more than 2 % above the optimum"
+    assert worse <= 12, f"{worse} of 200 plans more than 2 % above the optimum"
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -246,6 +246,11 @@ impl<'a> Market<'a> {
 
     /// Climbs to the best prices. Returns them with the bound.
     pub(crate) fn climb(&self) -> (Prices, f64) {
+        self.climb_by_stages(|_| {})
+    }
+
+    /// As [`Market::climb`]; shows the prices of every temperature on the way.
+    pub(crate) fn climb_by_stages(&self, mut stage: impl FnMut(&Prices)) -> (Prices, f64) {
         let n = self.list.len();
         let count = self.offers.list.len().max(1) as f64;
         let mean_cost = self.offers.list.iter().map(|o| o.cost).sum::<f64>() / count;
@@ -270,6 +275,7 @@ impl<'a> Market<'a> {
         let mut idle = 0;
         for _ in 0..24 {
             prices = self.newton(prices, tau);
+            stage(&prices);
             let value = self.bound(&prices);
             let gain = value - top.1;
             if value > top.1 {

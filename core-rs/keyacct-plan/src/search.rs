@@ -25,6 +25,9 @@ const STEPS_PER_CHOICE: usize = 1_500;
 /// Orders of a block that an exchange may touch.
 const REACH: usize = 60;
 
+/// Fewer customers than this are searched from several prices.
+const VERY_SMALL: usize = 60;
+
 /// How much work the search may do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
@@ -50,7 +53,7 @@ impl Effort {
         let small = givers < 300;
         let candidates = 2_000 + givers;
         Effort {
-            chains: if small { 6 } else { 2 },
+            chains: if givers < VERY_SMALL { 10 } else if small { 6 } else { 2 },
             steps: (300 * candidates).clamp(400_000, 4_000_000),
             candidates,
             quota: if givers > 3_000 { 400 } else { 150 },
@@ -87,6 +90,27 @@ pub(crate) fn without_shift(s: &mut State<'_>, customers: &[usize]) {
     s.refresh();
 }
 
+/// The best plan found from any of some prices. The best prices leave the right choices open where many customers average
+/// out; a very small problem is also searched from softer ones.
+pub(crate) fn search_from<'a>(m: &'a Market<'a>, prices: &Prices, softer: &[Prices]) -> State<'a> {
+    let effort = Effort::of(m.offers.givers.len());
+    let mut best = search(m, prices, effort);
+    if m.offers.givers.len() < VERY_SMALL {
+        for other in softer {
+            let found = search(m, other, effort);
+            if score(&found) < score(&best) {
+                best = found;
+            }
+        }
+    }
+    best
+}
+
+/// What the search minimises: the objective, missing kW dearer than they are.
+fn score(s: &State<'_>) -> f64 {
+    s.objective() + (HARD - 1.0) * s.m.tariff.unmet * s.unmet_kwh()
+}
+
 /// The best plan found; deterministic in everything but the time it takes.
 pub(crate) fn search<'a>(m: &'a Market<'a>, prices: &Prices, effort: Effort) -> State<'a> {
     let (start, candidates) = answers(m, prices, effort);
@@ -100,7 +124,6 @@ pub(crate) fn search<'a>(m: &'a Market<'a>, prices: &Prices, effort: Effort) -> 
         s.refresh();
         s
     });
-    let score = |s: &State<'_>| s.objective() + (HARD - 1.0) * m.tariff.unmet * s.unmet_kwh();
     found.into_iter().reduce(|a, b| if score(&b) < score(&a) { b } else { a }).unwrap_or(start)
 }
 
@@ -196,6 +219,8 @@ struct Pool<'a> {
     block_price: Vec<f64>,
     scale: f64,
     mean_cost: f64,
+    /// What it costs to miss a part of a usual offer: the height of the walls between plans of a small problem.
+    mean_unmet: f64,
 }
 
 impl<'a> Pool<'a> {
@@ -216,7 +241,9 @@ impl<'a> Pool<'a> {
         let scale =
             list.get((positive + near).min(list.len().saturating_sub(1))).map_or(1.0, |c| c.regret).max(1e-6);
         let mean_cost = m.offers.list.iter().map(|o| o.cost).sum::<f64>() / m.offers.list.len().max(1) as f64;
-        Pool { m, list, by_block, block_price, scale, mean_cost }
+        let mean_kwh = m.offers.kw.iter().sum::<f64>() * m.p.dt_h / m.offers.list.len().max(1) as f64;
+        let mean_unmet = 0.3 * m.tariff.unmet * mean_kwh;
+        Pool { m, list, by_block, block_price, scale, mean_cost, mean_unmet }
     }
 
     /// Price of a missing kW at a stage of the cooling: `firm` x (the row's price + `share` of what a kW over the whole
@@ -252,7 +279,9 @@ impl<'a> Pool<'a> {
             let heat = if seed as usize > FIRMNESS.len() {
                 // Small problems have little to average over: here the true price and a hot start find more.
                 s.penalty = Penalty::flat(self.m, self.m.tariff.unmet * self.m.p.dt_h);
-                self.mean_cost * 3.0 * (1e-4f64).powf(part)
+                let warm = self.mean_cost * 3.0;
+                let hot = if seed as usize > FIRMNESS.len() + 1 { self.mean_unmet.max(warm) } else { warm };
+                hot * (warm * 1e-4 / hot).powf(part)
             } else {
                 s.penalty = self.penalty(prices, firm.0 * firm.1.powf(part), share);
                 self.scale * HEAT.0 * HEAT.1.powf(part)

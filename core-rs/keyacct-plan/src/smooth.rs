@@ -362,7 +362,8 @@ fn soft_maximum(giver: &Giver, w: &mut Work, tau: f64, fairness: f64) -> f64 {
         for x in 0..k {
             for y in x..k {
                 let both = w.pairs[2 * x * wide + 2 * y];
-                let split = |place: usize, other: usize| if other == 0 { part[place] } else { 1.0 - part[place] };
+                let split =
+                    |place: usize, other: usize| if other == 0 { part[place] } else { 1.0 - part[place] };
                 for i in 0..2 {
                     for j in 0..2 {
                         w.pairs[(2 * x + i) * wide + 2 * y + j] = match (x == y, i == j) {

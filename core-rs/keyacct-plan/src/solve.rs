@@ -7,7 +7,7 @@ use crate::plan::{Figures, Plan};
 use crate::price::{Market, Prices, Row};
 use crate::problem::{Lifted, Problem};
 use crate::returns::{Returning, spread};
-use crate::search::{self, Effort};
+use crate::search;
 use crate::state::State;
 use crate::strict;
 
@@ -118,14 +118,17 @@ pub fn solve(p: &Problem, options: &Options) -> Solution {
         trials.push(Trial { method: name, figures });
         plans.push((method, plan, figures));
     }
-    let (prices, bound) = certified(p, &rows, &market, threads);
+    let mut stages = Vec::new();
+    let (prices, bound) = certified(p, &rows, &market, threads, &mut stages);
     let mut levels = Vec::new();
+    let softer = [stages.len() / 4, stages.len() / 2].map(|n| stages.get(n).unwrap_or(&prices).clone());
+    let by_weights = search::search_from(&market, &prices, &softer);
     let choice = if options.strict {
-        let (choice, proved) = strict::in_order(p, &rows, threads);
+        let (choice, proved) = strict::in_order(p, &rows, threads, &by_weights);
         levels = proved;
         choice
     } else {
-        search::search(&market, &prices, Effort::of(offers.givers.len())).choice
+        by_weights.choice
     };
     let mut s = State::new(&market, crate::state::Penalty::flat(&market, 0.0));
     s.take(&choice);
@@ -169,8 +172,15 @@ pub fn solve(p: &Problem, options: &Options) -> Solution {
 }
 
 /// Prices for the search, and the bound of the model's objective (changes, fairness and the safe side of ramps left out).
-fn certified(p: &Problem, rows: &Rows, market: &Market<'_>, threads: usize) -> (Prices, f64) {
-    let (prices, value) = market.climb();
+/// `stages` takes the prices met on the way.
+fn certified(
+    p: &Problem,
+    rows: &Rows,
+    market: &Market<'_>,
+    threads: usize,
+    stages: &mut Vec<Prices>,
+) -> (Prices, f64) {
+    let (prices, value) = market.climb_by_stages(|prices| stages.push(prices.clone()));
     let ramps = p.customers.iter().any(|c| c.ramp_kw.is_some());
     if market.tariff.change <= 0.0 && market.tariff.fairness <= 0.0 && !ramps {
         return (prices, safe(value));

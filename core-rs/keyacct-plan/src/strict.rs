@@ -1,6 +1,6 @@
 //! The strict order of the means: unmet demand first, then kWh tripped, limited, avoided, shifted (each weighted), then
 //! customers touched, their burden by history, overshoot. One run per level, in which what is more severe is dearer by
-//! three orders of magnitude; of all plans met on the way the first in that order is kept.
+//! three orders of magnitude; of all plans met on the way, that of the weights among them, the first is kept.
 
 use crate::offers::{Offers, Rows, Tariff};
 use crate::price::Market;
@@ -18,8 +18,10 @@ pub(crate) fn in_order(
     p: &Problem,
     rows: &Rows,
     threads: usize,
+    by_weights: &State<'_>,
 ) -> (Vec<Choice>, Vec<(&'static str, f64, f64)>) {
-    let mut top: Option<(Vec<f64>, Vec<Choice>)> = None;
+    // The offers are the same whatever they cost, so a choice made for the weights is one here too.
+    let mut top = Some((key(by_weights, rows), by_weights.choice.clone()));
     let mut bounds = Vec::new();
     for level in [Measure::Trip, Measure::Limit, Measure::Avoid, Measure::Shift] {
         let tariff = tariff_of(p, level, true);
