@@ -5,6 +5,7 @@
 
 pub mod annex_a;
 pub mod assemble;
+pub mod carried;
 pub mod catalogue;
 pub mod checksum;
 pub mod cursor;

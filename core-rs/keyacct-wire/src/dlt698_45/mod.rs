@@ -25,7 +25,8 @@ pub mod tree;
 mod value;
 mod words;
 
-pub use decode::decode;
+pub use decode::{decode, decode_joined};
+pub(crate) use decode::decode_carried;
 pub use frame::{Control, FrameView, ServerAddress};
-pub use split::{Assembler, BlockHeader, BlockKind};
+pub use split::{BlockHeader, BlockKind, part_of};
 pub use tree::{Apdu, ApduFault, Body, Node};
