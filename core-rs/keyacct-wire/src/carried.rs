@@ -87,7 +87,9 @@ pub fn tell<V: Visitor>(content: &[u8], at: usize, lookups: &mut [Lookup<'_>], v
                 dlt645::decode_1997(&frame, &mut lookups[protocol as usize], &mut carried);
             }
             Protocol::Dlt698_45 => dlt698_45::decode_carried(bytes, lookups, &mut carried),
-            _ => dlt645::decode(&dlt645::FrameView::view(bytes), &mut lookups[protocol as usize], &mut carried),
+            _ => {
+                dlt645::decode(&dlt645::FrameView::view(bytes), &mut lookups[protocol as usize], &mut carried)
+            }
         }
         visitor.carried(None);
         visitor.leave();

@@ -49,7 +49,7 @@ impl<'r> Decoder<'r> {
             Protocol::Dlt645_2007 => dlt645::decode(&dlt645::FrameView::view(frame), lookup, visitor),
             Protocol::Dlt698_45 => {
                 dlt698_45::decode(frame, &mut self.assembler, &mut self.lookups, visitor);
-            },
+            }
             Protocol::Dlt645_1997 => dlt645::decode_1997(&dlt645::FrameView::view(frame), lookup, visitor),
             Protocol::ModbusRtu => self.modbus.decode(&modbus::RtuView::view(frame), visitor),
             Protocol::ModbusTcp => self.modbus.decode(&modbus::TcpView::view(frame), visitor),

@@ -19,7 +19,12 @@ const ADDRESS_TYPES: [&str; 4] = ["single", "wildcard", "group", "broadcast"];
 const ADDRESS_TYPES_ZH: [&str; 4] = ["单地址", "通配地址", "组地址", "广播地址"];
 
 /// Tells the visitor everything about one frame, or about an APDU without link frame: no APDU begins with 68H.
-pub fn decode<V: Visitor>(bytes: &[u8], assembler: &mut Assembler, lookups: &mut [Lookup<'_>], visitor: &mut V) {
+pub fn decode<V: Visitor>(
+    bytes: &[u8],
+    assembler: &mut Assembler,
+    lookups: &mut [Lookup<'_>],
+    visitor: &mut V,
+) {
     if bytes.first() == Some(&0x68) {
         frame(&FrameView::view(bytes), assembler, lookups, visitor);
         return;

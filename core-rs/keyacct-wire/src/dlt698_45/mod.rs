@@ -10,6 +10,7 @@ mod advice;
 mod answer;
 pub mod axdr;
 mod build;
+mod compose;
 mod decode;
 pub mod encode;
 pub mod frame;
@@ -25,8 +26,9 @@ pub mod tree;
 mod value;
 mod words;
 
-pub use decode::{decode, decode_joined};
+pub use compose::{compose, compose_apdu};
 pub(crate) use decode::decode_carried;
+pub use decode::{decode, decode_joined};
 pub use frame::{Control, FrameView, ServerAddress};
 pub use split::{BlockHeader, BlockKind, part_of};
 pub use tree::{Apdu, ApduFault, Body, Node};
