@@ -11,7 +11,7 @@ use crate::protocol::Protocol;
 const LONGEST: usize = 255;
 
 /// The frame of a message: `address`, `control`, then in the order of the wire what it has of `di`, `password` (level and
-/// password, 4 bytes in hex as sent), `operator` (4 bytes), `n1` with `deadline` (relay control), `values` (of the register `di`) or
+/// password, 4 bytes in hex as sent), `operator` (4 bytes), `error` (its byte), `n1` with `deadline` (relay control), `values` (of the register `di`) or
 /// `data` (hex, without the offset of 33H), `seq`; `preamble` wake-up bytes before it.
 ///
 /// # Errors
@@ -30,7 +30,11 @@ pub fn compose(protocol: Protocol, catalogue: &Catalogue, message: &Given) -> Co
     }
     data.extend(message.bytes("password", Some(4))?.unwrap_or_default());
     data.extend(message.bytes("operator", Some(4))?.unwrap_or_default());
-    if message.get("n1").is_some() {
+    if let Some(error) = message.get("error") {
+        let byte = if let Given::Object(_) = error { error.need("byte")? } else { error };
+        data.extend(within("error", byte.hex(Some(1)))?);
+    }
+    if message.get("n1").is_some() && message.get("data").is_none() {
         data.extend([message.int("n1", 255, None)? as u8, 0]);
         data.extend(deadline(message)?);
     }

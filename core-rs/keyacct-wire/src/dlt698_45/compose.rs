@@ -8,18 +8,22 @@ use super::axdr;
 use super::frame::{Control, FrameView, ServerAddress};
 use super::grammar::{Arm, Field, Kind, Shape};
 use super::services;
+use super::split::{BlockHeader, BlockKind};
 use crate::given::{Composed, Given, misfit, within};
 
 /// Deepest nesting of what is given.
 const DEEPEST: usize = 40;
 
-/// The frame of a message: `address`, `apdu` (an object, or hex), and where they differ from what the service implies
+/// The frame of a message: `address`, `apdu` (an object, or hex; or `fragment`, a part of one), and where they differ from what the service implies
 /// `link` with `dir prm scrambled func sa_type logical ca`.
 ///
 /// # Errors
 /// The key that does not fit.
 pub fn compose(message: &Given) -> Composed<Vec<u8>> {
-    let data = compose_apdu(message)?;
+    let data = match message.get("fragment") {
+        Some(fragment) => within("fragment", block(fragment))?,
+        None => compose_apdu(message)?,
+    };
     let empty = Given::Object(Vec::new());
     let link = message.get("link").unwrap_or(&empty);
     let usual = usual_control(data.first().copied().unwrap_or(0));
@@ -58,6 +62,19 @@ pub fn compose(message: &Given) -> Composed<Vec<u8>> {
     };
     FrameView::emit(control, &server, client, &data)
         .map_or_else(|| misfit("apdu", "is longer than a frame: send it in parts"), Ok)
+}
+
+/// A part of a longer APDU: `block`, `kind`, `payload` in hex.
+fn block(fragment: &Given) -> Composed<Vec<u8>> {
+    const KINDS: [BlockKind; 4] = [BlockKind::First, BlockKind::Last, BlockKind::Confirm, BlockKind::Middle];
+    let word = within("kind", fragment.need("kind")?.text())?;
+    let Some(kind) = KINDS.into_iter().find(|kind| kind.as_str() == word) else {
+        return misfit("kind", "one of first, middle, last, confirm");
+    };
+    let number = fragment.int("block", 0x0FFF, None)? as u16;
+    let mut data = BlockHeader { kind, number }.emit().to_vec();
+    data.extend(fragment.bytes("payload", None)?.unwrap_or_default());
+    Ok(data)
 }
 
 /// The bytes of `apdu` alone.

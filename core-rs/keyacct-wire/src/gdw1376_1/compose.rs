@@ -117,7 +117,7 @@ impl Unit<'_> {
             self.events(item, function, events)?
         } else if item.get("at").is_some() {
             self.history(item, point, function, identifier)?
-        } else if let Some(values) = item.get("values") {
+        } else if let Some(values) = item.get("values").filter(|v| **v != Given::List(Vec::new())) {
             let values = within("values", values.values())?;
             let keys = match place(self.afn, self.direction, self.edition, function) {
                 Place::Row(key) | Place::QueryOr(key) => vec![key],
