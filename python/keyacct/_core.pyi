@@ -8,17 +8,15 @@ __all__ = [
     "ArrowStream",
     "Registers",
     "__version__",
+    "answers",
     "decode",
     "decode_file",
     "describe",
+    "encode",
     "error_codes",
     "field_energy",
     "field_load",
     "field_voltage",
-    "modbus_answer",
-    "modbus_exception",
-    "modbus_read",
-    "modbus_write",
     "month_stats",
     "protocols",
     "replay",
@@ -80,17 +78,11 @@ def decode_file(
 ) -> tuple[ArrowStream, dict[str, Any]]:
     """Readings of a file of raw bytes, read in windows, and the tally."""
 
-def modbus_read(unit: int, function: int, address: int, count: int, transaction: int | None = None) -> bytes:
-    """A read of registers or bits (functions 1 to 4); with `transaction` for TCP, else RTU."""
+def encode(registers: Registers, message: object, protocol: str) -> bytes:
+    """The frame of a message; `message` has the keys that decoding publishes for its protocol."""
 
-def modbus_answer(unit: int, function: int, registers: Sequence[int], transaction: int | None = None) -> bytes:
-    """The answer to a read of registers (functions 3, 4, 23)."""
-
-def modbus_write(unit: int, address: int, registers: Sequence[int], transaction: int | None = None) -> bytes:
-    """A write of registers (function 16)."""
-
-def modbus_exception(unit: int, function: int, code: int, transaction: int | None = None) -> bytes:
-    """An exception to a function."""
+def answers(request: bytes, reply: bytes, protocol: str) -> bool:
+    """Whether `reply` answers `request`, both whole frames."""
 
 # --- keyacct.capture.replay -------------------------------------------------------------------------------------------
 

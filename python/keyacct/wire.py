@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keyacct import _core
 from keyacct.errors import from_os_error
-
-modbus_read = _core.modbus_read
-modbus_answer = _core.modbus_answer
-modbus_write = _core.modbus_write
-modbus_exception = _core.modbus_exception
 
 if TYPE_CHECKING:
     import os
@@ -114,6 +109,29 @@ def decode_file(
     known = registers if registers is not None else _core.Registers()
     stream, _ = _core.decode_file(known, str(path), protocol, threads=threads)
     return pa.table(stream)
+
+
+def encode(message: Mapping[str, Any], protocol: str, *, registers: _core.Registers | None = None) -> bytes:
+    """The frame of a message: the way back from what `describe` shows, with the same keys for every protocol.
+
+    message: of DL/T 645 `address control di` with `values` of the register or `data` in hex; of Q/GDW 1376.1
+    `address msa control afn seq items aux`; of DL/T 698.45 `address apdu` and, where needed, `link`; of Modbus `unit
+    function` with its parts, over TCP `transaction`. `dlt698.45-apdu` gives the APDU alone. docs/encoding.md has
+    every key with an example.
+    values: in the order of the register's fields: numbers (int, float, Decimal), texts, times as printed, None.
+    registers: the catalogue with a user's own rows; built in if None.
+    Raises InputError `input.value` that names the key and what belongs there, never what was given (it may be a
+    password); UsageError for `auto` and for an unknown protocol.
+    """
+    return _core.encode(registers if registers is not None else _core.Registers(), dict(message), protocol)
+
+
+def answers(request: bytes, reply: bytes, protocol: str) -> bool:
+    """Whether a frame is the answer to another one: same device, function, identifier or number of the exchange.
+
+    An answer that says why there are no data counts. Bytes that are no whole frame of the protocol answer nothing.
+    """
+    return _core.answers(request, reply, protocol)
 
 
 def decode_reply(

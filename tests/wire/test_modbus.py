@@ -11,8 +11,29 @@ from pymodbus.pdu.register_message import (
     WriteMultipleRegistersRequest,
 )
 
-from keyacct import _core, wire
+from keyacct import wire
 from keyacct.errors import InputError, UsageError
+
+
+def frame(transaction, **message):
+    protocol = "modbus-rtu" if transaction is None else "modbus-tcp"
+    return wire.encode({"transaction": transaction, **message}, protocol)
+
+
+def read_frame(unit, function, address, count, transaction=None):
+    return frame(transaction, unit=unit, function=function, address=address, count=count)
+
+
+def answer_frame(unit, function, registers, transaction=None):
+    return frame(transaction, unit=unit, function=function, registers=list(registers))
+
+
+def write_frame(unit, address, registers, transaction=None):
+    return frame(transaction, unit=unit, function=16, address=address, registers=list(registers))
+
+
+def exception_frame(unit, function, code, transaction=None):
+    return frame(transaction, unit=unit, function=function, exception=code)
 
 
 def peer(is_server, tcp):
@@ -28,7 +49,7 @@ def described(frame, tcp):
 
 @pytest.mark.parametrize("tcp", [False, True])
 def test_pymodbus_reads_our_request(tcp):
-    frame = _core.modbus_read(247, 3, 35100, 125, 7 if tcp else None)
+    frame = read_frame(247, 3, 35100, 125, 7 if tcp else None)
     used, pdu = peer(True, tcp).handleFrame(frame, 0, 0)
     assert used == len(frame)
     assert (pdu.function_code, pdu.dev_id, pdu.address, pdu.count) == (3, 247, 35100, 125)
@@ -38,11 +59,11 @@ def test_pymodbus_reads_our_request(tcp):
 @pytest.mark.parametrize("tcp", [False, True])
 def test_pymodbus_reads_our_answer_and_our_write(tcp):
     transaction = 9 if tcp else None
-    _, pdu = peer(False, tcp).handleFrame(_core.modbus_answer(1, 4, [17254, 13108], transaction), 1, transaction or 0)
+    _, pdu = peer(False, tcp).handleFrame(answer_frame(1, 4, [17254, 13108], transaction), 1, transaction or 0)
     assert pdu.registers == [17254, 13108]
-    _, pdu = peer(True, tcp).handleFrame(_core.modbus_write(1, 5, [1, 2, 3], transaction), 0, 0)
+    _, pdu = peer(True, tcp).handleFrame(write_frame(1, 5, [1, 2, 3], transaction), 0, 0)
     assert (pdu.address, pdu.registers) == (5, [1, 2, 3])
-    _, pdu = peer(False, tcp).handleFrame(_core.modbus_exception(1, 3, 2, transaction), 1, transaction or 0)
+    _, pdu = peer(False, tcp).handleFrame(exception_frame(1, 3, 2, transaction), 1, transaction or 0)
     assert (pdu.isError(), pdu.exception_code) == (True, 2)
 
 
@@ -63,13 +84,13 @@ def test_we_read_what_pymodbus_builds(tcp):
 
 
 def test_an_exception_is_told_as_sent():
-    seen = described(_core.modbus_exception(1, 3, 2), False)
+    seen = described(exception_frame(1, 3, 2), False)
     assert (seen["function"], seen["exception"], seen["valid"]) == (0x83, 2, True)
     assert seen["error"] == {"byte": "02", "meaning": "illegal data address"}
 
 
 def test_a_byte_count_or_length_that_does_not_fit_is_invalid():
-    good = _core.modbus_answer(1, 4, [1, 2], 3)
+    good = answer_frame(1, 4, [1, 2], 3)
     assert described(good, True)["valid"]
     for place, value in ((5, 6), (5, 8), (8, 6), (8, 2)):  # MBAP length, byte count
         bad = bytearray(good)
@@ -83,8 +104,8 @@ def floats(*numbers):
 
 
 def readings(model, function, address, registers):
-    request = _core.modbus_read(3, function, address, len(registers))
-    table = wire.decode_reply(request, _core.modbus_answer(3, function, registers), model)
+    request = read_frame(3, function, address, len(registers))
+    table = wire.decode_reply(request, answer_frame(3, function, registers), model)
     return {(r["device"], r["quantity"], r["phase"]): (round(r["value"], 4), r["unit"]) for r in table.to_pylist()}
 
 
@@ -101,14 +122,14 @@ def test_the_models_scale_to_the_published_units():
 
 
 def test_a_reply_that_is_not_the_one_to_the_request_gives_nothing():
-    request = _core.modbus_read(1, 4, 0, 2)
-    good = _core.modbus_answer(1, 4, floats(230.0))
+    request = read_frame(1, 4, 0, 2)
+    good = answer_frame(1, 4, floats(230.0))
     assert wire.decode_reply(request, good, "sdm630").num_rows == 1
     for other in (
-        _core.modbus_answer(2, 4, floats(230.0)),
-        _core.modbus_answer(1, 3, floats(230.0)),
-        _core.modbus_answer(1, 4, floats(230.0, 1.0)),
-        _core.modbus_exception(1, 4, 2),
+        answer_frame(2, 4, floats(230.0)),
+        answer_frame(1, 3, floats(230.0)),
+        answer_frame(1, 4, floats(230.0, 1.0)),
+        exception_frame(1, 4, 2),
     ):
         assert wire.decode_reply(request, other, "sdm630").num_rows == 0
 
@@ -118,8 +139,8 @@ def test_a_users_own_model_and_an_unknown_one(tmp_path):
     columns = ["key", "name", "quantity", "phase", "tariff", "kind", "format", "unit", "access", "source"]
     row = ["030010", "voltage_a", "voltage", "A", "-", "snapshot", "F32-CDAB", "V", "r", "sheet"]
     file.write_text("# model: mine\n" + "\t".join(columns) + "\n" + "\t".join(row) + "\n")
-    request = _core.modbus_read(1, 3, 16, 2)
-    reply = _core.modbus_answer(1, 3, floats(230.5)[::-1])
+    request = read_frame(1, 3, 16, 2)
+    reply = answer_frame(1, 3, floats(230.5)[::-1])
     (found,) = wire.decode_reply(request, reply, "mine", registers=[str(file)]).to_pylist()
     assert found["value"] == 230.5
     with pytest.raises(UsageError, match="no_such") as caught:
@@ -134,7 +155,7 @@ def test_a_replayed_log_pairs_sent_and_received(tmp_path):
     from keyacct.capture.replay import replay
 
     log = tmp_path / "line.log"
-    sent, received = _core.modbus_read(1, 4, 0, 2), _core.modbus_answer(1, 4, [17254, 13108])
+    sent, received = read_frame(1, 4, 0, 2), answer_frame(1, 4, [17254, 13108])
     log.write_text(f"2026-06-01 00:00:00 TX {sent.hex(' ')}\n2026-06-01 00:00:01 RX {received.hex(' ')}\n")
     (row,) = replay(log, protocol="modbus-rtu", model="sdm630").readings.to_pylist()
     assert (row["device"], row["quantity"], row["phase"]) == ("1", "voltage", "A")

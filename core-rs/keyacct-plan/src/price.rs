@@ -372,7 +372,8 @@ fn step(
             return Some(next);
         }
         leave.into_iter().for_each(|(&i, d)| next[i] = (at[i] + d).clamp(0.0, caps[i]));
-        let kept: Vec<usize> = moving.iter().zip(&d).filter(|(i, d)| inside(**i, **d)).map(|x| *x.0).collect();
+        let kept: Vec<usize> =
+            moving.iter().zip(&d).filter(|(i, d)| inside(**i, **d)).map(|x| *x.0).collect();
         moving = kept;
     }
     Some(next)

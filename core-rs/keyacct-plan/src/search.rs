@@ -53,7 +53,13 @@ impl Effort {
         let small = givers < 300;
         let candidates = 2_000 + givers;
         Effort {
-            chains: if givers < VERY_SMALL { 10 } else if small { 6 } else { 2 },
+            chains: if givers < VERY_SMALL {
+                10
+            } else if small {
+                6
+            } else {
+                2
+            },
             steps: (300 * candidates).clamp(400_000, 4_000_000),
             candidates,
             quota: if givers > 3_000 { 400 } else { 150 },

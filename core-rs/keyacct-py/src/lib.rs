@@ -4,8 +4,8 @@ use pyo3::prelude::*;
 
 mod arrow;
 mod buffer;
+mod encode;
 mod error;
-mod modbus;
 mod plan;
 mod stats;
 mod wire;
@@ -18,6 +18,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(error::error_codes, module)?)?;
     plan::register(module)?;
     wire::register(module)?;
-    modbus::register(module)?;
+    encode::register(module)?;
     stats::register(module)
 }

@@ -7,32 +7,36 @@
 use std::collections::VecDeque;
 
 use crate::dlt645;
+use crate::dlt698_45;
+use crate::frame::Address;
 use crate::protocol::Protocol;
 
 /// Answers that may be open at a time.
 const MOST_OPEN: usize = 1024;
 /// Bytes of one answer: 255 follow frames of 255 bytes fit.
 const MOST_BYTES: usize = 1 << 16;
+/// Numbers of parts begin anew behind this one: 12 bits in DL/T 698.45, and no other protocol comes so far.
+const NUMBERS: u32 = 1 << 12;
 /// Bytes of all open answers.
 const MOST_HELD: usize = 4 << 20;
 
 /// Which answer a part belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     /// Protocol of the frames.
     pub protocol: Protocol,
     /// The device, as its link frame has it.
-    pub device: u64,
-    /// What was asked for: the data identifier, or the number of the request.
+    pub device: Address,
+    /// What tells the answers of one device apart: the data identifier, or who speaks to whom.
     pub subject: u64,
 }
 
 /// Where a part stands in its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// It begins the answer.
-    First,
-    /// It goes on; with its number where the protocol counts (the first one to follow is number 1).
+    /// It begins the answer; with its number.
+    First(u32),
+    /// It goes on; with its number where the protocol counts, one more than that of the part before it.
     Next(Option<u32>),
 }
 
@@ -71,6 +75,7 @@ pub struct Joined {
     pub data: Vec<u8>,
 }
 
+#[derive(Debug)]
 struct Open {
     lane: u64,
     joined: Joined,
@@ -78,7 +83,7 @@ struct Open {
 }
 
 /// Joins the parts of answers.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Assembler {
     open: VecDeque<Open>,
     held: usize,
@@ -92,6 +97,7 @@ pub struct Assembler {
 pub fn part_of(protocol: Protocol, frame: &[u8]) -> Option<Part> {
     match protocol {
         Protocol::Dlt645_2007 => dlt645::part_of(frame),
+        Protocol::Dlt698_45 => dlt698_45::part_of(frame),
         _ => None,
     }
 }
@@ -131,7 +137,7 @@ impl Assembler {
     pub fn take(&mut self, lane: u64, frame: &[u8], part: Part) -> Taken {
         let at = self.open.iter().position(|open| open.lane == lane && open.joined.key == part.key);
         match (part.place, at) {
-            (Place::First, at) => {
+            (Place::First(number), at) => {
                 if let Some(at) = at {
                     self.give_up(at);
                 }
@@ -143,7 +149,7 @@ impl Assembler {
                     self.give_up(0);
                 }
                 self.held += joined.data.len();
-                self.open.push_back(Open { lane, joined, next: 1 });
+                self.open.push_back(Open { lane, joined, next: (number + 1) % NUMBERS });
                 Taken::Held
             }
             (Place::Next(_), None) => {
@@ -155,14 +161,15 @@ impl Assembler {
     }
 
     fn follow(&mut self, mut at: usize, number: Option<u32>, part: Part) -> Taken {
-        let expected = self.open[at].next;
-        if number.is_some_and(|number| number < expected) {
+        // How far ahead of what is expected; one of the numbers before it has come already.
+        let ahead = number.map_or(0, |n| (n + NUMBERS - self.open[at].next) % NUMBERS);
+        if ahead >= NUMBERS / 2 {
             self.stale += 1;
             return Taken::Stale;
         }
         // A part between is missing, or it is too much: what comes after cannot be read at its place.
         let too_much = self.open[at].joined.data.len() + part.data.len() > MOST_BYTES;
-        if too_much || number.is_some_and(|number| number > expected) {
+        if too_much || ahead > 0 {
             self.give_up(at);
             self.stale += 1;
             return Taken::Stale;
@@ -178,7 +185,7 @@ impl Assembler {
             }
         }
         let open = &mut self.open[at];
-        open.next += 1;
+        open.next = (open.next + 1) % NUMBERS;
         open.joined.data.extend_from_slice(&part.data);
         self.held += part.data.len();
         if part.last
@@ -218,6 +225,7 @@ mod tests {
     use super::*;
 
     fn part(device: u64, place: Place, last: bool, data: &[u8]) -> Part {
+        let device = Address::from(device.to_string().as_str());
         let key = Key { protocol: Protocol::Dlt645_2007, device, subject: 0x0610_0201 };
         Part { key, place, last, data: data.to_vec() }
     }
@@ -225,7 +233,7 @@ mod tests {
     #[test]
     fn parts_in_order_become_one_answer() {
         let mut all = Assembler::new();
-        assert_eq!(all.take(0, b"first", part(1, Place::First, false, &[1, 2])), Taken::Held);
+        assert_eq!(all.take(0, b"first", part(1, Place::First(0), false, &[1, 2])), Taken::Held);
         assert_eq!(all.take(0, b"x", part(1, Place::Next(Some(1)), false, &[3])), Taken::Held);
         assert_eq!(all.take(0, b"x", part(1, Place::Next(Some(1)), false, &[3])), Taken::Stale);
         let Taken::Whole(joined) = all.take(0, b"x", part(1, Place::Next(Some(2)), true, &[4])) else {
@@ -238,15 +246,27 @@ mod tests {
     #[test]
     fn a_missing_part_gives_the_answer_up() {
         let mut all = Assembler::new();
-        all.take(0, b"", part(1, Place::First, false, &[1]));
+        all.take(0, b"", part(1, Place::First(0), false, &[1]));
         assert_eq!(all.take(0, b"", part(1, Place::Next(Some(2)), true, &[3])), Taken::Stale);
         assert_eq!((all.open(), all.held(), all.incomplete()), (0, 0, 1));
     }
 
     #[test]
+    fn numbers_begin_anywhere_and_start_anew() {
+        let mut all = Assembler::new();
+        all.take(0, b"", part(1, Place::First(4094), false, &[1]));
+        assert_eq!(all.take(0, b"", part(1, Place::Next(Some(4095)), false, &[2])), Taken::Held);
+        assert_eq!(all.take(0, b"", part(1, Place::Next(Some(4094)), false, &[1])), Taken::Stale);
+        let Taken::Whole(joined) = all.take(0, b"", part(1, Place::Next(Some(0)), true, &[3])) else {
+            unreachable!("the last part came")
+        };
+        assert_eq!(joined.data, vec![1, 2, 3]);
+    }
+
+    #[test]
     fn lanes_and_devices_do_not_mix() {
         let mut all = Assembler::new();
-        all.take(0, b"", part(1, Place::First, false, &[1]));
+        all.take(0, b"", part(1, Place::First(0), false, &[1]));
         assert_eq!(all.take(1, b"", part(1, Place::Next(Some(1)), true, &[2])), Taken::Stale);
         assert_eq!(all.take(0, b"", part(2, Place::Next(Some(1)), true, &[2])), Taken::Stale);
         all.end(0);
@@ -257,13 +277,13 @@ mod tests {
     fn a_hostile_stream_is_bounded() {
         let mut all = Assembler::new();
         for device in 0..100_000 {
-            all.take(0, b"", part(device, Place::First, false, &[0; 251]));
+            all.take(0, b"", part(device, Place::First(0), false, &[0; 251]));
             assert!(all.take_lost().len() <= 1);
             assert!(all.open() <= MOST_OPEN && all.held() <= MOST_HELD);
         }
         assert_eq!(all.incomplete(), 100_000 - MOST_OPEN as u64);
         let mut one = Assembler::new();
-        one.take(0, b"", part(1, Place::First, false, &[0; 251]));
+        one.take(0, b"", part(1, Place::First(0), false, &[0; 251]));
         for _ in 0..1000 {
             one.take(0, b"", part(1, Place::Next(None), false, &[0; 251]));
             assert!(one.held() <= MOST_BYTES);

@@ -1,6 +1,6 @@
 //! One decoder for all protocols: finds the rows, keeps what must be remembered between frames.
 
-use crate::assemble::Joined;
+use crate::assemble::{Assembler, Joined};
 use crate::dlt645;
 use crate::dlt698_45;
 use crate::frame::Frame;
@@ -15,7 +15,7 @@ use crate::walk::Lookup;
 #[derive(Debug)]
 pub struct Decoder<'r> {
     lookups: Vec<Lookup<'r>>,
-    assembler: dlt698_45::Assembler,
+    assembler: Assembler,
     modbus: modbus::Conversation<'r>,
 }
 
@@ -24,7 +24,7 @@ impl<'r> Decoder<'r> {
     pub fn new(registers: &'r Registers) -> Self {
         Decoder {
             lookups: Protocol::ALL.iter().map(|p| Lookup::new(registers.of(*p))).collect(),
-            assembler: dlt698_45::Assembler::default(),
+            assembler: Assembler::new(),
             modbus: modbus::Conversation::new(registers.model()),
         }
     }
@@ -58,21 +58,27 @@ impl<'r> Decoder<'r> {
                 gdw1376_1::decode(&gdw1376_1::FrameView::view(frame), &mut self.lookups, visitor);
             }
             Protocol::Dlt645_2007 => dlt645::decode(&dlt645::FrameView::view(frame), lookup, visitor),
-            Protocol::Dlt698_45 => dlt698_45::decode(frame, &mut self.assembler, lookup, visitor),
+            Protocol::Dlt698_45 => {
+                dlt698_45::decode(frame, &mut self.assembler, &mut self.lookups, visitor);
+            }
             Protocol::Dlt645_1997 => dlt645::decode_1997(&dlt645::FrameView::view(frame), lookup, visitor),
             Protocol::ModbusRtu => self.modbus.decode(&modbus::RtuView::view(frame), visitor),
             Protocol::ModbusTcp => self.modbus.decode(&modbus::TcpView::view(frame), visitor),
         }
     }
 
-    /// Tells the visitor what a split answer says that the [`crate::assemble::Assembler`] has put together. `whole`: no
+    /// Tells the visitor what a split answer says that the [`Assembler`] has put together. `whole`: no
     /// part is missing. Ranges are offsets in the joined data, counted from where the first frame's data begin.
     pub fn decode_joined<V: Visitor>(&mut self, joined: &Joined, whole: bool, visitor: &mut V) {
-        let protocol = joined.key.protocol;
-        let lookup = &mut self.lookups[protocol as usize];
-        if protocol == Protocol::Dlt645_2007 {
-            let frame = dlt645::FrameView::view(&joined.frame);
-            dlt645::decode_joined(&frame, &joined.data, whole, lookup, visitor);
+        match joined.key.protocol {
+            Protocol::Dlt645_2007 => {
+                let frame = dlt645::FrameView::view(&joined.frame);
+                let lookup = &mut self.lookups[Protocol::Dlt645_2007 as usize];
+                dlt645::decode_joined(&frame, &joined.data, whole, lookup, visitor);
+            }
+            // An APDU of which a part is missing says nothing that could be trusted.
+            Protocol::Dlt698_45 if whole => dlt698_45::decode_joined(joined, &mut self.lookups, visitor),
+            _ => {}
         }
     }
 }

@@ -5,8 +5,11 @@
 
 pub mod annex_a;
 pub mod assemble;
+pub mod carried;
 pub mod catalogue;
 pub mod checksum;
+pub mod compose;
+pub mod conversation;
 pub mod cursor;
 pub mod decoder;
 pub mod deframe;
@@ -19,6 +22,7 @@ pub mod error;
 pub mod format;
 pub mod frame;
 pub mod gdw1376_1;
+pub mod given;
 pub mod hex;
 pub mod json;
 pub mod layout;

@@ -7,9 +7,11 @@ use std::ops::Range;
 
 use keyacct_model::Reading;
 
+use crate::carried;
 use crate::frame::{Address, Direction};
 use crate::json::Json;
 use crate::protocol::Protocol;
+use crate::walk::Lookup;
 
 /// A name for people, in both languages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +64,15 @@ pub trait Visitor {
     /// Values and fields until the next call come from a frame that this one carries (a relayed meter's answer), whose
     /// device this is; none: from the frame itself again.
     fn carried(&mut self, _device: Option<&Address>) {}
+
+    /// A whole frame may lie in these bytes, which begin at `at`; whether one was told. What a carried frame itself
+    /// carries stays bytes.
+    fn frame_inside(&mut self, content: &[u8], at: usize, lookups: &mut [Lookup<'_>]) -> bool
+    where
+        Self: Sized,
+    {
+        carried::tell(content, at, lookups, self)
+    }
 
     /// A group of fields begins; what follows until `leave` is inside it.
     fn enter(&mut self, _at: Range<usize>, _name: impl FnOnce() -> Name) {}

@@ -324,6 +324,30 @@ fn split_frames_give_their_apdu_with_the_last_block() {
     }
 }
 
+#[test]
+fn a_meter_behind_a_port_speaks_for_itself() {
+    // Public session of meter 000000000161 (fixtures/captures/meter-161-session.txt): forward energy 0.26 kWh.
+    let meter = "FEFEFEFE6861010000000068910833333433593333338A16";
+    let wish = Wish { expect: Expect::Bare(Protocol::Dlt698_45), fields: true, chinese: false };
+    let answer = |octets: &str| {
+        let apdu = format!("890708F201020101{:02X}{octets}0000", octets.len() / 2);
+        describe_line(&hex::decode(&apdu).unwrap(), 1, wish, &REGISTERS)[0].to_string()
+    };
+    let text = answer(meter);
+    assert!(text.contains("\"service\": \"ProxyTransCommandResponse\""), "{text}");
+    assert!(text.contains("Carried frame, dlt645-2007") && text.contains("\"value\": 0.26"), "{text}");
+    assert!(text.contains(&format!("\"octets\": \"{meter}\"")), "{text}");
+    // A frame that carries a frame that carries a frame: only the first one inside is opened.
+    let server = ServerAddress::single("000000000002").unwrap();
+    let apdu = hex::decode(&format!("890708F201020101{:02X}{meter}0000", meter.len() / 2)).unwrap();
+    let inner = FrameView::emit(Control::ANSWER, &server, 0x10, &apdu).unwrap();
+    let digits: String = inner.iter().map(|byte| format!("{byte:02X}")).collect();
+    let text = answer(&digits);
+    assert!(text.contains("Carried frame, dlt698.45") && !text.contains("Carried frame, dlt645"), "{text}");
+    // A broken one stays bytes.
+    assert!(!answer(&meter.replace("59", "58")).contains("Carried frame"));
+}
+
 fn data() -> impl Strategy<Value = Data> {
     let leaf = prop_oneof![
         Just(Data::Null),

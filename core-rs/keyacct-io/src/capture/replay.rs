@@ -191,7 +191,7 @@ impl<'r> Run<'r> {
         Run {
             decoder: Decoder::new(registers),
             programs: Programs::new(registers.of(Protocol::Dlt645_2007)),
-            answers: AnswerPrograms::new(registers.of(Protocol::Dlt698_45)),
+            answers: AnswerPrograms::new(registers),
             split: Assembler::new(),
             clock,
             out,

@@ -5,6 +5,7 @@
 //! ```
 
 mod advice;
+mod compose;
 mod control;
 mod control_1997;
 mod decode;
@@ -16,6 +17,7 @@ mod freeze_block;
 mod load_record;
 mod split;
 
+pub use compose::compose;
 pub use control::{Control, function_name};
 pub use decode::{decode, decode_joined};
 pub use decode_1997::decode_1997;

@@ -20,12 +20,10 @@ pub fn part_of(frame: &[u8]) -> Option<Part> {
     let plain = view.payload();
     let (di, data) = plain.split_at_checked(4)?;
     let subject = u64::from(u32::from_le_bytes(di.try_into().ok()?));
-    let mut device = [0; 8];
-    device[..6].copy_from_slice(view.address_bytes());
-    let key = Key { protocol: Protocol::Dlt645_2007, device: u64::from_le_bytes(device), subject };
+    let key = Key { protocol: Protocol::Dlt645_2007, device: view.address(), subject };
     let last = !control.has_more();
     if first {
-        return Some(Part { key, place: Place::First, last, data: data.to_vec() });
+        return Some(Part { key, place: Place::First(0), last, data: data.to_vec() });
     }
     let (number, data) = data.split_last()?;
     Some(Part { key, place: Place::Next(Some(u32::from(*number))), last, data: data.to_vec() })

@@ -6,9 +6,10 @@ use keyacct_model::Reading;
 
 use super::frame::FrameView;
 use super::published;
-use super::split::{Assembler, BlockHeader, BlockKind, Conversation};
+use super::split::{BlockHeader, BlockKind, part_of};
 use super::tell::{Tell, name, same};
 use super::tree::Apdu;
+use crate::assemble::{self, Assembler, Taken};
 use crate::frame::{Address, Direction, Frame};
 use crate::json::Json;
 use crate::visit::{Head, Name, Visitor};
@@ -18,9 +19,14 @@ const ADDRESS_TYPES: [&str; 4] = ["single", "wildcard", "group", "broadcast"];
 const ADDRESS_TYPES_ZH: [&str; 4] = ["单地址", "通配地址", "组地址", "广播地址"];
 
 /// Tells the visitor everything about one frame, or about an APDU without link frame: no APDU begins with 68H.
-pub fn decode<V: Visitor>(bytes: &[u8], assembler: &mut Assembler, lookup: &mut Lookup<'_>, visitor: &mut V) {
+pub fn decode<V: Visitor>(
+    bytes: &[u8],
+    assembler: &mut Assembler,
+    lookups: &mut [Lookup<'_>],
+    visitor: &mut V,
+) {
     if bytes.first() == Some(&0x68) {
-        frame(&FrameView::view(bytes), assembler, lookup, visitor);
+        frame(&FrameView::view(bytes), assembler, lookups, visitor);
         return;
     }
     let direction = bytes.first().map(|tag| if tag & 0x80 == 0 { Direction::Down } else { Direction::Up });
@@ -31,14 +37,19 @@ pub fn decode<V: Visitor>(bytes: &[u8], assembler: &mut Assembler, lookup: &mut 
         _ => direction,
     };
     if visitor.head(&Head { protocol: crate::Protocol::Dlt698_45, direction, address: Address::NONE }) {
-        apdu(bytes, 0, lookup, visitor);
+        apdu(bytes, 0, lookups, visitor);
     }
+}
+
+/// Tells a frame that another one carries; a part of a longer APDU stays a part.
+pub(crate) fn decode_carried<V: Visitor>(bytes: &[u8], lookups: &mut [Lookup<'_>], visitor: &mut V) {
+    frame(&FrameView::view(bytes), &mut Assembler::default(), lookups, visitor);
 }
 
 fn frame<V: Visitor>(
     frame: &FrameView<'_>,
     assembler: &mut Assembler,
-    lookup: &mut Lookup<'_>,
+    lookups: &mut [Lookup<'_>],
     visitor: &mut V,
 ) {
     let control = frame.control();
@@ -55,7 +66,7 @@ fn frame<V: Visitor>(
     let from = frame.header();
     if !control.is_split() {
         if !payload.is_empty() {
-            apdu(&payload, from, lookup, visitor);
+            apdu(&payload, from, lookups, visitor);
         }
         return;
     }
@@ -81,10 +92,19 @@ fn frame<V: Visitor>(
     if !part.is_empty() {
         visitor.field(part_range.clone(), || (name("Part of an APDU", "APDU片段"), same("")));
     }
-    let who =
-        Conversation { server: frame.address(), client: frame.client(), direction: control.direction() };
-    if let Some(joined) = assembler.push(who, header, part) {
-        apdu(&joined, 0, lookup, &mut Joined { visitor, at: part_range });
+    if let Some(part) = part_of(frame.bytes())
+        && let Taken::Whole(joined) = assembler.take(0, frame.bytes(), part)
+    {
+        apdu(&joined.data, 0, lookups, &mut Joined { visitor, at: part_range });
+    }
+}
+
+/// Tells what an APDU says that was joined of several frames. Ranges are offsets in the APDU.
+pub fn decode_joined<V: Visitor>(joined: &assemble::Joined, lookups: &mut [Lookup<'_>], visitor: &mut V) {
+    let frame = FrameView::view(&joined.frame);
+    let direction = Some(frame.control().direction());
+    if visitor.head(&Head { protocol: crate::Protocol::Dlt698_45, direction, address: frame.address() }) {
+        apdu(&joined.data, 0, lookups, visitor);
     }
 }
 
@@ -92,7 +112,7 @@ fn fault(rule: &str, at: usize) -> Json {
     Json::Object(vec![("message", Json::from(rule)), ("offset", Json::from(at))])
 }
 
-fn apdu<V: Visitor>(bytes: &[u8], base: usize, lookup: &mut Lookup<'_>, visitor: &mut V) {
+fn apdu<V: Visitor>(bytes: &[u8], base: usize, lookups: &mut [Lookup<'_>], visitor: &mut V) {
     let apdu = match Apdu::parse(bytes) {
         Ok(apdu) => apdu,
         Err(broken) => {
@@ -107,7 +127,7 @@ fn apdu<V: Visitor>(bytes: &[u8], base: usize, lookup: &mut Lookup<'_>, visitor:
         }
     }
     visitor.header("apdu", || published::apdu(&apdu));
-    Tell { visitor, lookup, base, table: None, stamp: None, clock: false, numbered: None }.apdu(&apdu, 0);
+    Tell { visitor, lookups, base, table: None, stamp: None, clock: false, numbered: None }.apdu(&apdu, 0);
 }
 
 /// The fields around the data; the same for every frame.
@@ -203,6 +223,10 @@ impl<V: Visitor> Visitor for Joined<'_, V> {
 
     fn carried(&mut self, device: Option<&Address>) {
         self.visitor.carried(device);
+    }
+
+    fn frame_inside(&mut self, _content: &[u8], _at: usize, _lookups: &mut [Lookup<'_>]) -> bool {
+        false // its bytes are not in this frame; a reader of readings gets them with the joined APDU
     }
 
     fn unknown(&mut self, _: Range<usize>, key: impl FnOnce() -> String) {

@@ -36,18 +36,18 @@ impl<'c, V: Visitor> Tell<'_, '_, 'c, V> {
     pub(super) fn find(&mut self, id: u32, method: bool) -> Option<(&'c Row, u64, u8)> {
         if method {
             let key = METHOD | u64::from(id & !0xFF);
-            return self.lookup.find(key).map(|row| (row, key, 0));
+            return self.lookup().find(key).map(|row| (row, key, 0));
         }
         let exact = u64::from(id);
-        if let Some(row) = self.lookup.find(exact) {
+        if let Some(row) = self.lookup().find(exact) {
             return Some((row, exact, 0));
         }
         let whole = u64::from(id & !0xFF);
-        if let Some(row) = self.lookup.find(whole) {
+        if let Some(row) = self.lookup().find(whole) {
             return Some((row, whole, id as u8));
         }
         let plain = u64::from(id & !0xFF & !FEATURES);
-        self.lookup.find(plain).map(|row| (row, plain, id as u8))
+        self.lookup().find(plain).map(|row| (row, plain, id as u8))
     }
 
     /// The data of an attribute, or parameters or result of a method.

@@ -9,11 +9,13 @@ use std::ops::Range;
 use keyacct_model::decimal::POW10;
 use keyacct_model::{Kind, Quality, Reading, Value};
 
-use super::{Assembler, axdr, decode, frame};
-use crate::catalogue::Catalogue;
+use super::{axdr, decode, frame};
+use crate::assemble::Assembler;
 use crate::digits::LANES;
 use crate::frame::Address;
 use crate::program::{LabelRun, RUN};
+use crate::protocol::Protocol;
+use crate::registers::Registers;
 use crate::visit::{Head, Visitor};
 use crate::walk::Lookup;
 
@@ -87,14 +89,16 @@ fn form_of(sent: &[u8]) -> Option<Form<'_>> {
 /// Programs by form, compiled when a form is met first.
 #[derive(Debug)]
 pub struct AnswerPrograms<'c> {
-    lookup: Lookup<'c>,
+    /// Of all protocols, as the decoder has them.
+    lookups: Vec<Lookup<'c>>,
     cache: Vec<(u64, Option<AnswerProgram>)>,
 }
 
 impl<'c> AnswerPrograms<'c> {
-    /// Programs of a catalogue.
-    pub fn new(catalogue: &'c Catalogue) -> Self {
-        AnswerPrograms { lookup: Lookup::new(catalogue), cache: vec![(u64::MAX, None); CACHE] }
+    /// Programs over the catalogues.
+    pub fn new(registers: &'c Registers) -> Self {
+        let lookups = Protocol::ALL.iter().map(|p| Lookup::new(registers.of(*p))).collect();
+        AnswerPrograms { lookups, cache: vec![(u64::MAX, None); CACHE] }
     }
 
     /// The program of a valid frame and the bytes of its elements; none for a frame that takes the general way.
@@ -132,7 +136,7 @@ impl<'c> AnswerPrograms<'c> {
             }
             apdu.extend([0, 0]);
             let mut heard = Heard::default();
-            decode(&apdu, &mut Assembler::default(), &mut self.lookup, &mut heard);
+            decode(&apdu, &mut Assembler::default(), &mut self.lookups, &mut heard);
             (!heard.more && heard.readings.len() == usize::from(count)).then_some(heard.readings)
         };
         let counted = ask(&|n| i64::from(n) + 1)?;

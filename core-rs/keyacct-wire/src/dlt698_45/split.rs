@@ -1,7 +1,10 @@
 //! Split frames (2017, clause 6.2.7): an APDU that is longer than a frame comes in numbered blocks, each confirmed.
 
-use crate::frame::{Address, Direction};
+use super::frame::FrameView;
+use crate::assemble::{Key, Part, Place};
+use crate::frame::{Direction, Frame};
 use crate::json::Json;
+use crate::protocol::Protocol;
 
 /// What a block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,98 +103,52 @@ pub fn split(apdu: &[u8], most: usize) -> Vec<Vec<u8>> {
     apdu.chunks(most).enumerate().map(block).collect()
 }
 
-/// Who speaks to whom; blocks of different ones never join.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conversation {
-    /// Server address.
-    pub server: Address,
-    /// Client address.
-    pub client: u8,
-    /// Who sends.
-    pub direction: Direction,
-}
-
-#[derive(Debug)]
-struct Open {
-    who: Conversation,
-    next: u16,
-    blocks: u16,
-    apdu: Vec<u8>,
-}
-
-/// Joins blocks in order. Memory is bounded: the oldest conversation gives way, an APDU that grows too long is dropped.
-#[derive(Debug, Default)]
-pub struct Assembler {
-    open: Vec<Open>,
-}
-
-impl Assembler {
-    /// Conversations that may be open at once.
-    pub const CONVERSATIONS: usize = 32;
-    /// Blocks of one APDU.
-    pub const BLOCKS: u16 = 64;
-    /// Bytes of one APDU.
-    pub const LONGEST: usize = 1 << 16;
-
-    /// Takes a block; the whole APDU when it was the last one. A block out of order ends what was begun; a block that is
-    /// sent again is passed over.
-    pub fn push(&mut self, who: Conversation, header: BlockHeader, part: &[u8]) -> Option<Vec<u8>> {
-        let at = self.open.iter().position(|o| o.who == who);
-        match header.kind {
-            BlockKind::Confirm => None,
-            BlockKind::First => {
-                if let Some(at) = at {
-                    self.open.remove(at);
-                }
-                if self.open.len() >= Self::CONVERSATIONS {
-                    self.open.remove(0);
-                }
-                let next = (header.number + 1) & 0x0FFF;
-                self.open.push(Open { who, next, blocks: 1, apdu: part.to_vec() });
-                None
-            }
-            BlockKind::Middle | BlockKind::Last => {
-                let at = at?;
-                let open = &mut self.open[at];
-                if (header.number + 1) & 0x0FFF == open.next && header.kind == BlockKind::Middle {
-                    return None;
-                }
-                let fits = open.blocks < Self::BLOCKS && open.apdu.len() + part.len() <= Self::LONGEST;
-                if header.number != open.next || !fits {
-                    self.open.remove(at);
-                    return None;
-                }
-                open.apdu.extend_from_slice(part);
-                open.next = (header.number + 1) & 0x0FFF;
-                open.blocks += 1;
-                (header.kind == BlockKind::Last).then(|| self.open.remove(at).apdu)
-            }
-        }
+/// Which part of a split APDU a frame is; none for a whole one and for the confirmation of a part.
+pub fn part_of(frame: &[u8]) -> Option<Part> {
+    let view = FrameView::view(frame);
+    let control = view.control();
+    if !control.is_split() {
+        return None;
     }
+    let payload = view.payload();
+    let (header, part) = BlockHeader::parse(&payload)?;
+    let number = u32::from(header.number);
+    let place = match header.kind {
+        BlockKind::Confirm => return None,
+        BlockKind::First => Place::First(number),
+        BlockKind::Middle | BlockKind::Last => Place::Next(Some(number)),
+    };
+    let up = control.direction() == Direction::Up;
+    let subject = u64::from(view.client()) << 1 | u64::from(up);
+    let key = Key { protocol: Protocol::Dlt698_45, device: view.address(), subject };
+    Some(Part { key, place, last: header.kind == BlockKind::Last, data: part.to_vec() })
 }
 
 #[cfg(test)]
 #[allow(clippy::expect_used)] // a test may fail loudly
 mod tests {
+    use super::super::frame::{Control, ServerAddress};
     use super::*;
+    use crate::assemble::{Assembler, Taken};
 
-    fn who(server: &str) -> Conversation {
-        Conversation { server: Address::from(server), client: 0x10, direction: Direction::Up }
-    }
-
-    fn push(all: &mut Assembler, server: &str, data: &[u8]) -> Option<Vec<u8>> {
-        let (header, part) = BlockHeader::parse(data).expect("a header");
-        all.push(who(server), header, part)
+    fn take(all: &mut Assembler, server: &str, data: &[u8]) -> Option<Vec<u8>> {
+        let server = ServerAddress::single(server).expect("an address");
+        let frame = FrameView::emit(Control::ANSWER.split(), &server, 0x10, data).expect("short");
+        let part = part_of(&frame)?;
+        match all.take(0, &frame, part) {
+            Taken::Whole(joined) => Some(joined.data),
+            _ => None,
+        }
     }
 
     #[test]
     fn the_published_blocks_join() {
         // chitandahua/dlt698_rs, src/frame.rs: blocks 261, 262, 263 of one APDU, and the confirmation of 261
         let mut all = Assembler::default();
-        assert_eq!(push(&mut all, "2", &[0x05, 0x01, 0x05, 0x01, 0x15]), None);
-        assert_eq!(push(&mut all, "2", &[0x05, 0x81]), None);
-        assert_eq!(push(&mut all, "2", &[0x06, 0xC1, 0xF1, 0x01, 0x02]), None);
-        let apdu = push(&mut all, "2", &[0x07, 0x41, 0x00, 0x00]);
+        assert_eq!(take(&mut all, "2", &[0x05, 0x01, 0x05, 0x01, 0x15]), None);
+        assert_eq!(take(&mut all, "2", &[0x05, 0x81]), None);
+        assert_eq!(take(&mut all, "2", &[0x06, 0xC1, 0xF1, 0x01, 0x02]), None);
+        let apdu = take(&mut all, "2", &[0x07, 0x41, 0x00, 0x00]);
         assert_eq!(apdu, Some(vec![0x05, 0x01, 0x15, 0xF1, 0x01, 0x02, 0x00, 0x00]));
     }
 
@@ -203,9 +160,9 @@ mod tests {
         assert_eq!(blocks.len(), 4);
         let mut joined = None;
         for block in &blocks {
-            push(&mut all, "3", &blocks[0]);
-            joined = joined.or(push(&mut all, "2", block));
-            push(&mut all, "2", block); // sent again: the confirmation was lost
+            take(&mut all, "3", &blocks[0]);
+            joined = joined.or(take(&mut all, "2", block));
+            take(&mut all, "2", block); // sent again: the confirmation was lost
         }
         assert_eq!(joined, Some(apdu.clone()));
         assert!(split(&apdu, 200).is_empty());
@@ -217,17 +174,12 @@ mod tests {
         let mut all = Assembler::default();
         for (n, block) in blocks.iter().enumerate() {
             if n != 4 {
-                assert_eq!(push(&mut all, "2", block), None);
+                assert_eq!(take(&mut all, "2", block), None);
             }
         }
         for n in 0..100 {
-            push(&mut all, &n.to_string(), &blocks[0]);
+            take(&mut all, &n.to_string(), &blocks[0]);
         }
-        assert_eq!(all.open.len(), Assembler::CONVERSATIONS);
-        let mut all = Assembler::default();
-        for block in split(&[7; 100], 1) {
-            assert_eq!(push(&mut all, "2", &block), None);
-        }
-        assert!(all.open.is_empty());
+        assert_eq!((all.open(), all.incomplete()), (100, 1));
     }
 }

@@ -10,6 +10,7 @@ use super::tree::{Apdu, Body, Node};
 use super::{published, value, words};
 use crate::frame::Address;
 use crate::json::Json;
+use crate::protocol::Protocol;
 use crate::visit::{Name, Visitor};
 use crate::walk::Lookup;
 
@@ -33,7 +34,8 @@ const CLOCKS: [&str; 2] = ["LINK-Request", "RELEASE-Notification"];
 /// What is known on the way.
 pub(super) struct Tell<'v, 'l, 'c, V: Visitor> {
     pub visitor: &'v mut V,
-    pub lookup: &'l mut Lookup<'c>,
+    /// Those of all protocols: an APDU may carry another protocol's frame.
+    pub lookups: &'l mut [Lookup<'c>],
     /// Offset of the APDU in the frame.
     pub base: usize,
     /// Record table of the values, for what sort of freeze they are.
@@ -63,7 +65,7 @@ pub(super) fn same(text: impl Into<String>) -> Name {
     Name::new(text.clone(), text)
 }
 
-impl<V: Visitor> Tell<'_, '_, '_, V> {
+impl<'c, V: Visitor> Tell<'_, '_, 'c, V> {
     /// Everything from an APDU's first byte on.
     pub fn apdu(&mut self, apdu: &Apdu<'_>, from: u32) {
         let head = 1 + u32::from(apdu.service.choice.is_some());
@@ -125,8 +127,27 @@ impl<V: Visitor> Tell<'_, '_, '_, V> {
                     self.field(field, inner, context);
                 }
             }
+            ("command" | "octets", Kind::Octets) => {
+                self.plain(field, node);
+                self.frame_inside(node);
+            }
+            ("octets", Kind::SeqOf(_)) => {
+                self.plain(field, node);
+                node.children().iter().for_each(|part| self.frame_inside(part));
+            }
             _ => self.plain(field, node),
         }
+    }
+
+    /// What passes through a port is mostly a meter's frame.
+    fn frame_inside(&mut self, octets: &Node<'_>) {
+        let bytes = octets.bytes();
+        let at = self.base + octets.to as usize - bytes.len();
+        self.visitor.frame_inside(bytes, at, self.lookups);
+    }
+
+    pub(super) fn lookup(&mut self) -> &mut Lookup<'c> {
+        &mut self.lookups[Protocol::Dlt698_45 as usize]
     }
 
     fn object_of(&mut self, context: Context<'_, '_>, node: &Node<'_>) {

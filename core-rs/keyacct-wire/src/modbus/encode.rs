@@ -24,7 +24,7 @@ pub fn tcp(transaction: u16, unit: u8, pdu: &[u8]) -> Option<Vec<u8>> {
     Some(frame)
 }
 
-fn words(function: u8, words: &[u16]) -> Vec<u8> {
+pub(super) fn words(function: u8, words: &[u16]) -> Vec<u8> {
     std::iter::once(function).chain(words.iter().flat_map(|word| word.to_be_bytes())).collect()
 }
 
@@ -64,6 +64,28 @@ pub fn write_registers(address: u16, registers: &[u16]) -> Option<Vec<u8>> {
     let count = u16::try_from(registers.len()).ok().filter(|count| (1..=123).contains(count))?;
     let mut pdu = words(0x10, &[address, count]);
     pdu.push((count * 2) as u8);
+    pdu.extend(registers.iter().flat_map(|word| word.to_be_bytes()));
+    Some(pdu)
+}
+
+/// A write of coils (0FH), lowest bit first; its answer is `words` of address and count.
+pub fn write_coils(address: u16, bits: &[bool]) -> Option<Vec<u8>> {
+    let count = u16::try_from(bits.len()).ok().filter(|count| (1..=1968).contains(count))?;
+    let packed = pack(bits);
+    let mut pdu = words(0x0F, &[address, count]);
+    pdu.push(packed.len() as u8);
+    pdu.extend(packed);
+    Some(pdu)
+}
+
+/// A read and a write of registers in one (17H); the write comes first.
+pub fn read_write(address: u16, count: u16, write_address: u16, registers: &[u16]) -> Option<Vec<u8>> {
+    let written = u16::try_from(registers.len()).ok().filter(|count| (1..=121).contains(count))?;
+    if !(1..=125).contains(&count) {
+        return None;
+    }
+    let mut pdu = words(0x17, &[address, count, write_address, written]);
+    pdu.push((written * 2) as u8);
     pdu.extend(registers.iter().flat_map(|word| word.to_be_bytes()));
     Some(pdu)
 }

@@ -7,6 +7,7 @@
 //! A reply does not name its registers. [`Conversation`] remembers the request, a [`Model`] says what the registers
 //! of a device mean.
 
+mod compose;
 mod control;
 mod conversation;
 mod decode;
@@ -15,11 +16,12 @@ mod frame;
 mod model;
 mod pdu;
 
+pub use compose::compose;
 pub use conversation::{Conversation, Query};
 pub use decode::decode_reply;
 pub use encode::{
-    exception, mask_write, read, read_bits_answer, read_registers_answer, rtu, tcp, write_one,
-    write_registers,
+    exception, mask_write, read, read_bits_answer, read_registers_answer, read_write, rtu, tcp, write_coils,
+    write_one, write_registers,
 };
 pub use frame::{Adu, RtuView, TcpView};
 pub use model::{Model, address_of, comment};
