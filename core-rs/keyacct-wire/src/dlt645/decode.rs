@@ -13,12 +13,21 @@ use crate::cursor::Cursor;
 use crate::format::{self, Part, read_time};
 use crate::frame::{Direction, Frame};
 use crate::json::Json;
+use crate::layout::fixed_size;
 use crate::visit::{Head, Name, Visitor};
 use crate::walk::{Lookup, walk};
 
 const BROADCAST_TIME: [Part; 6] =
     [Part::Year, Part::Month, Part::Day, Part::Hour, Part::Minute, Part::Second];
 const RECORD_START: [Part; 5] = [Part::Year, Part::Month, Part::Day, Part::Hour, Part::Minute];
+
+/// Levels of a State Grid meter with a security chip: the data are ciphertext and a MAC, or plain with a MAC behind.
+/// (Known in outline only; the lengths below keep plain data of the same levels readable.)
+const CIPHERTEXT: u8 = 0x98;
+const WITH_MAC: u8 = 0x99;
+const MAC: usize = 4;
+/// N1..N8 of a control command.
+const COMMAND: usize = 8;
 
 /// Tells the visitor everything about one frame of the 2007 edition.
 #[inline]
@@ -61,10 +70,16 @@ pub fn decode<V: Visitor>(frame: &FrameView<'_>, lookup: &mut Lookup<'_>, visito
         (0x18, Direction::Up) => {
             password(&mut data, visitor, "new_password_level", Name::new("New password", "新密码"));
         }
-        (0x19 | 0x1A, Direction::Down) => authority(&mut data, visitor),
-        (0x1B, Direction::Down) => {
+        (0x19 | 0x1A, Direction::Down) => {
             authority(&mut data, visitor);
-            identifier(&mut data, visitor);
+            rest(&mut data, visitor);
+        }
+        (0x1B, Direction::Down) => {
+            // Behind level 98H the identifier is ciphertext with its MAC, 20 bytes.
+            if authority(&mut data, visitor) != Some(CIPHERTEXT) || data.left() == 4 {
+                identifier(&mut data, visitor);
+            }
+            rest(&mut data, visitor);
         }
         (0x1C, Direction::Down) => command(&mut data, visitor),
         (0x03, _) => {
@@ -328,14 +343,21 @@ fn baud_word<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
     rest(data, visitor);
 }
 
-/// PA P0 P1 P2. The password itself is shown in the bytes only, never as a value.
-pub(super) fn password<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V, key: &'static str, name: Name) {
+/// PA P0 P1 P2; gives PA. The password itself is shown in the bytes only, never as a value.
+pub(super) fn password<V: Visitor>(
+    data: &mut Cursor<'_>,
+    visitor: &mut V,
+    key: &'static str,
+    name: Name,
+) -> Option<u8> {
     let from = data.position();
-    if let Some([level, ..]) = data.array::<4>() {
+    let level = data.array::<4>().map(|[level, ..]| level);
+    if let Some(level) = level {
         let shown = format::bcd(level).unwrap_or(level);
         visitor.header(key, || Json::from(shown));
         visitor.field(from..from + 4, || (name, Name::new(format!("level {shown}"), format!("{shown} 级"))));
     }
+    level
 }
 
 fn operator<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
@@ -349,19 +371,41 @@ fn operator<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
     }
 }
 
-fn authority<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
-    password(data, visitor, "password_level", Name::new("Password", "密码"));
+fn authority<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) -> Option<u8> {
+    let level = password(data, visitor, "password_level", Name::new("Password", "密码"));
     operator(data, visitor);
+    level
 }
 
 fn write<V: Visitor>(data: &mut Cursor<'_>, lookup: &mut Lookup<'_>, visitor: &mut V) {
     let Some(di) = identifier(data, visitor) else { return rest(data, visitor) };
-    authority(data, visitor);
-    values(di, data, lookup, visitor);
+    match authority(data, visitor) {
+        Some(CIPHERTEXT) => rest(data, visitor),
+        Some(WITH_MAC) if data.left() > MAC && !is_whole(di, data.left(), lookup) => {
+            let mac = data.take_end(MAC).map(<[u8]>::to_vec).unwrap_or_default();
+            values(di, data, lookup, visitor);
+            let at = data.position() + data.left();
+            visitor.field(at..at + MAC, || {
+                let shown = format::hex(mac.iter());
+                (Name::new("MAC", "报文认证码"), Name::new(shown.clone(), shown))
+            });
+        }
+        _ => values(di, data, lookup, visitor),
+    }
+}
+
+/// Whether data of this length are those of the identifier and nothing more.
+fn is_whole(di: u32, length: usize, lookup: &mut Lookup<'_>) -> bool {
+    match lookup.find(u64::from(di)).map(|row| &row.body) {
+        Some(Body::Layout(layout)) => layout.0.iter().any(|items| fixed_size(items) == Some(length)),
+        _ => false,
+    }
 }
 
 fn command<V: Visitor>(data: &mut Cursor<'_>, visitor: &mut V) {
-    authority(data, visitor);
+    if authority(data, visitor) == Some(CIPHERTEXT) && data.left() > COMMAND {
+        return rest(data, visitor);
+    }
     let from = data.position();
     if let Some(n1) = data.byte() {
         visitor.header("n1", || Json::Text(format!("0x{n1:02X}")));
