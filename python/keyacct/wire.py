@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keyacct import _core
-from keyacct.errors import from_os_error
+from keyacct.errors import InputError, from_os_error
 
 if TYPE_CHECKING:
     import os
@@ -36,8 +37,6 @@ def open_registers(files: Sequence[str | os.PathLike[str]] = (), *, model: str |
         try:
             texts.append((str(file), Path(file).read_text(encoding="utf-8-sig")))
         except UnicodeDecodeError as error:
-            from keyacct.errors import InputError
-
             raise InputError(
                 "input.catalogue",
                 f"the file is no UTF-8 text (byte {error.start})",
@@ -123,7 +122,33 @@ def encode(message: Mapping[str, Any], protocol: str, *, registers: _core.Regist
     Raises InputError `input.value` that names the key and what belongs there, never what was given (it may be a
     password); UsageError for `auto` and for an unknown protocol.
     """
-    return _core.encode(registers if registers is not None else _core.Registers(), dict(message), protocol)
+    known = registers if registers is not None else _core.Registers()
+    frame = _core.encode(known, dict(message), protocol)
+    lost = _lost(message, frame, protocol, known)
+    if lost is not None:
+        raise InputError(
+            "input.value",
+            f"{lost}: not all of it can be given back in this form",
+            hint="some registers publish bits and sums beside their bytes: give these bytes as `data` in hex",
+        )
+    return frame
+
+
+def _lost(message: Mapping[str, Any], frame: bytes, protocol: str, registers: _core.Registers) -> str | None:
+    """The key whose published values the frame does not say again; None when all is there."""
+    published = [key for key in ("values", "items") if _is_published(message.get(key))]
+    if not published:
+        return None
+    said = json.loads(next(iter(describe([frame.hex()], protocol, registers=registers)), "{}"))
+    return next((key for key in published if said.get(key) != message[key]), None)
+
+
+def _is_published(part: object) -> bool:
+    """Whether it has the form in which decoding shows values: objects with a `quantity`."""
+    items = part if isinstance(part, list) else []
+    return any(
+        isinstance(item, dict) and ("quantity" in item or _is_published(item.get("values"))) for item in items
+    )
 
 
 def answers(request: bytes, reply: bytes, protocol: str) -> bool:

@@ -118,3 +118,32 @@ def nested(depth):
 def test_what_is_no_message_is_refused(message, protocol):
     with pytest.raises(KeyacctError):
         wire.encode(message, protocol)
+
+
+def test_every_example_of_the_documentation_makes_a_valid_frame():
+    page = (Path(__file__).parents[2] / "docs" / "encoding.md").read_text(encoding="utf-8")
+    lines = [line for block in re.findall(r"```python\n(.*?)```", page, re.S) for line in block.splitlines()]
+    assert len(lines) == 8
+    for line in lines:
+        message, protocol = ast.literal_eval(line.removeprefix("encode"))
+        frame = wire.encode(message, protocol)
+        (text,) = wire.describe([frame.hex()], protocol)
+        assert json.loads(text)["valid"], line
+
+
+def test_what_cannot_be_given_back_is_refused_not_sent():
+    page = Path(__file__).parents[2] / "fixtures" / "frames" / "dlt645-2007-synthetic.jsonl"
+    refused = 0
+    for line in page.read_text(encoding="utf-8").splitlines():
+        frame = json.loads(line)["hex"]
+        for text in wire.describe([frame], "dlt645-2007"):
+            message = json.loads(text)
+            try:
+                again = wire.encode(message, "dlt645-2007")
+            except InputError as error:
+                refused += 1
+                assert error.code == "input.value"
+            else:
+                (said,) = wire.describe([again.hex()], "dlt645-2007")
+                assert json.loads(said).get("values") == message.get("values")
+    assert refused
