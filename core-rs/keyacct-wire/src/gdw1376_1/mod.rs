@@ -13,6 +13,7 @@ mod advice;
 mod afn;
 mod answer;
 mod assemble;
+mod auxiliary;
 mod decode;
 mod encode;
 mod events;
