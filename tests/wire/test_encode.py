@@ -1,6 +1,8 @@
 """The encoders' door: what decoding published becomes the captured frame again; answers belong to their requests."""
 
+import ast
 import json
+import re
 from pathlib import Path
 
 import pytest

@@ -8,8 +8,9 @@ import pytest
 
 from keyacct import wire
 
-FRAMES = Path(__file__).parents[2] / "fixtures" / "frames" / "gdw1376.1.jsonl"
-ROWS = [json.loads(line) for line in FRAMES.read_text(encoding="utf-8").splitlines()]
+FRAMES = Path(__file__).parents[2] / "fixtures" / "frames"
+FILES = [FRAMES / "gdw1376.1.jsonl", FRAMES / "gdw1376.1-synthetic.jsonl"]
+ROWS = [json.loads(line) for file in FILES for line in file.read_text(encoding="utf-8").splitlines()]
 VALID = [row for row in ROWS if row["expect"]["valid"]]
 CORE = ("voltage", "current", "active_power", "reactive_power", "apparent_power", "power_factor")
 

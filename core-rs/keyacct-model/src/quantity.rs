@@ -660,6 +660,7 @@ quantities! {
     MessageNumber "message_number" None "Number of the message" "信息编号";
     MessageTime "message_time" None "Time of the message" "信息时间";
     MessageText "message_text" None "Message" "信息内容";
+    MessageRead "message_read" None "Whether the message was read" "信息已读标志";
 
     // --- Modbus ---
     // (rows of this protocol's own quantities)

@@ -4,7 +4,7 @@ use keyacct_model::{Decimal, Stamp, Value};
 
 use super::axdr;
 use crate::format::Format;
-use crate::layout::{Item, Layout};
+use crate::layout::{Count, Item, Layout};
 
 /// A typed value.
 #[derive(Clone, Debug, PartialEq)]
@@ -355,6 +355,7 @@ impl Data {
                 };
                 Some(Data::Structure(vec![value, time]))
             }
+            Item::Repeat(Count::Fixed(1), inner) => Some(Data::Structure(Self::of_items(inner, values)?)),
             Item::Repeat(_, inner) => {
                 let mut all = Vec::new();
                 while values.len() > 0 {

@@ -13,7 +13,7 @@ use super::tree::{Body, Node};
 use super::value;
 use crate::catalogue::{Body as RowBody, PhaseOf, Row};
 use crate::format::{Bit, Format};
-use crate::layout::{Field, Item};
+use crate::layout::{Count, Field, Item};
 use crate::visit::Visitor;
 
 /// Prefix of the key of a method.
@@ -70,7 +70,7 @@ impl<'c, V: Visitor> Tell<'_, '_, 'c, V> {
                     count: 0,
                 };
                 if let RowBody::Layout(layout) = &row.body {
-                    let items = layout.0.first().map_or(&[][..], Vec::as_slice);
+                    let items = chosen(&layout.0, data);
                     if matches!(row.kind, Sort::Event) && data.elements().is_some() {
                         self.event_code(id, data, common);
                     }
@@ -158,6 +158,8 @@ impl<'c, V: Visitor> Tell<'_, '_, 'c, V> {
 
     fn item(&mut self, item: &Item, data: &Node<'_>, common: Common) {
         match item {
+            // A structure inside a structure is a group that comes once.
+            Item::Repeat(Count::Fixed(1), inner) => self.group(inner, data, common),
             Item::Repeat(_, inner) => match data.elements() {
                 Some(elements) => {
                     self.mark(data);
@@ -286,6 +288,12 @@ impl<'c, V: Visitor> Tell<'_, '_, 'c, V> {
         self.visitor.value(at, &reading);
         self.weekday(told.weekday, &reading, data);
     }
+}
+
+/// The alternative with as many items as the data have elements, else the first.
+fn chosen<'i>(alternatives: &'i [Vec<Item>], data: &Node<'_>) -> &'i [Item] {
+    let fits = |items: &&Vec<Item>| data.elements().is_some_and(|elements| elements.len() == items.len());
+    alternatives.iter().find(fits).or(alternatives.first()).map_or(&[], Vec::as_slice)
 }
 
 fn is_null(data: &Node<'_>) -> bool {

@@ -73,7 +73,7 @@ impl Afn {
 
     /// Whether a downlink frame of this code asks by identifiers alone, unless a row says what goes with them.
     pub const fn is_query(self) -> bool {
-        matches!(self.0, 0x09..=0x0D)
+        matches!(self.0, 0x08..=0x0D)
     }
 
     /// What people call it.

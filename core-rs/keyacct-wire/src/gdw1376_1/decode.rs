@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::afn::{Afn, link_function};
+use super::auxiliary::{self, end};
 use super::events;
 use super::frame::FrameView;
 use super::relay;
@@ -42,22 +43,15 @@ pub fn decode<V: Visitor>(frame: &FrameView<'_>, lookups: &mut [Lookup<'_>], vis
     envelope(frame, visitor);
     let mut data = Cursor::new(frame.data(), FrameView::DATA);
     let time = if frame.seq().has_time() { end(&mut data, TIME_LABEL) } else { None };
-    let counters = if frame.control().has_event_counters() { end(&mut data, EVENT_COUNTERS) } else { None };
+    // Some terminals set ACD and send no counters: a bare identifier has no room for them.
+    let room = !(Identifier::SIZE..Identifier::SIZE + EVENT_COUNTERS).contains(&data.left());
+    let counters =
+        if frame.control().has_event_counters() && room { end(&mut data, EVENT_COUNTERS) } else { None };
     let mut units = Units::of(frame, lookups);
     let password = units.password_len(&data);
     let password = end(&mut data, password).filter(|(_, bytes)| !bytes.is_empty());
-    auxiliary(time.as_ref(), counters.as_ref(), password.as_ref(), visitor);
+    auxiliary::tell(time.as_ref(), counters.as_ref(), password.as_ref(), visitor);
     units.tell(&mut data, visitor);
-}
-
-/// Bytes cut from the end, and where they lie.
-type Tail<'a> = (Range<usize>, &'a [u8]);
-
-/// The last bytes of the data and where they lie.
-fn end<'a>(data: &mut Cursor<'a>, count: usize) -> Option<Tail<'a>> {
-    let bytes = data.take_end(count)?;
-    let from = data.position() + data.left();
-    Some((from..from + count, bytes))
 }
 
 fn word(text: impl std::fmt::Display) -> Name {
@@ -147,63 +141,6 @@ fn envelope<V: Visitor>(frame: &FrameView<'_>, visitor: &mut V) {
     visitor.field(end - 1..end, || (Name::new("End", "结束符"), Name::new("", "")));
 }
 
-fn auxiliary<V: Visitor>(
-    time: Option<&Tail<'_>>,
-    counters: Option<&Tail<'_>>,
-    password: Option<&Tail<'_>>,
-    visitor: &mut V,
-) {
-    let label = time.and_then(|(at, bytes)| {
-        let [counter, second, minute, hour, day, delay] = **bytes else { return None };
-        // As sent, also when it is no time: many masters fill the label with zeros.
-        let sent = format!("d{day:02X} {hour:02X}:{minute:02X}:{second:02X}");
-        Some((at.clone(), counter, sent, delay))
-    });
-    if time.is_some() || counters.is_some() || password.is_some() {
-        visitor.header("aux", || {
-            let mut aux = Vec::new();
-            if let Some((_, counter, sent, delay)) = &label {
-                let label = vec![
-                    ("pfc", Json::from(*counter)),
-                    ("time", Json::from(sent.as_str())),
-                    ("delay_min", Json::from(*delay)),
-                ];
-                aux.push(("tp", Json::Object(label)));
-            }
-            if let Some((_, counters)) = counters {
-                aux.push(("ec", Json::List(counters.iter().map(|n| Json::from(*n)).collect())));
-            }
-            if let Some((_, password)) = password {
-                aux.push(("pw", Json::Text(format::hex(password.iter()))));
-            }
-            Json::Object(aux)
-        });
-    }
-    if let Some((at, counters)) = counters {
-        visitor.field(at.clone(), || {
-            let (en, zh) = (
-                format!("important {}, ordinary {}", counters[0], counters[1]),
-                format!("重要 {}, 一般 {}", counters[0], counters[1]),
-            );
-            (Name::new("Event counters", "事件计数器 EC"), Name::new(en, zh))
-        });
-    }
-    if let Some((at, _)) = password {
-        visitor.secret(at.clone(), || Name::new("Password", "消息认证码 PW"));
-    }
-    if let Some((at, counter, sent, delay)) = label {
-        visitor.field(at, || {
-            (
-                Name::new("Time label", "时间标签 Tp"),
-                Name::new(
-                    format!("frame counter {counter}, sent {sent}, allowed delay {delay} min"),
-                    format!("启动帧序号 {counter}, 发送时标 {sent}, 允许时延 {delay} min"),
-                ),
-            )
-        });
-    }
-}
-
 /// Reads the data units of one frame.
 struct Units<'l, 'c> {
     afn: u8,
@@ -229,20 +166,29 @@ impl<'l, 'c> Units<'l, 'c> {
     }
 
     /// Bytes of the password behind the units. It has no mark of its own: where the units' lengths are known and fill the
-    /// data without one, there is none (masters leave it away in file transfers).
+    /// data without one, there is none (masters leave it away in file transfers); where they fill them before a password of
+    /// the other edition, it is that one (masters that set the protocol of one and write the password of the other).
     fn password_len(&mut self, data: &Cursor<'_>) -> usize {
-        let length = self.edition.password_len();
-        if self.direction == Direction::Up
-            || !Afn(self.afn).has_password()
-            || data.left() < Identifier::SIZE + length
-        {
+        if self.direction == Direction::Up || !Afn(self.afn).has_password() {
             return 0;
         }
-        let mut cut = data.clone();
-        if cut.take_end(length).is_some() && self.fills(&cut) {
-            return length;
+        let (own, other) = (self.edition.password_len(), self.edition.other().password_len());
+        if self.fills_before(data, own) {
+            return own;
         }
-        if Afn(self.afn) == Afn::FILE || self.fills(data) { 0 } else { length }
+        let alone = Afn(self.afn) == Afn::FILE || self.fills(data);
+        match data.left() >= Identifier::SIZE + own {
+            _ if alone => 0,
+            _ if self.fills_before(data, other) => other,
+            true => own,
+            false => 0,
+        }
+    }
+
+    /// Whether the units fill the data but for so many bytes at the end.
+    fn fills_before(&mut self, data: &Cursor<'_>, length: usize) -> bool {
+        let mut cut = data.clone();
+        data.left() >= Identifier::SIZE + length && cut.take_end(length).is_some() && self.fills(&cut)
     }
 
     fn fills(&mut self, data: &Cursor<'_>) -> bool {

@@ -53,6 +53,14 @@ impl Edition {
             Edition::Gdw1376 => 16,
         }
     }
+
+    /// The one that this is not.
+    pub const fn other(self) -> Edition {
+        match self {
+            Edition::Gdw130 => Edition::Gdw1376,
+            Edition::Gdw1376 => Edition::Gdw130,
+        }
+    }
 }
 
 /// The control byte.

@@ -13,6 +13,7 @@ mod advice;
 mod afn;
 mod answer;
 mod assemble;
+mod auxiliary;
 mod compose;
 mod decode;
 mod encode;
