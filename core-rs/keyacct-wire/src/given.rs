@@ -225,7 +225,10 @@ pub fn read_stamp(text: &str) -> Option<Stamp> {
     if let Some(rest) = text.strip_prefix('d') {
         let (day, clock) = rest.split_once(' ').unwrap_or((rest, ""));
         stamp.day = Some(digits(day, 2)? as u8);
-        return if clock.is_empty() { Some(stamp) } else { read_clock(clock, stamp) };
+        if clock.len() == 2 {
+            stamp.hour = Some(digits(clock, 2)? as u8);
+        }
+        return if clock.len() <= 2 { Some(stamp) } else { read_clock(clock, stamp) };
     }
     let (date, clock) = match text.split_once('T') {
         Some((date, clock)) => (date, Some(clock)),
