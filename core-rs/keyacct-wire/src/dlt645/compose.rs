@@ -65,7 +65,7 @@ fn deadline(message: &Given) -> Composed<Vec<u8>> {
     let year = stamp.year.map(|year| (year % 100) as u8);
     let all: Option<Vec<u8>> = parts.into_iter().chain([year]).collect();
     match all.filter(|_| stamp.is_valid()) {
-        Some(parts) => Ok(parts.into_iter().map(|n| n / 10 << 4 | n % 10).collect()),
+        Some(parts) => Ok(parts.into_iter().map(|n| ((n / 10) << 4) | (n % 10)).collect()),
         None => misfit("deadline", "a whole time such as 2026-07-01T08:15:00 belongs here"),
     }
 }
