@@ -146,9 +146,7 @@ def _lost(message: Mapping[str, Any], frame: bytes, protocol: str, registers: _c
 def _is_published(part: object) -> bool:
     """Whether it has the form in which decoding shows values: objects with a `quantity`."""
     items = part if isinstance(part, list) else []
-    return any(
-        isinstance(item, dict) and ("quantity" in item or _is_published(item.get("values"))) for item in items
-    )
+    return any(isinstance(item, dict) and ("quantity" in item or _is_published(item.get("values"))) for item in items)
 
 
 def answers(request: bytes, reply: bytes, protocol: str) -> bool:

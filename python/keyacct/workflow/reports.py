@@ -148,7 +148,12 @@ def write_reports(
         folder.write(run.account(began))
         settle(folder.out)
         if run.written and run.state:
-            body = {"kind": kind, "period": f"{period.first}..{period.last}", "accounts": len(numbers), "files": run.written}
+            body = {
+                "kind": kind,
+                "period": f"{period.first}..{period.last}",
+                "accounts": len(numbers),
+                "files": run.written,
+            }
             record(workspace, "report.export", body)
     return batch
 
