@@ -73,7 +73,12 @@ pub fn error_meaning(byte: u8) -> Name {
         ("too many tariffs", "费率数超"),
         ("reserved bit", "保留位"),
     ];
-    let set = || BITS.iter().enumerate().filter(move |(n, _)| byte >> n & 1 == 1).map(|(_, names)| names);
+    mask_meaning(&BITS, byte)
+}
+
+/// The words of the bits that are set, lowest first.
+pub(super) fn mask_meaning(bits: &[(&str, &str); 8], byte: u8) -> Name {
+    let set = || bits.iter().enumerate().filter(move |(n, _)| byte >> n & 1 == 1).map(|(_, names)| names);
     if byte == 0 {
         return Name::new("no error bit is set", "未置错误位");
     }

@@ -1,5 +1,6 @@
 //! The words of the 1997 edition that are bits or codes.
 
+use super::control::mask_meaning;
 use crate::visit::Name;
 
 /// What a function of the 1997 edition does.
@@ -32,14 +33,7 @@ pub fn error_meaning(byte: u8) -> Name {
         ("too many tariffs", "费率数超"),
         ("reserved bit", "保留位"),
     ];
-    let set = || BITS.iter().enumerate().filter(move |(n, _)| byte >> n & 1 == 1).map(|(_, names)| names);
-    if byte == 0 {
-        return Name::new("no error bit is set", "未置错误位");
-    }
-    Name::new(
-        set().map(|n| n.0).collect::<Vec<_>>().join(", "),
-        set().map(|n| n.1).collect::<Vec<_>>().join("、"),
-    )
+    mask_meaning(&BITS, byte)
 }
 
 /// The rate that a baud rate word stands for; none unless exactly one known bit is set.
