@@ -48,7 +48,7 @@ def test_every_captured_frame_is_encoded_again_to_the_same_bytes(name):
 
 def test_698_frames_come_back_but_those_that_are_not_canonical():
     frames = list(again("dlt698.45"))
-    # ds029: the time's weekday is not that of its date. ds051, ds054: a length below 128 sent in two bytes (82 00 07).
+    # ds029: reserved bits of the block header are set. ds051, ds054: a length below 128 sent in two bytes (82 00 07).
     different = {key for key, frame, made in frames if made != frame}
     assert different == {"ds029", "ds051", "ds054"}
     assert len(frames) >= 94
@@ -124,13 +124,17 @@ def test_what_is_no_message_is_refused(message, protocol):
 
 def test_every_example_of_the_documentation_makes_a_valid_frame():
     page = (Path(__file__).parents[2] / "docs" / "encoding.md").read_text(encoding="utf-8")
-    lines = [line for block in re.findall(r"```python\n(.*?)```", page, re.S) for line in block.splitlines()]
-    assert len(lines) == 8
-    for line in lines:
-        message, protocol = ast.literal_eval(line.removeprefix("encode"))
+    calls = [
+        statement.value
+        for block in re.findall(r"```python\n(.*?)```", page, re.S)
+        for statement in ast.parse(block).body
+    ]
+    assert len(calls) == 8
+    for call in calls:
+        message, protocol = (ast.literal_eval(argument) for argument in call.args)
         frame = wire.encode(message, protocol)
         (text,) = wire.describe([frame.hex()], protocol)
-        assert json.loads(text)["valid"], line
+        assert json.loads(text)["valid"], message
 
 
 def test_what_cannot_be_given_back_is_refused_not_sent():

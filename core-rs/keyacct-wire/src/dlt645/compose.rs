@@ -28,18 +28,22 @@ pub fn compose(protocol: Protocol, catalogue: &Catalogue, message: &Given) -> Co
     if let Some(di) = &di {
         data.extend(di.iter().rev());
     }
+    if message.get("password_level").is_some() && message.get("password").is_none() {
+        return misfit("password", "is missing: decoding never shows it");
+    }
     data.extend(message.bytes("password", Some(4))?.unwrap_or_default());
     data.extend(message.bytes("operator", Some(4))?.unwrap_or_default());
     if let Some(error) = message.get("error") {
         let byte = if let Given::Object(_) = error { error.need("byte")? } else { error };
         data.extend(within("error", byte.hex(Some(1)))?);
     }
-    if message.get("n1").is_some() && message.get("data").is_none() {
+    let is_relay = message.get("n1").is_some() && message.get("data").is_none();
+    if is_relay {
         data.extend([message.int("n1", 255, None)? as u8, 0]);
         data.extend(deadline(message)?);
     }
     data.extend(message.bytes("data", None)?.unwrap_or_default());
-    if let Some(values) = message.get("values") {
+    if let Some(values) = message.get("values").filter(|_| !is_relay) {
         let Some(di) = di else { return misfit("di", "is missing: it says what the values are") };
         let key = di.iter().fold(0, |key, byte| key << 8 | u64::from(*byte));
         let values = within("values", values.values())?;
@@ -58,9 +62,15 @@ pub fn compose(protocol: Protocol, catalogue: &Catalogue, message: &Given) -> Co
     Ok(out)
 }
 
-/// Until when a relay command may be carried out: second, minute, hour, day, month, year in BCD.
+/// Until when a relay command may be carried out: second, minute, hour, day, month, year in BCD. Decoding shows it as the
+/// command's last value.
 fn deadline(message: &Given) -> Composed<Vec<u8>> {
-    let stamp = within("deadline", message.need("deadline")?.stamp())?;
+    let shown = message.get("values").and_then(|values| match values {
+        Given::List(list) => list.last().and_then(|value| value.get("value")),
+        _ => None,
+    });
+    let given = message.get("deadline").or(shown).map_or_else(|| misfit("deadline", "is missing"), Ok)?;
+    let stamp = within("deadline", given.stamp())?;
     let parts = [stamp.second, stamp.minute, stamp.hour, stamp.day, stamp.month];
     let year = stamp.year.map(|year| (year % 100) as u8);
     let all: Option<Vec<u8>> = parts.into_iter().chain([year]).collect();
