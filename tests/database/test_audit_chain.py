@@ -286,7 +286,7 @@ def test_checking_needs_little_memory(tmp_path: Path) -> None:
     """Pages, not the whole chain: the check holds no more than a page of rows."""
     import tracemalloc
 
-    workspace = init_workspace(tmp_path / "office")
+    workspace = init_workspace(tmp_path / "office", database_url="")
     first = audit_head(workspace)
     assert first is not None
     previous, rows = first.hash, []
