@@ -205,9 +205,16 @@ def _encryption(mode: str) -> Any:
 
 
 def _fields(error: object) -> dict[str, str]:
-    """The fields of a server's message, by their letter: C code, M text, S severity."""
-    given = error.args[0] if isinstance(error, Exception) and error.args else None
-    return {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {}
+    """The fields of a server's message, by their letter: C code, M text, S severity.
+
+    The server hangs up after it refused a log-in: then the driver may fail to say goodbye and raises that, with the
+    server's message as its context.
+    """
+    while isinstance(error, BaseException):
+        if error.args and isinstance(given := error.args[0], dict):
+            return {str(k): str(v) for k, v in given.items()}
+        error = error.__context__
+    return {}
 
 
 def _translate(error: object, place: str) -> BaseException:
