@@ -121,6 +121,7 @@ class Pass:
 
     cpu_s: float
     wall_s: float
+    best_wall_s: float
     frames: int
     values: int
     total: int
@@ -133,9 +134,10 @@ def one_pass(command: list[str], share: float) -> Pass:
         told.get(name, told.get(other)) for name, other in (("cpu_s", "cpu_median"), ("wall_s", "wall_median"))
     )
     cpu = told["cpu_mean"] if cpu is None else cpu
+    best = min(wall) if isinstance(wall, list) else wall
     cpu, wall = (statistics.median(value) if isinstance(value, list) else value for value in (cpu, wall))
     count = told.get("frames", told.get("valid"))
-    return Pass(cpu / share, wall / share, round(count / share), told["values"], told["sum"])
+    return Pass(cpu / share, wall / share, best / share, round(count / share), told["values"], told["sum"])
 
 
 @dataclass(frozen=True)
@@ -189,8 +191,10 @@ def bench_decoders(stream: Path, decoders: dict[str, Decoder], expected: frame_s
     two = results.get(f"{ours}, 2 threads")
     if two:
         ratio = statistics.median(a.wall_s / b.wall_s for a, b in zip(results[ours], two, strict=True))
-        print(f"two threads against one, wall: {ratio:.2f} x")
-        rows.append({"workload": title, "two_threads_against_one": ratio})
+        # A core that a neighbour slows down for a while hurts two threads twice; the best passes show what the program can.
+        best = min(one.best_wall_s for one in results[ours]) / min(one.best_wall_s for one in two)
+        print(f"two threads against one, wall: {ratio:.2f} x (best passes {best:.2f} x)")
+        rows.append({"workload": title, "two_threads_against_one": ratio, "best_passes": best})
     return rows
 
 

@@ -15,8 +15,10 @@ use memmap2::MmapMut;
 const SLACK: usize = 2 * RUN;
 /// Every column begins at a multiple of so many rows, so that each is aligned for any type.
 const ALIGNED: usize = 64;
-/// From so many bytes on a block is mapped.
-const MAPPED: usize = 2 << 20;
+/// A huge page. From so many bytes on a block is mapped, in whole pages: the kernel puts only such a piece where huge pages fit.
+const PAGE: usize = 2 << 20;
+/// The most rows of a block: they fill seven huge pages.
+pub(crate) const MOST_ROWS: usize = 7 * PAGE / ROW / ALIGNED * ALIGNED - SLACK;
 
 /// A column of the block: bytes of the columns before it, for one row.
 #[derive(Clone, Copy)]
@@ -89,7 +91,7 @@ impl Block {
     pub(crate) fn new(capacity: usize) -> Block {
         let stride = (capacity + SLACK).next_multiple_of(ALIGNED);
         let size = stride * ROW;
-        let mapped = if size >= MAPPED { Kept::new(size) } else { None };
+        let mapped = if size >= PAGE { Kept::new(size.next_multiple_of(PAGE)) } else { None };
         let memory =
             mapped.map_or_else(|| Memory::Heap(MutableBuffer::from_len_zeroed(size)), Memory::Mapped);
         Block { memory, capacity, stride }

@@ -11,12 +11,11 @@ use keyacct_wire::dlt698_45::program::AnswerProgram;
 use keyacct_wire::format::read_bcd;
 use keyacct_wire::program::{LabelRun, Program, RUN};
 
-use crate::column_block::{Block, Place};
+use crate::column_block::{Block, MOST_ROWS, Place};
 
 pub(crate) const NO_TIME: i64 = i64::MIN;
-/// Rows of the first block and of the largest: few readings take little memory, many take few blocks.
-const SMALLEST: usize = 1 << 12;
-const LARGEST: usize = 1 << 19;
+/// Rows of the first block: few readings take little memory, many take few blocks.
+const FEWEST_ROWS: usize = 1 << 12;
 
 /// One value, ready for its columns.
 #[derive(Clone, Copy)]
@@ -96,7 +95,7 @@ impl Columns {
     pub(crate) fn new(before: usize) -> Self {
         Columns {
             rows: 0,
-            block: Block::new((before * 4).clamp(SMALLEST, LARGEST)),
+            block: Block::new((before * 4).clamp(FEWEST_ROWS, MOST_ROWS)),
             null_values: Vec::new(),
             line: Mostly::default(),
             time: Mostly::default(),

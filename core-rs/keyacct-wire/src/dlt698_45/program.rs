@@ -67,7 +67,8 @@ struct Form<'f> {
 #[inline]
 fn form_of(sent: &[u8]) -> Option<Form<'_>> {
     // Answer of a server, neither split nor scrambled; single address of six bytes; no report and no time tag behind.
-    let (apdu, behind) = sent.get(HEADER..)?.split_at_checked(sent.len() - HEADER - BEHIND)?;
+    let inside = sent.get(HEADER..)?;
+    let (apdu, behind) = inside.split_at(inside.len().checked_sub(BEHIND)?);
     let &[a, b, _piid, o0, o1, o2, o3, 1, ref data @ ..] = apdu else { return None };
     if sent[3] & 0xA8 != 0x80 || sent[4] & 0x0F != 5 || [a, b] != SERVICE || behind[..2] != [0, 0] {
         return None;
