@@ -104,6 +104,47 @@ def test_a_gap_in_the_data_is_a_gap_in_the_line(document: Document) -> None:
     assert len(re.findall(r'class="line s0"', draw(chart, "en", "c"))) == 2
 
 
+def rects(svg: str) -> list[tuple[float, float, str]]:
+    """(left, width, class) of every bar, the keys of the legend left out."""
+    found = [r for r in ET.fromstring(svg).iter("rect") if r.find("title") is not None]
+    return [(float(r.get("x", "")), float(r.get("width", "")), r.get("class", "")) for r in found]
+
+
+def bars(values: list[list[int | None]], *, stacked: bool = False) -> Chart:
+    """A bar chart with one series a row."""
+    series = tuple(
+        Series(f"s{n}", Text(f"row {n}", f"第{n}行"), tuple(None if v is None else Decimal(v) for v in row), n, "bar")
+        for n, row in enumerate(values)
+    )
+    names = tuple(Text(f"c{n}", f"类{n}") for n in range(len(values[0])))
+    return Chart("c", "bar", Text("t", "题"), Text("d", "述"), Text("x", "横"), names, series, Axis(Text("y", "纵")),
+                 stacked=stacked)  # fmt: skip
+
+
+def test_bars_of_several_series_stand_side_by_side_and_have_a_legend() -> None:
+    svg = draw(bars([[3, 1], [2, None], [1, 2]]), "en", "c")
+    check(svg)
+    drawn = sorted(rects(svg))
+    assert len(drawn) == 5
+    assert all(a[0] + a[1] <= b[0] + 0.02 for a, b in pairwise(drawn)), "bars overlap"
+    assert all(f">row {n}</text>" in svg for n in range(3))
+
+
+def test_bars_on_one_another_share_their_place() -> None:
+    assert len({left for left, _, _ in rects(draw(bars([[3], [2]], stacked=True), "en", "c"))}) == 1
+
+
+def test_bars_that_are_named_below_need_no_legend_and_say_their_value() -> None:
+    svg = draw(bars([[3, None], [None, 2]]), "en", "c")
+    assert "row 0</text>" not in svg
+    assert svg.count(">3</text>") == 2  # on the bar and at the axis
+    assert len({left for left, _, _ in rects(svg)}) == 2
+
+
+def test_counts_have_no_steps_of_fractions() -> None:
+    assert "0.2" not in draw(bars([[1]]), "en", "c")
+
+
 def test_a_name_too_long_for_the_legend_is_shortened_there_and_whole_elsewhere() -> None:
     names = ["进线" * 60, "feeder " * 60]
     series = tuple(Series(name[:1], Text(name, name), (Decimal(1),)) for name in names)

@@ -13,7 +13,7 @@ from html import escape
 
 from keyacct.i18n import Lang
 from keyacct.report.document import Chart, Series
-from keyacct.report.scale import Scale, nice_scale
+from keyacct.report.scale import Scale, scale_of
 from keyacct.report.text_width import pixel_width
 
 FONT_PX = 11.5
@@ -53,7 +53,7 @@ class _Frame:
 def draw(chart: Chart, lang: Lang, identifier: str) -> str:
     """The chart as one `<svg>` element. identifier: unique in the page, for the title's reference."""
     width = WIDE if chart.wide else WIDTH
-    scale = nice_scale(_values(chart), zero=chart.kind == "bar", low=chart.axis.low, high=chart.axis.high)
+    scale = scale_of(chart)
     marks = scale.labels()
     left = max(pixel_width(mark, FONT_PX) for mark in marks) + 12
     right = 14 + max((pixel_width(_limit_text(chart, i, lang), FONT_PX) for i in range(len(chart.limits))), default=2)
@@ -89,15 +89,6 @@ def _n(value: float) -> str:
     """A coordinate: two digits after the point, no trailing zeros, no minus zero."""
     text = f"{value:.2f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
-
-
-def _values(chart: Chart) -> list[Decimal]:
-    if chart.stacked:
-        columns = zip(*(series.values for series in chart.series), strict=True)
-        found = [sum((v for v in column if v is not None), Decimal(0)) for column in columns]
-    else:
-        found = [value for series in chart.series for value in series.values if value is not None]
-    return found + [limit.value for limit in chart.limits]
 
 
 def _legend(chart: Chart, lang: Lang, width: int) -> tuple[list[str], float]:
@@ -186,15 +177,23 @@ def _said(chart: Chart, index: int, name: str, value: str, lang: Lang) -> str:
 
 
 def _named_by_category(chart: Chart) -> bool:
-    """Bars that each stand for themselves: every series has one value, the category is its name."""
-    return chart.kind == "bar" and not chart.stacked and len(chart.series) > 1
+    """Bars that each stand for themselves: every series has one category, which is its name."""
+    return (
+        chart.kind == "bar"
+        and not chart.stacked
+        and 1 < len(chart.series) == len(chart.categories)
+        and all(v is None for at, series in enumerate(chart.series) for i, v in enumerate(series.values) if i != at)
+    )
 
 
 def _bars(chart: Chart, frame: _Frame, lang: Lang) -> list[str]:
     parts = []
-    thick = min(frame.step * 0.72, 56)
+    alone = _named_by_category(chart)
+    beside = 1 if chart.stacked or alone else len(chart.series)
+    thick = min(frame.step * 0.72 / beside, 56)
     base = [Decimal(0)] * frame.count
-    for series in chart.series:
+    for place, series in enumerate(chart.series):
+        shift = thick * (place - beside / 2) if beside > 1 else -thick / 2
         for index, value in enumerate(series.values):
             if value is None:
                 continue
@@ -203,11 +202,11 @@ def _bars(chart: Chart, frame: _Frame, lang: Lang) -> list[str]:
             base[index] = end
             y0, y1 = sorted((frame.y(start), frame.y(end)))
             parts.append(
-                f'<rect class="fill f{series.color}" x="{_n(frame.x(index) - thick / 2)}" y="{_n(y0)}" '
+                f'<rect class="fill f{series.color}" x="{_n(frame.x(index) + shift)}" y="{_n(y0)}" '
                 f'width="{_n(thick)}" height="{_n(max(y1 - y0, 0))}">'
                 f"{_said(chart, index, series.name.to(lang), f'{value:,f}', lang)}</rect>"
             )
-            if _named_by_category(chart):
+            if alone:
                 parts.append(f'<text class="tick mid" x="{_n(frame.x(index))}" y="{_n(y0 - 5)}">{value:,f}</text>')
     return parts
 

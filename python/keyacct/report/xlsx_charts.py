@@ -10,7 +10,7 @@ from keyacct.i18n import Lang
 from keyacct.report import wording
 from keyacct.report.document import Chart, Limit, Series
 from keyacct.report.palette import ACCENT, INK, LINE, SERIES, SOFT
-from keyacct.report.scale import nice_scale
+from keyacct.report.scale import scale_of
 
 DASHES = ("solid", "dash", "round_dot", "dash_dot", "square_dot", "long_dash")
 WIDTH_PX, HEIGHT_PX, ROW_PX = 860, 330, 20
@@ -94,12 +94,7 @@ class ChartSheets:
                     **self._look(item, bars=bars, labels=bars and not chart.stacked and len(chart.series) > 1),
                 }
             )
-        values = [value for series in chart.series for value in series.values if value is not None]
-        if chart.stacked:
-            columns = zip(*(series.values for series in chart.series), strict=True)
-            values = [sum((v for v in column if v is not None), Decimal(0)) for column in columns]
-        values += [limit.value for limit in chart.limits]
-        scale = nice_scale(values, zero=bars, low=chart.axis.low, high=chart.axis.high)
+        scale = scale_of(chart)
         small = {"size": 9, "color": SOFT}
         native.set_title({"name": chart.title.to(self.lang), "name_font": {"size": 12, "bold": True}, "overlay": False})
         native.set_x_axis(

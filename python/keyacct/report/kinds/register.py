@@ -43,7 +43,7 @@ from keyacct.report.sections.account_columns import (
     TERMINALS,
     fact,
 )
-from keyacct.report.sections.common import COMPLETENESS_FIGURE, plain
+from keyacct.report.sections.common import plain
 from keyacct.report.sections.office import amount, share
 from keyacct.report.subject import WORDS, load_subjects
 
@@ -196,11 +196,11 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
             generated_at,
             accounts=accounts,
             completeness=share_filled,
+            completeness_column=FILLED_FIGURE,
             figures=[
                 Figure(office.COUNT_FIGURE, office.COUNT_FIGURE.cell(len(accounts))),
                 Figure(CAPACITY_FIGURE, CAPACITY_FIGURE.cell(sum(capacity) if capacity else None)),
                 Figure(CRITICAL_FIGURE, CRITICAL_FIGURE.cell(critical)),
-                Figure(FILLED_FIGURE, FILLED_FIGURE.cell(share_filled)),
             ],
             sections=sections,
             inputs={"rows": [_plain(row) for row in rows], "contacts": [_plain(row) for row in contacts]},
@@ -293,6 +293,6 @@ KIND = Kind(
     "2.6.2",
     build=build,
     scope="office",
-    figures=(office.COUNT_FIGURE, CAPACITY_FIGURE, CRITICAL_FIGURE, FILLED_FIGURE, COMPLETENESS_FIGURE),
+    figures=(office.COUNT_FIGURE, CAPACITY_FIGURE, CRITICAL_FIGURE, FILLED_FIGURE),
     tables=(SUPPLY, SERVICE, CONTACTS),
 )
