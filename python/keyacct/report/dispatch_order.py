@@ -266,8 +266,9 @@ def _fits(value: object, kind: str, *, needed: bool) -> bool:
         case "date":
             return isinstance(value, dt.date) and not isinstance(value, dt.datetime)
         case "number":
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            return number and math.isfinite(value) and value >= 0  # type: ignore[operator]  # a number by now
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                return False
+            return math.isfinite(value) and value >= 0
     return value in LEVELS
 
 
