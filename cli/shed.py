@@ -18,6 +18,7 @@ from keyacct.cli import exit_codes, render
 from keyacct.cli.options import DryRunOption, Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
+from keyacct.cli.shed_document import register as register_document
 from keyacct.errors import UsageError, from_os_error
 from keyacct.i18n import Text
 
@@ -295,3 +296,6 @@ def _write(name: str, document: object, rows: list[dict[str, Any]]) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise from_os_error(error, writing=True, file=name) from None
+
+
+register_document(app)

@@ -40,6 +40,7 @@ _KIND = {
 
 _FORM: dict[str, dict[str, str]] = {
     "order": {
+        "office": "text",
         "number": "text!", "issued_at": "time!", "level": "level!", "issued_by": "text", "trigger": "text",
         "legal_basis": "text", "approval_no": "text", "valid_from": "time", "valid_to": "time", "note": "text",
     },
@@ -96,6 +97,7 @@ class DispatchOrder:
     number: str
     issued_at: dt.datetime
     level: Level
+    office: str = ""
     issued_by: str = ""
     trigger: str = ""
     legal_basis: str = ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +28,7 @@ class Office:
     """Whose paper it is. zone: of civil times."""
 
     name: str
-    zone: zoneinfo.ZoneInfo
+    zone: dt.tzinfo
     generated_at: dt.datetime
 
 
@@ -123,7 +122,7 @@ def _began(event: ShedEvent, order: ShedOrder) -> int:
     return first
 
 
-def event_period(event: ShedEvent, zone: zoneinfo.ZoneInfo) -> Period:
+def event_period(event: ShedEvent, zone: dt.tzinfo) -> Period:
     """The civil days of an event's time blocks."""
     first = event.begins_at.astimezone(zone).date()
     last = (event.ends_at.astimezone(zone) - dt.timedelta(milliseconds=1)).date()
