@@ -19,6 +19,7 @@ from keyacct.cli.options import DryRunOption, Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
 from keyacct.cli.shed_document import register as register_document
+from keyacct.cli.shed_evaluate import register as register_evaluate
 from keyacct.errors import UsageError, from_os_error
 from keyacct.i18n import Text
 
@@ -299,3 +300,4 @@ def _write(name: str, document: object, rows: list[dict[str, Any]]) -> None:
 
 
 register_document(app)
+register_evaluate(app)

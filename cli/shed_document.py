@@ -76,7 +76,10 @@ def document(
             "--order",
             metavar="FILE",
             help=str(
-                Text("order.toml: dispatch's order, contacts, team, sign-off.", "order.toml: 调度指令、联系人、人员、签署。")
+                Text(
+                    "order.toml: dispatch's order, contacts, team, sign-off.",
+                    "order.toml: 调度指令、联系人、人员、签署。",
+                )
             ),
         ),
     ],
@@ -97,7 +100,9 @@ def document(
         typer.Option(
             "--explain",
             metavar="FILE",
-            help=str(Text("What `shed plan --explain FILE.json` wrote.", "`shed plan --explain FILE.json` 写出的理由。")),
+            help=str(
+                Text("What `shed plan --explain FILE.json` wrote.", "`shed plan --explain FILE.json` 写出的理由。")
+            ),
         ),
     ] = None,
     formats: Annotated[
@@ -112,14 +117,15 @@ def document(
     ] = "xlsx,pdf,html",
     sheets: Annotated[
         bool,
-        typer.Option(
-            "--sheets/--no-sheets", help=str(Text("A sheet for every customer too.", "同时生成逐户通知书。"))
-        ),
+        typer.Option("--sheets/--no-sheets", help=str(Text("A sheet for every customer too.", "同时生成逐户通知书。"))),
     ] = True,
     jobs: Annotated[
         int | None,
         typer.Option(
-            "--jobs", metavar="N", min=1, help=str(Text("Processes; else one a processor.", "进程数; 默认每个处理器一个。"))
+            "--jobs",
+            metavar="N",
+            min=1,
+            help=str(Text("Processes; else one a processor.", "进程数; 默认每个处理器一个。")),
         ),
     ] = None,
     format: FormatOption = Format.table,
@@ -169,32 +175,31 @@ def plan_source(
     explain: Path | None = None,
 ) -> Iterator[tuple[PlanSource, Workspace | None]]:
     """The checked plan that the options name, and the workspace, if there is one."""
-    from keyacct.workflow.shed_source import read_source
+    from keyacct.workflow.shed_source import read_draft, read_source
 
-    if (draft is None) == (problem is None) or (problem is None) != (plan is None):
+    if draft is None and problem is not None and plan is not None:
+        yield read_source(problem, plan, reserve=reserve, explanation=explain), maybe_workspace()
+        return
+    if draft is None or problem is not None or plan is not None:
         raise UsageError(
             "usage.invalid",
             str(Text("which plan is not clear", "未明确是哪个方案")),
             hint=str(
-                Text("give --problem DIR with --plan FILE, or --draft NAME", "请给出 --problem DIR 与 --plan FILE, 或 --draft NAME")
+                Text(
+                    "give --problem DIR with --plan FILE, or --draft NAME",
+                    "请给出 --problem DIR 与 --plan FILE, 或 --draft NAME",
+                )
             ),
         )
-    if draft is not None:
-        from keyacct.workflow.shed_source import read_draft
-
-        if reserve is not None or explain is not None:
-            raise UsageError(
-                "usage.invalid",
-                str(Text("a draft has its own reserve list and reasons", "草案自带后备清单与理由")),
-                hint=str(Text("leave --reserve and --explain out", "请去掉 --reserve 与 --explain")),
-            )
-        workspace = session.open_workspace()
-        with tempfile.TemporaryDirectory(prefix="keyacct-shed-") as folder:
-            yield read_draft(workspace, draft, Path(folder)), workspace
-        return
-    assert problem is not None
-    assert plan is not None
-    yield read_source(problem, plan, reserve=reserve, explanation=explain), maybe_workspace()
+    if reserve is not None or explain is not None:
+        raise UsageError(
+            "usage.invalid",
+            str(Text("a draft has its own reserve list and reasons", "草案自带后备清单与理由")),
+            hint=str(Text("leave --reserve and --explain out", "请去掉 --reserve 与 --explain")),
+        )
+    workspace = session.open_workspace()
+    with tempfile.TemporaryDirectory(prefix="keyacct-shed-") as folder:
+        yield read_draft(workspace, draft, Path(folder)), workspace
 
 
 def maybe_workspace() -> Workspace | None:

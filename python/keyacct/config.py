@@ -417,6 +417,25 @@ class SheddingSettings(_Section):
     touch_cost: float = Field(20.0, ge=0, description="cost of an account that is touched [D]")
     unmet_cost_per_kwh: float = Field(2000.0, ge=0, description="cost of a kWh of demand that is not met [D]")
     history_factor: float = Field(0.02, ge=0, le=1, description="growth of an account's weight per hour of history [D]")
+    limit_tolerance: float = Field(
+        0.05, ge=0, le=1, description="evaluation: a limit is kept up to this share above it, domain 8.8 [D]"
+    )
+    executed_share: float = Field(
+        0.80, gt=0, le=1, description="evaluation: an order is executed from this execution rate on, domain 8.6 [D]"
+    )
+    on_time_intervals: int = Field(
+        2, ge=1, le=96, description="evaluation: in time when reached within so many intervals, domain 8.6 [D]"
+    )
+    borne_kw: float = Field(
+        1.0, ge=0, le=1000, description="evaluation: an interval is borne when more than so many kW were given [D]"
+    )
+    rebound_watch_h: float = Field(
+        4.0, ge=0, le=48, description="evaluation: hours after the last block in which returning load is watched [D]"
+    )
+    recovery_stage_share: float = Field(
+        0.20, gt=0, le=1, description="recovery: share of the released load in one stage at most, domain 8.7 [D]"
+    )
+    recovery_stage_min: int = Field(5, ge=0, le=240, description="recovery: minutes between stages, domain 8.7 [D]")
 
     def measures(self, level: str) -> tuple[Measure, ...]:
         """The measures of a level."""

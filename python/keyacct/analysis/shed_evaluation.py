@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from keyacct.analysis.shed_event import MEASURES, ShedEvent, ShedOrder
@@ -44,7 +44,7 @@ class Evaluation:
 
     intervals: a row per period of a time block. areas_intervals: the same by area. orders, customers, blocks, areas:
     execution. ceilings: runs of intervals above the limit. below_safety: runs below the safety load. after_release:
-    returning load by interval. burdens: hours and kWh borne by customer. totals: figures of the whole event.
+    returning load by interval. burdens: hours and kWh borne by customer and civil day. totals: figures of the whole event.
     """
 
     intervals: list[Row]
@@ -108,7 +108,7 @@ class _Evaluating:
             ceilings=ceilings,
             below_safety=below,
             after_release=after,
-            burdens=[self._burden(customer) for customer in event.by_customer],
+            burdens=[row for customer in event.by_customer for row in self._burden(customer)],
             totals=self._totals(intervals, orders, ceilings, below, after),
         )
 
@@ -298,24 +298,31 @@ class _Evaluating:
             "minutes": len(run) * self.event.minutes,
         }  # fmt: skip
 
-    def _burden(self, customer: str) -> Row:
-        """Hours under an order in which the customer really gave, and the energy; by measure they may be summed."""
+    def _burden(self, customer: str) -> list[Row]:
+        """Hours under an order in which the customer really gave, and the energy, by civil day (of the event's clock)."""
         hours = self.event.hours
-        ordered = measured = borne = 0
-        kwh = 0.0
+        days: dict[date, Row] = {}
         for order in self.event.by_customer[customer]:
             for t in order.periods():
+                day = self.event.begin_of(t).date()
+                row = days.setdefault(
+                    day,
+                    {
+                        "customer": customer,
+                        "day": day,
+                        "ordered_h": 0.0,
+                        "measured_h": 0.0,
+                        "borne_h": 0.0,
+                        "borne_kwh": 0.0,
+                    },
+                )
                 given = self.given[customer][t]
-                ordered += 1
-                if given is None:
-                    continue
-                measured += 1
-                borne += given > self.rules.borne_kw
-                kwh += max(given, 0.0) * hours
-        return {
-            "customer": customer, "ordered_h": ordered * hours, "measured_h": measured * hours,
-            "borne_h": borne * hours, "borne_kwh": kwh,
-        }  # fmt: skip
+                row["ordered_h"] += hours
+                if given is not None:
+                    row["measured_h"] += hours
+                    row["borne_h"] += hours if given > self.rules.borne_kw else 0.0
+                    row["borne_kwh"] += max(given, 0.0) * hours
+        return [days[day] for day in sorted(days)]
 
     def _after_release(self) -> list[Row]:
         """Load of the touched customers above their baseline after the last block, interval by interval."""

@@ -13,7 +13,7 @@ from keyacct.i18n import Text
 from keyacct.report.dispatch_order import DispatchOrder, Person
 from keyacct.report.document import Document
 from keyacct.report.kinds import shed_plan, shed_sheet
-from keyacct.report.shed_paper import Office, PlanPaper
+from keyacct.report.shed_paper import Office, PlanPaper, RecoveryRules
 from keyacct.workflow.shed_source import PlanSource
 
 OFFICE = Text("Power supply company", "供电公司")
@@ -39,7 +39,12 @@ def plan_paper(source: PlanSource, order: DispatchOrder, workspace: Workspace | 
         if customer not in event.customers:
             raise InputError(
                 "input.value",
-                str(Text(f"contact.customer: there is no customer '{customer}'", f"contact.customer: 没有客户 '{customer}'")),
+                str(
+                    Text(
+                        f"contact.customer: there is no customer '{customer}'",
+                        f"contact.customer: 没有客户 '{customer}'",
+                    )
+                ),
                 hint=str(Text("write an id of customers.csv", "请填写 customers.csv 中的 id")),
                 where={"file": "order.toml"},
             )
@@ -57,6 +62,11 @@ def plan_paper(source: PlanSource, order: DispatchOrder, workspace: Workspace | 
         reserve=source.reserve,
         explanation=source.explanation,
         draft=source.draft,
+        recovery=RecoveryRules()
+        if workspace is None
+        else RecoveryRules(
+            workspace.settings.shedding.recovery_stage_share, workspace.settings.shedding.recovery_stage_min
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from keyacct import clock
@@ -57,27 +57,71 @@ def write_papers(
     if not dry_run:
         make_folder(out)
     folder = Folder.read(None if dry_run else out)
-    paper = Paper(lang, look, root, folder.out)
-    writing = {name: fingerprint.of_writing(look, root, lang, name) for name in formats}
-    done: list[Written] = []
-    todo: list[Job] = []
-    kept = 0
-    for document in documents:
+    run = _Run(folder, Paper(lang, look, root, folder.out), tuple(formats))
+    try:
+        run.write(documents, jobs)
+    finally:
+        if folder.out is not None and run.done:  # what was finished is on record
+            folder.write(_account(documents, formats, lang, began, len(run.done) - run.kept, run.kept))
+        folder.close()
+    if folder.out is not None:
+        settle(folder.out)
+        if workspace is not None and len(run.done) > run.kept:
+            kinds = sorted({document.kind for document in documents})
+            body = {"kind": ",".join(kinds), "period": documents[0].period.label, "files": len(run.done) - run.kept}
+            record(workspace, "report.export", body)
+    order = {(document.kind, document.account_no): place for place, document in enumerate(documents)}
+    run.done.sort(key=lambda e: (order.get((e.kind, e.account_no), -1), FORMATS.index(e.format), e.file))
+    return WrittenPapers(tuple(run.done), run.kept)
+
+
+@dataclass
+class _Run:
+    """One run: what is there already stays, the rest is written."""
+
+    folder: Folder
+    paper: Paper
+    formats: tuple[str, ...]
+    done: list[Written] = field(default_factory=list)
+    kept: int = 0
+
+    def __post_init__(self) -> None:
+        paper = self.paper
+        self.writing = {name: fingerprint.of_writing(paper.look, paper.root, paper.lang, name) for name in self.formats}
+
+    def write(self, documents: Sequence[Document], jobs: int | None) -> None:
+        """Every document; papers of customers that have none any more go; then the index."""
+        for kind in sorted({document.kind for document in documents}):
+            own = [document for document in documents if document.kind == kind]
+            accounts = {document.account_no for document in own}
+            self.folder.drop(kind, own[0].period.label, self.paper.lang, accounts)
+        todo = [Job(document, lacking) for document in documents if (lacking := self._lacking(document))]
+        work(todo, self.paper, 1 if len(todo) <= FEW_DOCUMENTS else jobs or processes(), self._take)
+        if len(documents) > 1:
+            first = documents[0]
+            page = index_page(self.folder, KINDS[first.kind], self.paper, first.office, clock.now())
+            if page is not None:
+                self.folder.add(None, [page[0]])
+                self.done.append(page[0])
+                self.kept += page[1]
+
+    def _lacking(self, document: Document) -> tuple[str, ...]:
+        """The formats in which the document does not lie there yet; the others count as done."""
         content = fingerprint.of_document(document)
         lacking = []
-        for name in formats:
-            entries = folder.of(document.kind, document.period.label, lang, document.account_no, name)
-            digest = fingerprint.joined(content, writing[name])
-            if entries and all(e.content_sha256 == digest for e in entries) and folder.whole(entries):
-                folder.add(said(document, lang), entries)
-                done += entries
-                kept += len(entries)
+        for name in self.formats:
+            entries = self.folder.of(document.kind, document.period.label, self.paper.lang, document.account_no, name)
+            digest = fingerprint.joined(content, self.writing[name])
+            if all(entry.content_sha256 == digest for entry in entries) and self.folder.whole(entries):
+                self.folder.add(said(document, self.paper.lang), entries)
+                self.done += entries
+                self.kept += len(entries)
             else:
                 lacking.append(name)
-        if lacking:
-            todo.append(Job(document, tuple(lacking)))
+        return tuple(lacking)
 
-    def take(job: Job, outcome: Outcome) -> None:
+    def _take(self, job: Job, outcome: Outcome) -> None:
+        """Put on record what a job made. Raises the error of a format that failed."""
         made, trouble = outcome
         document = job.document
         if made:
@@ -85,41 +129,16 @@ def write_papers(
             entries = [
                 Written(
                     document.account_no, file.format, file.file, file.rows, file.bytes, file.sha256,
-                    document.inputs_sha256, document.kind, document.period.label, lang,
+                    document.inputs_sha256, document.kind, document.period.label, self.paper.lang,
                     document.generated_at.isoformat(timespec="seconds"),
-                    fingerprint.joined(content, writing[file.format]),
+                    fingerprint.joined(content, self.writing[file.format]),
                 )
                 for file in made
             ]  # fmt: skip
-            folder.add(said(document, lang), entries)
-            done.extend(entries)
+            self.folder.add(said(document, self.paper.lang), entries)
+            self.done += entries
         if trouble is not None:
             raise error_of(trouble)
-
-    try:
-        for kind in {document.kind for document in documents}:
-            own = [document for document in documents if document.kind == kind]
-            folder.drop(kind, own[0].period.label, lang, {document.account_no for document in own})
-        work(todo, paper, 1 if len(todo) <= FEW_DOCUMENTS else jobs or processes(), take)
-        if len(documents) > 1:
-            page = index_page(folder, KINDS[documents[0].kind], paper, documents[0].office, clock.now())
-            if page is not None:
-                folder.add(None, [page[0]])
-                done.append(page[0])
-                kept += page[1]
-    finally:
-        if folder.out is not None and done:
-            folder.write(_account(documents, formats, lang, began, len(done) - kept, kept))
-        folder.close()
-    if folder.out is not None:
-        settle(folder.out)
-        if workspace is not None and len(done) > kept and documents:
-            kinds = sorted({document.kind for document in documents})
-            body = {"kind": ",".join(kinds), "period": documents[0].period.label, "files": len(done) - kept}
-            record(workspace, "report.export", body)
-    order = {(document.kind, document.account_no): place for place, document in enumerate(documents)}
-    done.sort(key=lambda e: (order.get((e.kind, e.account_no), -1), FORMATS.index(e.format), e.file))
-    return WrittenPapers(tuple(done), kept)
 
 
 def _account(

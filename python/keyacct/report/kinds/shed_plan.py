@@ -23,6 +23,7 @@ def document(paper: PlanPaper) -> Document:
     sections = [
         _authority(paper),
         gap(paper),
+        people(paper),
         targets(paper),
         notices(paper),
         safety(paper),
@@ -30,7 +31,6 @@ def document(paper: PlanPaper) -> Document:
         reserve(paper),
         *prices(paper),
         recovery(paper),
-        people(paper),
     ]
     figures = _figures(paper)
     known = [reachable(paper.people(customer)) for customer in event.by_customer]
@@ -38,7 +38,7 @@ def document(paper: PlanPaper) -> Document:
     return Document(
         kind=KIND.name,
         title=TITLE,
-        subtitle=Text(f"Dispatch order {paper.order.number}", f"调度指令 {paper.order.number}"),
+        subtitle=plain(paper.order.number),
         office=office.name,
         account_no="",
         account_name="",

@@ -70,7 +70,7 @@ def _document(paper: PlanPaper, customer: str) -> Document:
     return Document(
         kind=KIND.name,
         title=TITLE,
-        subtitle=Text(f"Dispatch order {order.number}", f"调度指令 {order.number}"),
+        subtitle=plain(order.number),
         office=office.name,
         account_no=customer,
         account_name=paper.names.get(customer, ""),

@@ -10,6 +10,7 @@ from keyacct.report.sections.office import ACCOUNT_NAME, amount, words
 HOURS = Text("h", "小时")
 NOT_GIVEN = Text("not in the order", "指令未载明")
 NO_CONTACT = Text("no contact in order or registry", "指令与档案均无联系人")
+NO_DEMAND = Text("no demand here", "此处无指标")
 NO_LIMIT = Text("no limit", "不限")
 MODEL = Text("orderly power use: independent check of the plan", "有序用电方案独立校核")
 NOTICE_RULE = Text("notice agreed with the customer", "与客户约定的通知时间")
@@ -53,6 +54,7 @@ REQUIRED = amount(
     Text("Reduction that the plan had to reach, margin contained.", "方案须达到的压减负荷, 已含裕度。"),
     KW,
     1,
+    absent=NO_DEMAND,
 )
 PLANNED = amount("planned_kw", Text("Planned", "计划"), Text("Planned reduction.", "计划压减负荷。"), KW, 1)
 TARGET = amount(
@@ -69,6 +71,7 @@ MARGIN = amount(
     Text("Smallest of planned less required reduction over the intervals.", "各时刻计划减需求的最小值。"),
     KW,
     1,
+    absent=NO_DEMAND,
 )
 SHORT = amount("short_kwh", Text("Short", "缺口电量"), Text("Required but not planned.", "需求未覆盖的电量。"), KWH, 2)
 CUSTOMERS = Column("customers", Text("Customers", "户数"), Text("Customers with a measure.", "安排措施的户数。"))
@@ -234,6 +237,7 @@ RECOVERY_TABLE = TableSpec(
         MEASURE,
         amount("kw", Text("Load released", "恢复负荷"), Text("Load that may return.", "可恢复的负荷。"), KW, 1),
     ),
+    detail=True,
 )
 TEAM_TABLE = TableSpec(
     "shed_team",

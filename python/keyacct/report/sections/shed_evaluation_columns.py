@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keyacct.i18n import Text
 from keyacct.report.document import Column, TableSpec
-from keyacct.report.sections.common import COMPLETENESS_FIGURE, KW, KWH, MINUTES, PERCENT
+from keyacct.report.sections.common import COMPLETENESS_FIGURE, DAY, KW, KWH, MINUTES, PERCENT
 from keyacct.report.sections.office import ACCOUNT_NAME, amount, share, words
 from keyacct.report.sections.shed_columns import ACCOUNT, AREA, BLOCK, CUSTOMERS, FROM, HOURS, MEASURE, UNTIL
 
@@ -238,6 +238,7 @@ BURDEN_TABLE = TableSpec(
     (
         ACCOUNT,
         ACCOUNT_NAME,
+        DAY,
         amount("ordered_h", Text("Ordered", "下达时长"), Text("Hours under a measure.", "措施时长。"), HOURS, 2),
         amount(
             "measured_h", Text("Measured", "有数据时长"), Text("Of these with a value.", "其中有数据时长。"), HOURS, 2

@@ -48,11 +48,12 @@ def _against(
 ) -> dict[str, Value]:
     """Demand and plan over some periods: the highest of each, and the smallest margin."""
     targets = [kw for t in periods if (kw := paper.target_kw(t, area)) is not None]
+    demanded = [t for t in periods if required[t] > 0]
     return {
         "target_kw": max(targets, default=None),
-        "required_kw": max((required[t] for t in periods), default=None),
+        "required_kw": max((required[t] for t in demanded), default=None),
         "planned_kw": max((planned[t] for t in periods), default=None),
-        "margin_kw": min((planned[t] - required[t] for t in periods), default=None),
+        "margin_kw": min((planned[t] - required[t] for t in demanded), default=None),
     }
 
 
