@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 app = make_app(help=str(Text("Orderly power use: plan, and check a plan.", "有序用电: 编制方案与校核方案。")))
 shed_draft.register(app)
+register_document(app)
+register_evaluate(app)
 app.add_typer(shed_table.app, name="table")
 
 
@@ -299,7 +301,3 @@ def _write(name: str, document: object, rows: list[dict[str, Any]]) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise from_os_error(error, writing=True, file=name) from None
-
-
-register_document(app)
-register_evaluate(app)
