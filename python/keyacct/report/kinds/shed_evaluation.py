@@ -174,11 +174,13 @@ def _reduction(paper: EvaluationPaper) -> Section:
 
 
 def _chart(paper: EvaluationPaper) -> Chart:
-    rows = paper.evaluation.intervals
-    stamps = [row["ends_at"].astimezone(paper.office.zone) for row in rows]
+    event = paper.event
+    rows = {row["period"]: row for row in paper.evaluation.intervals}
+    periods = range(min(rows), max(rows) + 1) if rows else range(0)
+    stamps = [event.end_of(t).astimezone(paper.office.zone) for t in periods]
 
     def line(key: str, name: Text, color: int) -> Series:
-        return Series(key, name, tuple(number(row[key], 1) for row in rows), color)
+        return Series(key, name, tuple(number(rows[t][key], 1) if t in rows else None for t in periods), color)
 
     return Chart(
         key="shed_achieved",

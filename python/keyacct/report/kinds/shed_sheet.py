@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keyacct.i18n import Text
 from keyacct.report.dispatch_order import LEVELS
-from keyacct.report.document import Document, Fact, Figure, Note, Section, Value
+from keyacct.report.document import DASH, Document, Fact, Figure, Note, Section, Value
 from keyacct.report.inputs import digest_of
 from keyacct.report.kind import Kind
 from keyacct.report.sections import shed_columns as c
@@ -66,14 +66,14 @@ def _document(paper: PlanPaper, customer: str) -> Document:
     tables = [c.SHEET_TABLE.fill(rows)]
     if contacts:
         tables.append(c.CONTACTS_TABLE.fill(contacts))
-    reachable = any(person.phone for person in people)
+    hours = sum(len(item.kw) for item in orders) * event.hours
     return Document(
         kind=KIND.name,
         title=TITLE,
         subtitle=plain(order.number),
         office=office.name,
         account_no=customer,
-        account_name=paper.names.get(customer, ""),
+        account_name=paper.names.get(customer) or DASH,
         period=event_period(event, office.zone),
         facts=(
             Fact(Text("Level", "预警等级"), LEVELS[order.level]),
@@ -83,14 +83,13 @@ def _document(paper: PlanPaper, customer: str) -> Document:
             *((Fact(Text("Priority table", "限电序位表版本"), plain(paper.table.version)),) if paper.table else ()),
         ),
         parameters=(Fact(Text("Time zone", "时区"), plain(str(office.zone))),),
-        completeness=Figure(c.CONTACTS_FIGURE, c.CONTACTS_FIGURE.cell(1.0 if reachable else 0.0)),
+        completeness=Figure(c.SHEET_HOURS_FIGURE, c.SHEET_HOURS_FIGURE.cell(hours)),
         figures=(
             Figure(c.SHEET_KW_FIGURE, c.SHEET_KW_FIGURE.cell(highest)),
             Figure(
                 c.SHEET_ENERGY_FIGURE, c.SHEET_ENERGY_FIGURE.cell(sum(sum(item.kw) for item in orders) * event.hours)
             ),
             Figure(c.SHEET_SAFETY_FIGURE, c.SHEET_SAFETY_FIGURE.cell(who.safety_kw)),
-            Figure(c.SHEET_HOURS_FIGURE, c.SHEET_HOURS_FIGURE.cell(sum(len(item.kw) for item in orders) * event.hours)),
         ),
         sections=(
             Section("orders", Text("What is asked", "压减要求"), tuple(tables), (), tuple(notes)),

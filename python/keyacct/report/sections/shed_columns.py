@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keyacct.i18n import Text
 from keyacct.report.document import Column, TableSpec
-from keyacct.report.sections.common import KW, KWH, MINUTES, PERCENT
+from keyacct.report.sections.common import KW, KWH, PERCENT
 from keyacct.report.sections.office import ACCOUNT_NAME, amount, words
 
 HOURS = Text("h", "小时")
@@ -410,6 +410,4 @@ PLAN_FIGURES = (
     SAFETY_FIGURE,
     CONTACTS_FIGURE,
 )
-SHEET_FIGURES = (SHEET_KW_FIGURE, SHEET_ENERGY_FIGURE, SHEET_SAFETY_FIGURE, SHEET_HOURS_FIGURE, CONTACTS_FIGURE)
-
-__all__ = ["MINUTES", "PLAN_FIGURES", "PLAN_TABLES", "SHEET_FIGURES"]
+SHEET_FIGURES = (SHEET_KW_FIGURE, SHEET_ENERGY_FIGURE, SHEET_SAFETY_FIGURE, SHEET_HOURS_FIGURE)

@@ -45,9 +45,8 @@ def targets(paper: PlanPaper) -> Section:
         Note(
             "info",
             Text(
-                "The round of this table is the time block; it says when, and has nothing to do with the relay rounds of a "
-                "terminal.",
-                "本表轮次为有序用电时段, 与终端跳闸轮次无关。",
+                "The block of this table says when; it has nothing to do with the relay rounds of a terminal.",
+                "本表“时段”指有序用电时段, 与终端跳闸轮次无关。",
             ),
         ),
     )
