@@ -238,7 +238,30 @@ def _after(paper: EvaluationPaper) -> Section:
     if not rows:
         text = Text("The plan's horizon ends with its last block.", "方案时间范围止于最后一个时段。")
         return Section("after", title, notes=(Note("info", text),))
-    return Section("after", title, (c.AFTER_TABLE.fill(_shown(paper, row) for row in rows),))
+    totals, notes = paper.evaluation.totals, []
+    if totals["rebound_peak_at"] is not None:
+        kw, at = number(totals["rebound_peak_kw"], 1), _moment(paper, totals["rebound_peak_at"])
+        text = Text(
+            f"Most above the baseline at {at}: {kw} kW, of the customers of the plan together.",
+            f"方案客户合计高于基线最多: {kw} kW ({at})。",
+        )
+        notes.append(Note("info", text))
+    over = [
+        row
+        for row in rows
+        if None not in (row["rebound_kw"], row["headroom_kw"]) and row["rebound_kw"] > row["headroom_kw"]
+    ]
+    if over:
+        worst = max(over, key=lambda row: (row["rebound_kw"] - row["headroom_kw"], -row["period"]))
+        text = Text(
+            f"More came back than there was room for in {len(over)} intervals, most at {_moment(paper, worst['ends_at'])}: "
+            f"{number(worst['rebound_kw'] - worst['headroom_kw'], 1)} kW over.",
+            f"{len(over)} 个时刻返回负荷超过可接纳空间, 最多超 {number(worst['rebound_kw'] - worst['headroom_kw'], 1)} kW "
+            f"({_moment(paper, worst['ends_at'])})。",
+        )
+        notes.append(Note("warning", text))
+    table = c.AFTER_TABLE.fill(_shown(paper, row) for row in rows)
+    return Section("after", title, (table,), (), tuple(notes))
 
 
 def _burden(paper: EvaluationPaper) -> Section:
