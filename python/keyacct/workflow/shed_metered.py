@@ -11,6 +11,7 @@ import datetime as dt
 import io
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -48,10 +49,14 @@ def check_grid(event: ShedEvent, zone: dt.tzinfo) -> None:
 
 
 def stored_curves(workspace: Workspace, accounts: Collection[str]) -> DayCurves:
-    """The curves of accounts in the store."""
+    """The curves of accounts in the store. A value stands for its own interval only: where statistics bridge a short
+    gap, here it stays a gap, for what was not measured is not proved.
+    """
     from keyacct.analysis.load_curve import day_curves
 
-    return lambda day: day_curves(workspace, day, sorted(accounts))
+    samples = workspace.settings.samples.model_copy(update={"max_gap_intervals": 1})
+    strict = replace(workspace, settings=workspace.settings.model_copy(update={"samples": samples}))
+    return lambda day: day_curves(strict, day, sorted(accounts))
 
 
 def file_curves(content: bytes, name: str, zone: dt.tzinfo, customers: Collection[str]) -> DayCurves:

@@ -138,6 +138,7 @@ def _reserve(path: Path, event: ShedEvent) -> list[dict[str, Any]]:
         reader = csv.DictReader(io.StringIO(content, newline=""))
         numbered = [(reader.line_num, dict(row)) for row in reader]
     for line, row in numbered:
+        row.setdefault("customer", row.get("account_no"))
         where: dict[str, str | int] = {"file": path.name, "line": line}
         missing = [column for column in RESERVE_COLUMNS if row.get(column) in (None, "")]
         if missing:
