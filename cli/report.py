@@ -240,6 +240,8 @@ def _list(format: Format) -> int:
             if kind.needs is None
             else Text(f"unavailable: needs {kind.needs.en}", f"不可用: 需要{kind.needs.zh}")
         )
+        if kind.made_by:
+            state = Text(f"by `keyacct {kind.made_by}`", f"由 `keyacct {kind.made_by}` 生成")
         rows.append(
             {
                 "kind": kind.name,

@@ -1,4 +1,4 @@
-"""`keyacct shed`: plans for orderly power use, and their check, on plain files."""
+"""`keyacct shed`: plans for orderly power use, and their check, on plain files and from the workspace."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keyacct.cli import exit_codes, render
+from keyacct.cli import exit_codes, render, shed_draft, shed_table
 from keyacct.cli.options import DryRunOption, Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
+from keyacct.cli.shed_document import register as register_document
+from keyacct.cli.shed_evaluate import register as register_evaluate
 from keyacct.errors import UsageError, from_os_error
 from keyacct.i18n import Text
 
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from keyacct.plan.planner import Method, Planned
 
 app = make_app(help=str(Text("Orderly power use: plan, and check a plan.", "有序用电: 编制方案与校核方案。")))
+shed_draft.register(app)
+register_document(app)
+register_evaluate(app)
+app.add_typer(shed_table.app, name="table")
 
 
 class MethodChoice(StrEnum):

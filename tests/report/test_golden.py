@@ -15,7 +15,7 @@ from keyacct.config import Workspace
 from keyacct.report.kinds import KINDS
 
 HERE = Path(__file__).parent
-AVAILABLE = [kind.name for kind in KINDS.values() if kind.build is not None]
+AVAILABLE = [kind.name for kind in KINDS.values() if kind.needs is None]
 
 DIGESTS = """
 import hashlib, pathlib, sys

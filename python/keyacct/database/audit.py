@@ -20,7 +20,7 @@ from keyacct.database.tables import audit
 
 __all__ = [
     "GENESIS", "RESTORED", "Head", "Writer", "Writing", "append", "branch_of", "canonical", "digest", "head", "introduce",
-    "operating_user", "verify", "without_secrets",
+    "operating_user", "operator_of", "verify", "without_secrets",
 ]  # fmt: skip
 
 OPERATOR_VARIABLE = "KEYACCT_OPERATOR"
@@ -81,6 +81,12 @@ def without_secrets(value: Any, key: str = "") -> Any:
     return value
 
 
+def operator_of(connection: sa.Connection) -> str:
+    """Who writes in this transaction: the named operator, else the user of the operating system."""
+    writing = connection.info.get(_CONTEXT) or Writing(Writer())
+    return os.environ.get(OPERATOR_VARIABLE) or writing.writer.operator or operating_user()
+
+
 def append(connection: sa.Connection, action: str, body: Mapping[str, Any]) -> str:
     """Add a row in the caller's write transaction; its hash. The body also carries seq, time, operator and action.
 
@@ -92,7 +98,7 @@ def append(connection: sa.Connection, action: str, body: Mapping[str, Any]) -> s
     at = clock.now_ms()
     user = operating_user()
     writing = connection.info.get(_CONTEXT) or Writing(Writer())
-    who = os.environ.get(OPERATOR_VARIABLE) or writing.writer.operator or user
+    who = operator_of(connection)
     content = {
         "seq": seq, "at": at, "who": who, "os_user": user, "action": action, "body": without_secrets(dict(body)),
     }  # fmt: skip

@@ -8,6 +8,7 @@ from keyacct.database import backups as _backups  # noqa: F401 (these join their
 from keyacct.database import bills as _bills  # noqa: F401
 from keyacct.database import quality_tables as _quality_tables  # noqa: F401
 from keyacct.database import registry_tables as _registry_tables  # noqa: F401
+from keyacct.database import shedding_tables as _shedding_tables  # noqa: F401
 from keyacct.database import tables
 from keyacct.database.sqlite import Database
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keyacct.database import registry_tables as more
-from keyacct.database import tables
+from keyacct.database import shedding_tables, tables
 from keyacct.registry.entity import Entity, Field
 from keyacct.registry.entity_checks import (
     check_exchange,
@@ -183,6 +183,17 @@ _ACCOUNTS = (
         (
             _ACCOUNT, Field("safety_load_kw", "amount"), Field("safety_load_breaker"), Field("max_hold_min", "amount"),
             Field("hazards"), Field("protected_class"), Field("guarantee_flag", "flag", default=0),
+        ),
+        ("account_no",), dated=True, single=(("account_no",),),
+    ),
+    Entity(
+        shedding_tables.use_plan,
+        (
+            _ACCOUNT, Field("shift_kw", "amount", default=0.0), Field("avoid_kw", "amount", default=0.0),
+            Field("limit_floor_kw", "amount"), Field("trip_ok", "flag", default=0),
+            *(Field(f"notice_{measure}_min", "amount") for measure in ("shift", "avoid", "limit", "trip")),
+            Field("returned_share", "amount", most=2), Field("rebound_kw", "amount"),
+            Field("max_blocks", "whole", most=96), Field("ramp_kw", "amount"),
         ),
         ("account_no",), dated=True, single=(("account_no",),),
     ),

@@ -87,6 +87,15 @@ def _scan_part(container: zipfile.ZipFile, member: zipfile.ZipInfo, file: str) -
     return list(found)
 
 
+def check_workbook(data: bytes, file: str) -> None:
+    """Passes for a whole workbook of reasonable size whose first sheets hold values only. Raises InputError."""
+    container = _check_container(data, file)
+    formulas = _scan(container, file)
+    for part, cells in formulas.items():
+        if cells:
+            raise _refuse(file, f"cell {cells[0]} of {part} is a formula", "paste its value")
+
+
 def _parts(container: zipfile.ZipFile) -> dict[str, str]:
     """Sheet name → part of the container, as the workbook says."""
     workbook = container.read("xl/workbook.xml").decode("utf-8", "replace")

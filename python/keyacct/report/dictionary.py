@@ -45,6 +45,7 @@ def to_markdown(kinds: Iterable[Kind]) -> str:
     lines = ["## Kinds", "", "| KIND | report | 报表 | list no. | state |", "|---|---|---|---|---|"]
     for kind in kinds:
         state = f"unavailable: needs {kind.needs.en}" if kind.needs is not None else "available"
+        state = f"by `keyacct {kind.made_by}`" if kind.made_by else state
         lines.append(f"| `{kind.name}` | {kind.title.en} | {kind.title.zh} | {kind.number} | {state} |")
     for kind in kinds:
         if kind.needs is not None:

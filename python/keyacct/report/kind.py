@@ -26,7 +26,7 @@ class Kind:
 
     number: its number in the list of reports that the office's rules ask for, empty for others. scope: whether a document
     is about one account or about all that were asked for; such a kind is built once, with every account. named: for
-    `KIND:NAME`, the kind of one saved definition.
+    `KIND:NAME`, the kind of one saved definition. made_by: the command that makes it, for a kind that is about no period.
     """
 
     name: str
@@ -38,3 +38,4 @@ class Kind:
     tables: tuple[TableSpec, ...] = ()
     scope: Literal["account", "office"] = "account"
     named: Callable[[str], Kind] | None = None
+    made_by: str = ""

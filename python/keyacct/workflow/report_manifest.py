@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
@@ -161,6 +161,12 @@ class Folder:
             self._journal.flush()
         except OSError as error:
             raise from_os_error(error, writing=True, file=str(file)) from None
+
+    def drop(self, kind: str, period: str, lang: str, keep: Collection[str]) -> None:
+        """Take away the files of a kind that are about none of the accounts to keep any more."""
+        for entry in list(self.files.values()):
+            if (entry.kind, entry.period, entry.lang) == (kind, period, lang) and entry.account_no not in keep:
+                self._remove(entry)
 
     def _remove(self, entry: Written) -> None:
         self.files.pop(entry.file, None)

@@ -78,6 +78,12 @@ def find_kind(name: str) -> Kind:
             f"report {name!r} is unavailable: needs {kind.needs}",
             hint="`keyacct report --list` names the reports that can be made",
         )
+    if kind.made_by:
+        raise UsageError(
+            "usage.invalid",
+            f"report {name!r} is about no period",
+            hint=f"`keyacct {kind.made_by}` makes it",
+        )
     return kind
 
 

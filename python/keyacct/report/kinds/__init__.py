@@ -11,6 +11,9 @@ from keyacct.report.kinds import (
     pf,
     raw,
     register,
+    shed_evaluation,
+    shed_plan,
+    shed_sheet,
     sources,
     summary,
     voltage,
@@ -32,6 +35,9 @@ KINDS: dict[str, Kind] = {
         voltage,
         pf,
         balance,
+        shed_plan,
+        shed_sheet,
+        shed_evaluation,
     )
 } | {kind.name: kind for kind in UNAVAILABLE}
 
