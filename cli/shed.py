@@ -18,6 +18,7 @@ from keyacct.cli import exit_codes, render, shed_draft, shed_table
 from keyacct.cli.options import DryRunOption, Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
+from keyacct.cli.shed_columns import SUMMARY
 from keyacct.cli.shed_document import register as register_document
 from keyacct.cli.shed_evaluate import register as register_evaluate
 from keyacct.errors import UsageError, from_os_error
@@ -44,23 +45,6 @@ class MethodChoice(StrEnum):
 ProblemOption = Annotated[
     Path,
     typer.Option("--problem", metavar="DIR", help=str(Text("Problem folder.", "问题目录。"))),
-]
-
-SUMMARY = [
-    Column("method", Text("method", "方法")),
-    Column("written", Text("written", "采用")),
-    Column("objective", Text("objective J", "目标值 J"), 2),
-    Column("bound", Text("proved bound", "下界"), 2),
-    Column("gap_pct", Text("gap %", "差距 %"), 3),
-    Column("unmet_kwh", Text("unmet kWh", "缺口 kWh"), 3),
-    Column("shift_kwh", Text("shift kWh", "错峰 kWh"), 1),
-    Column("avoid_kwh", Text("avoid kWh", "避峰 kWh"), 1),
-    Column("limit_kwh", Text("limit kWh", "限电 kWh"), 1),
-    Column("trip_kwh", Text("trip kWh", "拉闸 kWh"), 1),
-    Column("touched", Text("customers", "户数"), 0),
-    Column("tripped", Text("tripped", "拉闸户"), 0),
-    Column("overshoot_kwh", Text("overshoot kWh", "超控 kWh"), 1),
-    Column("jain", Text("Jain", "公平指数"), 4),
 ]
 
 BREACHES = [
