@@ -49,6 +49,19 @@ def stats(
             help=str(Text("Share of nominal below which a voltage is not assessed.", "低于此标幺值的电压不考核。")),
         ),
     ] = 0.70,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            "--state",
+            metavar="DIR",
+            help=str(
+                Text(
+                    "Keep the states of days there and compute only what is new or has changed.",
+                    "在此目录保存日状态, 只计算新增或变更的部分。",
+                )
+            ),
+        ),
+    ] = None,
     engine: Annotated[
         str, typer.Option("--engine", help=str(Text("Where to compute: local.", "计算引擎: local。")))
     ] = "local",
@@ -56,7 +69,7 @@ def stats(
     """Compute the tables, and say which meters had no limits."""
     from keyacct.analysis.month_stats import write_stats
 
-    written = write_stats(data, limits, out, interval=interval, loss=loss, engine=engine)
+    written = write_stats(data, limits, out, interval=interval, loss=loss, engine=engine, state=state)
     if missing := written.without_limits:
         # Not through cli.render: it brings json and csv along, and this command counts its milliseconds.
         names = ", ".join(missing[:10]) + (" …" if len(missing) > 10 else "")

@@ -107,6 +107,7 @@ def month_stats(
     loss: float,
     out: str | None = None,
     threads: int | None = None,
+    state: str | None = None,
 ) -> tuple[ArrowStream, ArrowStream, list[str], int]: ...
 
 _Question = tuple[int, int, list[tuple[int, int]], int, bool]

@@ -8,6 +8,7 @@ use arrow_array::types::Float64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use keyacct_model::{Error, ErrorCode, Result};
+use keyacct_stats::exact::Measured;
 use keyacct_stats::month::Parameters;
 use keyacct_stats::tariff::HalfHours;
 use keyacct_stats::voltage::Band;
@@ -25,6 +26,14 @@ pub struct Limits {
     pub parameters: Vec<Parameters>,
     /// Number of each id.
     pub number: HashMap<String, u32>,
+}
+
+impl Limits {
+    /// The same, but only some meters are known by their ids.
+    pub fn only(&self, wanted: impl IntoIterator<Item = u32>) -> Limits {
+        let number = wanted.into_iter().map(|n| (self.ids[n as usize].clone(), n)).collect();
+        Limits { ids: self.ids.clone(), parameters: self.parameters.clone(), number }
+    }
 }
 
 fn is_text(data_type: &DataType) -> bool {
@@ -143,7 +152,12 @@ impl Limits {
             self.ids.push(id.to_owned());
             self.parameters.push(Parameters {
                 pt,
-                band: Band { floor: loss * nominal, lower, upper, ceiling: f64::INFINITY },
+                band: Band {
+                    floor: Measured(loss * nominal),
+                    lower: Measured(lower),
+                    upper: Measured(upper),
+                    ceiling: Measured(f64::INFINITY),
+                },
                 pf_standard,
                 tariff,
             });

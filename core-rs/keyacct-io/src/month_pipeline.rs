@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use keyacct_model::{Error, ErrorCode, Result};
-use keyacct_stats::month::{Meter, MonthTally, Reading, Sink, Tally};
+use keyacct_stats::month::{DayState, Kernel, MonthTally, Reading, Sink, Tally};
 
 use crate::month_limits::Limits;
 use crate::parquet_column::{Batch, ColumnReader, MeterLookup, Meters, Plan, Values, times, values};
@@ -36,6 +36,7 @@ struct Emitted {
     meter: u32,
     days: Vec<Finished<Tally>>,
     months: Vec<Finished<MonthTally>>,
+    parts: Vec<Finished<DayState>>,
 }
 
 impl Sink for Emitted {
@@ -45,14 +46,20 @@ impl Sink for Emitted {
     fn month(&mut self, day: i64, tally: &MonthTally) {
         self.months.push(Finished { at: self.at, meter: self.meter, day, figures: *tally });
     }
+    fn part(&mut self, state: &DayState) {
+        let day = state.day;
+        self.parts.push(Finished { at: self.at, meter: self.meter, day, figures: state.clone() });
+    }
 }
 
 /// Takes finished figures in their final order.
 pub trait Output: Send {
     /// A day of a meter (its number in the limits).
-    fn day(&mut self, meter: u32, day: i64, tally: &Tally);
+    fn day(&mut self, _meter: u32, _day: i64, _tally: &Tally) {}
     /// A month of a meter.
-    fn month(&mut self, meter: u32, day: i64, tally: &MonthTally);
+    fn month(&mut self, _meter: u32, _day: i64, _tally: &MonthTally) {}
+    /// A day, or a part of one, whose last reading is still open.
+    fn part(&mut self, _meter: u32, _state: DayState) {}
     /// Called from time to time: may write what has come together.
     ///
     /// # Errors
@@ -61,9 +68,9 @@ pub trait Output: Send {
 }
 
 /// The meters of one shard.
-struct Shard {
+struct Shard<K> {
     local: Vec<u32>,
-    meters: Vec<(u32, Meter)>,
+    meters: Vec<(u32, K)>,
 }
 
 const NONE: u32 = u32::MAX;
@@ -97,15 +104,15 @@ struct Schedule {
     fault: Option<((usize, usize, usize), Error)>,
 }
 
-/// A run over a data set.
-pub struct Run<'a, O: Output> {
+/// A run of a kernel over a data set.
+pub struct Run<'a, O: Output, K: Kernel> {
     plan: &'a Plan,
     limits: Arc<Limits>,
     interval_ms: i64,
     readers: Vec<Mutex<ColumnReader>>,
     lookup: Mutex<MeterLookup>,
     slots: Vec<Slot>,
-    shards: Vec<Mutex<Shard>>,
+    shards: Vec<Mutex<Shard<K>>>,
     output: Mutex<&'a mut O>,
     schedule: Mutex<Schedule>,
     wake: Condvar,
@@ -119,7 +126,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<'a, O: Output> Run<'a, O> {
+impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
     /// Prepares a run. `readers` are those of [`COLUMNS`]; `wide` says that some file holds values as float64.
     pub fn new(
         plan: &'a Plan,
@@ -348,7 +355,7 @@ impl<'a, O: Output> Run<'a, O> {
 
     fn feed_batch(
         &self,
-        state: &mut Shard,
+        state: &mut Shard<K>,
         slot: &Slot,
         shard: usize,
         batch: &Batch,
@@ -383,7 +390,7 @@ impl<'a, O: Output> Run<'a, O> {
 
     fn push_rows<V: Copy + Into<f64>>(
         &self,
-        state: &mut Shard,
+        state: &mut Shard<K>,
         meters: &Meters,
         shard: usize,
         columns: &Columns<'_, V>,
@@ -397,7 +404,7 @@ impl<'a, O: Output> Run<'a, O> {
             let local = state.local[meter as usize];
             if local == NONE {
                 state.local[meter as usize] = state.meters.len() as u32;
-                state.meters.push((meter, Meter::new(reading)));
+                state.meters.push((meter, K::new(reading)));
                 continue;
             }
             (emitted.at, emitted.meter) = (batch.first_row + row as u64, meter);
@@ -421,19 +428,24 @@ impl<'a, O: Output> Run<'a, O> {
     fn put(&self, number: usize) -> std::result::Result<(), Fault> {
         let shards = std::mem::take(&mut *lock(&self.slots[number % RING].emitted));
         let mut output = lock(&self.output);
-        let (mut days, mut months) = (Vec::new(), Vec::new());
-        for shard in &shards {
-            days.extend(&shard.days);
-            months.extend(&shard.months);
+        let (mut days, mut months, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+        for shard in shards {
+            days.extend(shard.days);
+            months.extend(shard.months);
+            parts.extend(shard.parts);
         }
         // A shard's own figures lie in order; at most one meter has finished something at one row.
         days.sort_by_key(|f| f.at);
         months.sort_by_key(|f| f.at);
+        parts.sort_by_key(|f| f.at);
         for f in days {
             output.day(f.meter, f.day, &f.figures);
         }
         for f in months {
             output.month(f.meter, f.day, &f.figures);
+        }
+        for f in parts {
+            output.part(f.meter, f.figures);
         }
         output.flush().map_err(|e| (usize::MAX, e))
     }

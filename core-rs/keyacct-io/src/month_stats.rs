@@ -1,14 +1,16 @@
 //! `keyacct stats`: day and month figures of every meter of a Parquet data set.
 
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_schema::DataType;
 use keyacct_model::{Error, ErrorCode, Result};
+use keyacct_stats::month::{Kernel, Meter};
 
+use crate::month_kept::Kept;
 use crate::month_limits::Limits;
-use crate::month_pipeline::{COLUMNS, Run};
+use crate::month_pipeline::{COLUMNS, Output, Run};
 use crate::month_tables::{Batches, Tables};
 use crate::parquet_column::{ColumnReader, Plan, is_local_time};
 use crate::parquet_file::{ParquetInput, parts};
@@ -24,6 +26,8 @@ pub struct Question<'a> {
     pub limits: &'a Path,
     /// Folder for `day.parquet` and `month.parquet`; none keeps the tables in memory.
     pub out: Option<&'a Path>,
+    /// Folder that keeps the states of days, so that only what has changed is computed; needs `out`.
+    pub state: Option<&'a Path>,
     /// Nominal interval.
     pub interval_ms: i64,
     /// Share of the nominal voltage below which a value is not assessed.
@@ -59,39 +63,86 @@ pub fn month_stats(question: &Question<'_>, interrupted: &mut dyn FnMut() -> Res
             .hint("give a share of the nominal voltage, for example 0.70"));
     }
     let limits = Arc::new(Limits::read(question.limits, question.loss)?);
-    let mut files = Vec::new();
-    let mut positions: [Vec<usize>; COLUMNS.len()] = Default::default();
-    let mut wide = false;
-    for path in parts(question.data, question.limits)? {
-        let input = ParquetInput::open(&path)?;
-        let at = check(&input, &mut wide)?;
-        // Meter ids are read as dictionary keys whatever the file calls them: a text is looked up once a dictionary.
-        let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-        files.push(input.retyped(&[(at[0], dictionary)])?);
-        for (all, at) in positions.iter_mut().zip(at) {
-            all.push(at);
-        }
-    }
-    let plan = Plan::new(files, BATCH_ROWS);
-    let rows = plan.batches.iter().map(|b| b.rows as u64).sum();
-    let readers = COLUMNS
-        .into_iter()
-        .zip(positions)
-        .map(|(name, at)| ColumnReader::new(name, at, BATCH_ROWS))
-        .collect();
+    let files = parts(question.data, question.limits)?;
     let workers = question
         .threads
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get))
         .clamp(1, 64);
+    if let Some(state) = question.state {
+        let out = question.out.ok_or_else(|| {
+            Error::new(ErrorCode::Usage, "states are kept only where tables are written")
+                .hint("name a folder for the tables")
+        })?;
+        let run = Kept { state, out, limits, interval_ms: question.interval_ms, workers };
+        return run.run(&files, interrupted);
+    }
+    let opened = Opened::new(&files)?;
+    let rows = opened.rows();
     let mut tables = match question.out {
         Some(folder) => Tables::in_folder(limits.clone(), folder)?,
         None => Tables::in_memory(limits.clone()),
     };
-    let run = Run::new(&plan, limits, readers, wide, question.interval_ms, workers, &mut tables);
-    let without_limits = run.run(interrupted)?;
+    let without_limits =
+        opened.run::<Meter, _>(limits, question.interval_ms, workers, &mut tables, interrupted)?;
     interrupted()?;
     let [day, month] = tables.finish()?;
     Ok(Answer { day, month, without_limits, rows })
+}
+
+/// Files of a data set, opened and checked.
+pub struct Opened {
+    plan: Plan,
+    positions: [Vec<usize>; COLUMNS.len()],
+    wide: bool,
+}
+
+impl Opened {
+    /// Opens files and checks their columns.
+    ///
+    /// # Errors
+    /// `input.*`.
+    pub fn new(paths: &[PathBuf]) -> Result<Opened> {
+        let mut files = Vec::new();
+        let mut positions: [Vec<usize>; COLUMNS.len()] = Default::default();
+        let mut wide = false;
+        for path in paths {
+            let input = ParquetInput::open(path)?;
+            let at = check(&input, &mut wide)?;
+            // Meter ids are read as dictionary keys whatever the file calls them: a text is looked up once a dictionary.
+            let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            files.push(input.retyped(&[(at[0], dictionary)])?);
+            for (all, at) in positions.iter_mut().zip(at) {
+                all.push(at);
+            }
+        }
+        Ok(Opened { plan: Plan::new(files, BATCH_ROWS), positions, wide })
+    }
+
+    /// Readings in them.
+    pub fn rows(&self) -> u64 {
+        self.plan.batches.iter().map(|b| b.rows as u64).sum()
+    }
+
+    /// Runs a kernel over all readings; gives the meters without limits.
+    ///
+    /// # Errors
+    /// The first fault in data set order, or what `interrupted` says.
+    pub fn run<K: Kernel, O: Output>(
+        self,
+        limits: Arc<Limits>,
+        interval_ms: i64,
+        workers: usize,
+        output: &mut O,
+        interrupted: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Vec<String>> {
+        let readers = COLUMNS
+            .into_iter()
+            .zip(self.positions)
+            .map(|(name, at)| ColumnReader::new(name, at, BATCH_ROWS))
+            .collect();
+        Run::<O, K>::new(&self.plan, limits, readers, self.wide, interval_ms, workers, output)
+            .run(interrupted)
+    }
 }
 
 /// Positions of the columns in a file; sets `wide` when it holds voltages or powers in double precision.

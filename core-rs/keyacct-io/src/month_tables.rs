@@ -10,13 +10,17 @@ use arrow_array::{
 };
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use bytes::Bytes;
 use keyacct_model::{Error, ErrorCode, Result};
 use keyacct_stats::load::BLOCK_MS;
 use keyacct_stats::month::{MonthTally, Tally};
 use keyacct_stats::power_factor::MS_PER_HOUR;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use crate::month_limits::Limits;
@@ -102,25 +106,25 @@ impl Row<'_> {
             self.count(x.under_ms);
             self.count(x.below_floor_ms);
             self.float(x.rate().map(|r| 100.0 * r));
-            self.float(seen.then_some(x.max));
+            self.float(seen.then_some(x.max.0));
             self.time(seen.then_some(x.max_at_ms));
-            self.float(seen.then_some(x.min));
+            self.float(seen.then_some(x.min.0));
             self.time(seen.then_some(x.min_at_ms));
             self.float(x.mean());
         }
-        let energy = t.energy();
+        let energy = t.energy().energy();
         self.float(Some(energy.active / MS_PER_HOUR));
         self.float(Some(energy.reactive / MS_PER_HOUR));
         self.float(energy.power_factor());
         for period in &t.period {
-            self.float(period.power_factor());
+            self.float(period.energy().power_factor());
         }
-        let (highest, mean) = (t.load.max(), t.load.mean());
-        self.float(highest);
-        self.time(highest.map(|_| t.load.max_block * BLOCK_MS));
-        self.float(t.load.min());
-        self.float(mean);
-        self.float(mean.zip(highest).filter(|(_, md)| *md > 0.0).map(|(mean, md)| mean / md));
+        let load = t.load.demands();
+        self.float(load.map(|d| d.highest.0));
+        self.time(load.map(|d| d.highest.1 * BLOCK_MS));
+        self.float(load.map(|d| d.lowest.0));
+        self.float(load.map(|d| d.mean));
+        self.float(load.filter(|d| d.highest.0 > 0.0).map(|d| d.mean / d.highest.0));
         self.float(t.ep.difference());
         self.float(t.eq.difference());
     }
@@ -186,8 +190,8 @@ enum Target {
 }
 
 /// A Parquet file being written under a temporary name, which goes away unless the file is published.
-struct TableFile {
-    writer: Option<ArrowWriter<File>>,
+struct TableFile<W = ArrowWriter<File>> {
+    writer: Option<W>,
     temporary: PathBuf,
     name: PathBuf,
 }
@@ -206,28 +210,105 @@ pub fn unwritable(error: &std::io::Error, path: &Path) -> Error {
     Error::new(code, format!("cannot write: {error}")).hint(hint).in_file(path.display().to_string())
 }
 
-impl TableFile {
-    fn create(folder: &Path, table: &str, schema: &SchemaRef) -> Result<TableFile> {
+/// How result tables are written.
+fn properties(schema: &SchemaRef) -> Result<WriterProperties> {
+    let level = ZstdLevel::try_new(1).map_err(|e| Error::new(ErrorCode::Internal, e.to_string()))?;
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(BATCH_ROWS))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_created_by(concat!("keyacct ", env!("CARGO_PKG_VERSION")).to_owned());
+    for field in schema.fields() {
+        // Means and extremes hardly repeat; a dictionary of them costs time and room.
+        if matches!(field.data_type(), DataType::Float64) {
+            let path = ColumnPath::from(field.name().clone());
+            properties = properties.set_column_dictionary_enabled(path, false);
+        }
+    }
+    Ok(properties.build())
+}
+
+/// Batches of a table as the bytes of a Parquet file.
+///
+/// # Errors
+/// `internal`, when the batches do not fit the schema.
+pub fn parquet_bytes((schema, batches): &Batches) -> Result<Bytes> {
+    let inner = |e: parquet::errors::ParquetError| Error::new(ErrorCode::Internal, e.to_string());
+    let mut writer =
+        ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties(schema)?)).map_err(inner)?;
+    for batch in batches {
+        writer.write(batch).map_err(inner)?;
+    }
+    writer.into_inner().map(Bytes::from).map_err(inner)
+}
+
+/// A result table put together from Parquet files of one schema, as they are: no value is decoded.
+pub struct JoinedFile(TableFile<SerializedFileWriter<File>>);
+
+impl JoinedFile {
+    /// Writes the row groups of `pieces` under a temporary name in `folder`.
+    ///
+    /// # Errors
+    /// `write.*`; `internal` when the pieces are not of one form.
+    pub fn write(folder: &Path, table: &str, pieces: &[Bytes]) -> Result<JoinedFile> {
+        std::fs::create_dir_all(folder).map_err(|e| unwritable(&e, folder))?;
+        let (mut joined, file) = TableFile::begin(folder, table)?;
+        join(&mut joined, file, pieces).map_err(|e| joined.failed(&e))?;
+        Ok(JoinedFile(joined))
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// `write.*`.
+    pub fn publish(self) -> Result<()> {
+        self.0.publish()
+    }
+}
+
+fn join(
+    joined: &mut TableFile<SerializedFileWriter<File>>,
+    file: File,
+    pieces: &[Bytes],
+) -> parquet::errors::Result<()> {
+    let metadata = |piece: &Bytes| ParquetMetaDataReader::new().parse_and_finish(piece);
+    let Some(first) = pieces.first().map(metadata).transpose()? else { return Ok(()) };
+    let about = first.file_metadata();
+    let properties = WriterProperties::builder()
+        .set_created_by(concat!("keyacct ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_key_value_metadata(about.key_value_metadata().cloned())
+        .build();
+    let mut writer =
+        SerializedFileWriter::new(file, about.schema_descr().root_schema_ptr(), Arc::new(properties))?;
+    for piece in pieces {
+        for group in metadata(piece)?.row_groups() {
+            let mut into = writer.next_row_group()?;
+            for column in group.columns() {
+                let close = ColumnCloseResult {
+                    bytes_written: column.compressed_size().max(0) as u64,
+                    rows_written: group.num_rows().max(0) as u64,
+                    metadata: column.clone(),
+                    bloom_filter: None,
+                    column_index: None,
+                    offset_index: None,
+                };
+                into.append_column(piece, close)?;
+            }
+            into.close()?;
+        }
+    }
+    writer.finish()?;
+    writer.inner().sync_all()?;
+    joined.writer = Some(writer);
+    Ok(())
+}
+
+impl<W> TableFile<W> {
+    fn begin(folder: &Path, table: &str) -> Result<(TableFile<W>, File)> {
         let name = folder.join(format!("{table}.parquet"));
         let temporary = folder.join(format!(".{table}.parquet.{}.tmp", std::process::id()));
         let file = File::create(&temporary).map_err(|e| unwritable(&e, &temporary))?;
-        let level = ZstdLevel::try_new(1).map_err(|e| Error::new(ErrorCode::Internal, e.to_string()))?;
-        let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(level))
-            .set_max_row_group_row_count(Some(BATCH_ROWS))
-            .set_statistics_enabled(EnabledStatistics::Chunk)
-            .set_created_by(concat!("keyacct ", env!("CARGO_PKG_VERSION")).to_owned());
-        for field in schema.fields() {
-            // Means and extremes hardly repeat; a dictionary of them costs time and room.
-            if matches!(field.data_type(), DataType::Float64) {
-                let path = ColumnPath::from(field.name().clone());
-                properties = properties.set_column_dictionary_enabled(path, false);
-            }
-        }
-        let mut table = TableFile { writer: None, temporary, name };
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties.build()));
-        table.writer = Some(writer.map_err(|e| table.failed(&e))?);
-        Ok(table)
+        Ok((TableFile { writer: None, temporary, name }, file))
     }
 
     fn failed(&self, error: &parquet::errors::ParquetError) -> Error {
@@ -239,6 +320,19 @@ impl TableFile {
         Error::new(ErrorCode::WriteFailed, format!("cannot write: {error}"))
             .hint("nothing that was there has been changed")
             .in_file(self.name.display().to_string())
+    }
+
+    fn publish(self) -> Result<()> {
+        std::fs::rename(&self.temporary, &self.name).map_err(|e| unwritable(&e, &self.name))
+    }
+}
+
+impl TableFile<ArrowWriter<File>> {
+    fn create(folder: &Path, table: &str, schema: &SchemaRef) -> Result<Self> {
+        let (mut table, file) = TableFile::begin(folder, table)?;
+        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties(schema)?));
+        table.writer = Some(writer.map_err(|e| table.failed(&e))?);
+        Ok(table)
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -256,13 +350,9 @@ impl TableFile {
         }
         Ok(())
     }
-
-    fn publish(self) -> Result<()> {
-        std::fs::rename(&self.temporary, &self.name).map_err(|e| unwritable(&e, &self.name))
-    }
 }
 
-impl Drop for TableFile {
+impl<W> Drop for TableFile<W> {
     fn drop(&mut self) {
         // After publishing there is nothing of that name; otherwise a half-written file goes away.
         let _ = std::fs::remove_file(&self.temporary);
@@ -356,10 +446,10 @@ impl Output for Tables {
         let mut row = self.rows[1].row(meter, day);
         row.tally(&tally.all);
         for hour in &tally.hour {
-            row.float(hour.power_factor());
+            row.float(hour.energy().power_factor());
         }
         row.float(Some(standard));
-        row.flag(tally.all.energy().power_factor().map(|pf| pf >= standard));
+        row.flag(tally.all.energy().energy().power_factor().map(|pf| pf >= standard));
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -265,6 +265,9 @@ pub enum Values {
     Wide(Vec<f64>),
 }
 
+/// Amounts from here on are no voltage, power or register; below it sums are exact and cannot overflow.
+const MOST: f64 = 1e12;
+
 /// Fills `into` from a column of floats. The error says the row within the batch.
 ///
 /// # Errors
@@ -272,23 +275,28 @@ pub enum Values {
 pub fn values(column: &ArrayRef, into: &mut Values) -> std::result::Result<(), (usize, Error)> {
     let bad = match (column.data_type(), into) {
         (DataType::Float32, Values::Narrow(into)) => {
-            copy(column.as_primitive::<Float32Type>(), into, |v| v, f32::NAN, f32::is_finite)
+            copy(column.as_primitive::<Float32Type>(), into, |v| v, f32::NAN, |v: f32| v.abs() < MOST as f32)
         }
         (DataType::Float32, Values::Wide(into)) => {
-            copy(column.as_primitive::<Float32Type>(), into, f64::from, f64::NAN, f64::is_finite)
+            copy(column.as_primitive::<Float32Type>(), into, f64::from, f64::NAN, |v: f64| v.abs() < MOST)
         }
         (_, Values::Wide(into)) => {
-            copy(column.as_primitive::<Float64Type>(), into, |v| v, f64::NAN, f64::is_finite)
+            copy(column.as_primitive::<Float64Type>(), into, |v| v, f64::NAN, |v: f64| v.abs() < MOST)
         }
-        (_, Values::Narrow(into)) => {
-            copy(column.as_primitive::<Float64Type>(), into, |v| v as f32, f32::NAN, f32::is_finite)
-        }
+        (_, Values::Narrow(into)) => copy(
+            column.as_primitive::<Float64Type>(),
+            into,
+            |v| v as f32,
+            f32::NAN,
+            |v: f32| v.abs() < MOST as f32,
+        ),
     };
     match bad {
         None => Ok(()),
         Some(row) => Err((
             row,
-            Error::new(ErrorCode::InputValue, "NaN or infinity").hint("write a null where there is no value"),
+            Error::new(ErrorCode::InputValue, "NaN, infinity, or a number that no meter shows")
+                .hint("write a null where there is no value"),
         )),
     }
 }

@@ -14,9 +14,11 @@ use crate::arrow::{ArrowStream, read_stream};
 use crate::error::to_py;
 
 /// Day and month figures of a Parquet data set: `(day, month, meters without limits, rows read)`. With `out` the tables
-/// are written there and come back empty.
+/// are written there and come back empty; with `state` too, the states of days are kept there and only what has changed
+/// is computed.
 #[pyfunction]
-#[pyo3(signature = (data, limits, *, interval_ms, loss, out=None, threads=None))]
+#[pyo3(signature = (data, limits, *, interval_ms, loss, out=None, threads=None, state=None))]
+#[expect(clippy::too_many_arguments, reason = "a door for Python: every argument is a place or a setting")]
 fn month_stats(
     py: Python<'_>,
     data: PathBuf,
@@ -25,11 +27,19 @@ fn month_stats(
     loss: f64,
     out: Option<PathBuf>,
     threads: Option<usize>,
+    state: Option<PathBuf>,
 ) -> PyResult<(ArrowStream, ArrowStream, Vec<String>, u64)> {
     let mut raised = None;
     let answer = py.detach(|| {
-        let question =
-            Question { data: &data, limits: &limits, out: out.as_deref(), interval_ms, loss, threads };
+        let question = Question {
+            data: &data,
+            limits: &limits,
+            out: out.as_deref(),
+            state: state.as_deref(),
+            interval_ms,
+            loss,
+            threads,
+        };
         compute(&question, &mut || {
             Python::attach(|py| py.check_signals()).map_err(|signal| {
                 raised = Some(signal);

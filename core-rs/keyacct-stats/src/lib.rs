@@ -8,9 +8,12 @@
 // A test may stop at the first value that is not as it should be.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
+pub mod block_span;
 pub mod calendar;
 pub mod civil;
+pub mod day_state;
 pub mod decimal;
+pub mod exact;
 pub mod field_energy;
 pub mod field_load;
 pub mod field_voltage;
@@ -19,6 +22,7 @@ pub mod load;
 pub mod month;
 pub mod power_factor;
 pub mod register;
+pub mod state_bytes;
 pub mod tariff;
 pub mod voltage;
 pub mod weight;

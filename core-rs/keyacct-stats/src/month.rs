@@ -4,15 +4,11 @@
 //! Readings of a meter come with stamps that never fall. A reading can be judged when the next one is known, so one is
 //! always pending; a reading with the stamp of the pending one replaces it (a correction).
 
-use crate::civil::{DAY_MS, first_of_month};
-use crate::load::{BLOCK_MS, LoadTime};
-use crate::power_factor::Energy;
-use crate::register::FirstLast;
-use crate::tariff::{HalfHours, SLOT_MS};
-use crate::voltage::{Band, PhaseTime};
-
-/// Milliseconds of an hour.
-const HOUR_MS: i64 = 3_600_000;
+use crate::civil::first_of_month;
+pub use crate::day_state::{DayState, Tally};
+use crate::exact::{ExactEnergy, Measured};
+use crate::tariff::HalfHours;
+use crate::voltage::Band;
 
 /// One reading; NaN is "no value".
 #[derive(Clone, Copy, Debug)]
@@ -37,51 +33,11 @@ pub struct Parameters {
     /// Ratio of the voltage transformer.
     pub pt: f64,
     /// Limits in primary volts.
-    pub band: Band<f64>,
+    pub band: Band<Measured>,
     /// Standard of the power factor.
     pub pf_standard: f64,
     /// Tariff periods.
     pub tariff: HalfHours,
-}
-
-/// Figures of a day, or of a month but for its hours.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tally {
-    /// Readings.
-    pub n: i64,
-    /// Phases a, b, c.
-    pub phase: [PhaseTime<f64>; 3],
-    /// Energies, kW·ms, of the periods peak, flat, valley.
-    pub period: [Energy; 3],
-    /// Load.
-    pub load: LoadTime<f64>,
-    /// Register of active energy.
-    pub ep: FirstLast,
-    /// Register of reactive energy.
-    pub eq: FirstLast,
-}
-
-impl Tally {
-    /// Energies of all periods.
-    pub fn energy(&self) -> Energy {
-        let [mut sum, flat, valley] = self.period;
-        sum += flat;
-        sum += valley;
-        sum
-    }
-
-    fn merge(&mut self, later: &Tally) {
-        self.n += later.n;
-        for (mine, theirs) in self.phase.iter_mut().zip(&later.phase) {
-            mine.merge(theirs);
-        }
-        for (mine, theirs) in self.period.iter_mut().zip(&later.period) {
-            *mine += *theirs;
-        }
-        self.load.merge(&later.load);
-        self.ep.merge(&later.ep);
-        self.eq.merge(&later.eq);
-    }
 }
 
 /// Figures of a month.
@@ -89,16 +45,18 @@ impl Tally {
 pub struct MonthTally {
     /// Everything that a day has too.
     pub all: Tally,
-    /// Energies, kW·ms, by hour of day.
-    pub hour: [Energy; 24],
+    /// Energies by hour of day.
+    pub hour: [ExactEnergy; 24],
 }
 
-/// Takes finished days and months of a meter.
+/// Takes what the kernels give.
 pub trait Sink {
     /// A finished day; `day` counts from 1970-01-01.
-    fn day(&mut self, day: i64, tally: &Tally);
+    fn day(&mut self, _day: i64, _tally: &Tally) {}
     /// A finished month; `day` is its first.
-    fn month(&mut self, day: i64, tally: &MonthTally);
+    fn month(&mut self, _day: i64, _tally: &MonthTally) {}
+    /// A day, or a part of one, whose last reading is still open.
+    fn part(&mut self, _state: &DayState) {}
 }
 
 /// A reading came with an earlier stamp than the one before it.
@@ -108,93 +66,69 @@ pub struct Unsorted {
     pub before: i64,
 }
 
-/// State of one meter.
-#[derive(Clone, Debug)]
-pub struct Meter {
-    pending: Reading,
-    day_number: i64,
-    day: Tally,
-    month_first: i64,
-    month: MonthTally,
-}
-
-impl Meter {
+/// What is made of the readings of a meter, one after the other.
+pub trait Kernel: Sized + Send {
     /// State after a meter's first reading.
-    pub fn new(first: Reading) -> Self {
-        let day_number = first.ts.div_euclid(DAY_MS);
-        Meter {
-            pending: first,
-            day_number,
-            day: Tally::default(),
-            month_first: first_of_month(day_number),
-            month: MonthTally::default(),
-        }
-    }
+    fn new(first: Reading) -> Self;
 
-    /// Takes the next reading of the meter; days and months that it ends go to `sink`.
+    /// Takes the next reading of the meter; what it ends goes to `sink`.
     ///
     /// # Errors
     /// When its stamp is before that of the reading before it.
-    #[inline(always)]
-    pub fn push(
+    fn push(
         &mut self,
         reading: Reading,
         interval_ms: i64,
         parameters: &Parameters,
         sink: &mut impl Sink,
+    ) -> Result<(), Unsorted>;
+
+    /// Ends the meter.
+    fn finish(self, interval_ms: i64, parameters: &Parameters, sink: &mut impl Sink);
+}
+
+/// Days and months of one meter.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    /// The day in work.
+    pub part: DayState,
+    /// First day of the month in work.
+    pub month_first: i64,
+    /// The days of that month before the one in work.
+    pub month: MonthTally,
+}
+
+impl Meter {
+    /// A meter whose first day, or part of one, is known.
+    pub fn from_part(part: DayState) -> Self {
+        Meter { month_first: first_of_month(part.day), part, month: MonthTally::default() }
+    }
+
+    /// Takes a later day, or a part of one.
+    ///
+    /// # Errors
+    /// When it begins before the last reading so far.
+    pub fn absorb(
+        &mut self,
+        part: &DayState,
+        interval_ms: i64,
+        parameters: &Parameters,
+        sink: &mut impl Sink,
     ) -> Result<(), Unsorted> {
-        let before = self.pending.ts;
-        if reading.ts > before {
-            self.settle(interval_ms.min(reading.ts.saturating_sub(before)), parameters, sink);
-        } else if reading.ts < before {
-            return Err(Unsorted { before });
+        if part.day == self.part.day {
+            return self.part.merge(part, interval_ms, parameters);
         }
-        self.pending = reading;
+        self.part.meet(part.first_ts, interval_ms, parameters)?;
+        self.next_day(part.clone(), sink);
         Ok(())
-    }
-
-    /// Ends the meter: its last reading stands for one interval.
-    pub fn finish(mut self, interval_ms: i64, parameters: &Parameters, sink: &mut impl Sink) {
-        self.settle(interval_ms, parameters, sink);
-        self.close_day(sink);
-        sink.month(self.month_first, &self.month);
-    }
-
-    #[inline(always)]
-    fn settle(&mut self, weight_ms: i64, parameters: &Parameters, sink: &mut impl Sink) {
-        let r = self.pending;
-        let of_day = r.ts.wrapping_sub(self.day_number.wrapping_mul(DAY_MS));
-        if !(0..DAY_MS).contains(&of_day) {
-            self.next_day(r.ts.div_euclid(DAY_MS), sink);
-        }
-        let ms_of_day = (r.ts - self.day_number * DAY_MS) as u32;
-        let day = &mut self.day;
-        day.n += 1;
-        for (phase, u) in day.phase.iter_mut().zip(r.u) {
-            if !u.is_nan() {
-                phase.add(u * parameters.pt, weight_ms, r.ts, &parameters.band);
-            }
-        }
-        if !r.p.is_nan() {
-            // Days start at a multiple of a block, so the block of the clock is found within the day.
-            let block = self.day_number * (DAY_MS / BLOCK_MS) + i64::from(ms_of_day / BLOCK_MS as u32);
-            day.load.add(r.p, weight_ms, block, 0);
-            if !r.q.is_nan() {
-                let period = parameters.tariff.period(ms_of_day / SLOT_MS as u32);
-                day.period[period].add(r.p, r.q, weight_ms);
-                self.month.hour[(ms_of_day / HOUR_MS as u32) as usize].add(r.p, r.q, weight_ms);
-            }
-        }
-        day.ep.add(r.ep);
-        day.eq.add(r.eq);
     }
 
     #[cold]
     #[inline(never)]
-    fn next_day(&mut self, number: i64, sink: &mut impl Sink) {
+    fn next_day(&mut self, part: DayState, sink: &mut impl Sink) {
         self.close_day(sink);
-        self.day_number = number;
-        let first = first_of_month(number);
+        self.part = part;
+        let first = first_of_month(self.part.day);
         if first != self.month_first {
             sink.month(self.month_first, &self.month);
             self.month = MonthTally::default();
@@ -203,16 +137,80 @@ impl Meter {
     }
 
     fn close_day(&mut self, sink: &mut impl Sink) {
-        self.day.load.close(0);
-        sink.day(self.day_number, &self.day);
-        self.month.all.merge(&self.day);
-        self.day = Tally::default();
+        sink.day(self.part.day, &self.part.tally);
+        self.month.all.merge(&self.part.tally);
+        for (month, day) in self.month.hour.iter_mut().zip(&self.part.hour) {
+            month.merge(day);
+        }
+    }
+}
+
+impl Kernel for Meter {
+    fn new(first: Reading) -> Self {
+        Meter::from_part(DayState::new(first))
+    }
+
+    #[inline(always)]
+    fn push(
+        &mut self,
+        reading: Reading,
+        interval_ms: i64,
+        parameters: &Parameters,
+        sink: &mut impl Sink,
+    ) -> Result<(), Unsorted> {
+        if self.part.holds(reading.ts) {
+            return self.part.push(reading, interval_ms, parameters);
+        }
+        self.part.meet(reading.ts, interval_ms, parameters)?;
+        self.next_day(DayState::new(reading), sink);
+        Ok(())
+    }
+
+    /// The last reading stands for one interval.
+    fn finish(mut self, interval_ms: i64, parameters: &Parameters, sink: &mut impl Sink) {
+        self.part.settle(interval_ms, parameters);
+        self.close_day(sink);
+        sink.month(self.month_first, &self.month);
+    }
+}
+
+/// The days of one meter as states that can be joined with others.
+#[derive(Clone, Debug)]
+pub struct Parts(DayState);
+
+impl Kernel for Parts {
+    fn new(first: Reading) -> Self {
+        Parts(DayState::new(first))
+    }
+
+    #[inline(always)]
+    fn push(
+        &mut self,
+        reading: Reading,
+        interval_ms: i64,
+        parameters: &Parameters,
+        sink: &mut impl Sink,
+    ) -> Result<(), Unsorted> {
+        if self.0.holds(reading.ts) {
+            return self.0.push(reading, interval_ms, parameters);
+        }
+        if reading.ts < self.0.last.ts {
+            return Err(Unsorted { before: self.0.last.ts });
+        }
+        sink.part(&self.0);
+        self.0 = DayState::new(reading);
+        Ok(())
+    }
+
+    fn finish(self, _interval_ms: i64, _parameters: &Parameters, sink: &mut impl Sink) {
+        sink.part(&self.0);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::civil::DAY_MS;
 
     #[derive(Default)]
     struct Kept {
@@ -234,7 +232,12 @@ mod tests {
     fn parameters() -> Parameters {
         Parameters {
             pt: 1.0,
-            band: Band { floor: 154.0, lower: 198.0, upper: 235.4, ceiling: f64::INFINITY },
+            band: Band {
+                floor: Measured(154.0),
+                lower: Measured(198.0),
+                upper: Measured(235.4),
+                ceiling: Measured(f64::INFINITY),
+            },
             pf_standard: 0.9,
             tariff: HalfHours::parse(&"F".repeat(48)).unwrap(),
         }
@@ -266,7 +269,7 @@ mod tests {
         assert_eq!(day.phase[0].under_ms, 15 * MIN);
         assert_eq!(day.phase[0].monitored_ms, 35 * MIN);
         assert_eq!(day.phase[1].monitored_ms, 0);
-        assert_eq!(day.load.max(), Some(3.0));
+        assert_eq!(day.load.demands().map(|d| d.highest.0), Some(3.0));
     }
 
     #[test]
@@ -274,7 +277,7 @@ mod tests {
         let kept = run(&[(0, 240.0, 1.0), (0, f64::NAN, 5.0), (15 * MIN, 220.0, f64::NAN)]);
         assert_eq!(kept.days[0].1.n, 2);
         assert_eq!(kept.days[0].1.phase[0].over_ms, 0);
-        assert_eq!(kept.days[0].1.load.max(), Some(5.0));
+        assert_eq!(kept.days[0].1.load.demands().map(|d| d.highest.0), Some(5.0));
     }
 
     #[test]
@@ -289,7 +292,7 @@ mod tests {
     #[test]
     fn a_stamp_that_falls_is_refused() {
         let mut meter = Meter::new(Reading { ts: 10, u: [1.0; 3], p: 1.0, q: 1.0, ep: 1.0, eq: 1.0 });
-        let earlier = Reading { ts: 9, ..meter.pending };
+        let earlier = Reading { ts: 9, ..meter.part.last };
         let refused = meter.push(earlier, MIN, &parameters(), &mut Kept::default());
         assert_eq!(refused, Err(Unsorted { before: 10 }));
     }

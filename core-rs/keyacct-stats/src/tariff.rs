@@ -31,6 +31,18 @@ impl HalfHours {
         Ok(HalfHours(packed))
     }
 
+    /// The periods as one number, for comparing and keeping.
+    pub fn bits(self) -> u128 {
+        self.0
+    }
+
+    /// The periods of such a number; nothing when a slot of it has none.
+    pub fn from_bits(bits: u128) -> Option<Self> {
+        let slots = HalfHours(bits);
+        let known = (0..SLOTS as u32).all(|slot| slots.period(slot) < LETTERS.len());
+        (known && bits >> (2 * SLOTS) == 0).then_some(slots)
+    }
+
     /// Number of the period (0 peak, 1 flat, 2 valley) of a slot below 48.
     #[inline(always)]
     pub fn period(self, slot: u32) -> usize {

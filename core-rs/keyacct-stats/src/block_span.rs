@@ -1,0 +1,191 @@
+//! Block demand of a span of time that may begin and end within a block, so that spans can be joined.
+
+use crate::exact::{amount, total};
+
+/// What is known of a block: its number, the time with values and their sum. Without time there is no block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Block {
+    /// Number of the block since 1970-01-01.
+    pub number: i64,
+    /// Time with values.
+    pub ms: i64,
+    /// Σ power × ms, see [`amount`].
+    pub sum: i128,
+}
+
+impl Block {
+    fn demand(&self) -> f64 {
+        total(self.sum) / self.ms as f64
+    }
+}
+
+/// Highest and lowest block demand with the first block that has them, mean, and the two blocks at the ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BlockSpan {
+    /// Time with a value.
+    pub weight_ms: i64,
+    /// Σ power × ms.
+    pub sum: i128,
+    /// The first block once a later one has come; what lies before this span may add to it.
+    pub head: Block,
+    /// The last block; what comes may add to it.
+    pub tail: Block,
+    /// Highest demand of the blocks between; −∞ without one.
+    pub max: f64,
+    /// Its block.
+    pub max_block: i64,
+    /// Lowest demand of the blocks between; +∞ without one.
+    pub min: f64,
+    /// Its block.
+    pub min_block: i64,
+}
+
+impl Default for BlockSpan {
+    fn default() -> Self {
+        BlockSpan {
+            weight_ms: 0,
+            sum: 0,
+            head: Block::default(),
+            tail: Block::default(),
+            max: f64::NEG_INFINITY,
+            max_block: 0,
+            min: f64::INFINITY,
+            min_block: 0,
+        }
+    }
+}
+
+/// Demands of a span, and their blocks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Demands {
+    /// Highest demand and the first block that has it.
+    pub highest: (f64, i64),
+    /// Lowest demand and the first block that has it.
+    pub lowest: (f64, i64),
+    /// Mean of the time with values.
+    pub mean: f64,
+}
+
+impl BlockSpan {
+    /// Adds a power that stands for `weight_ms` of a block; blocks come in order.
+    #[inline(always)]
+    pub fn add(&mut self, power: f64, weight_ms: i64, block: i64) {
+        if block != self.tail.number {
+            self.close();
+            self.tail.number = block;
+        }
+        let amount = amount(power, weight_ms);
+        self.tail.ms += weight_ms;
+        self.tail.sum += amount;
+        self.weight_ms += weight_ms;
+        self.sum += amount;
+    }
+
+    #[inline(always)]
+    fn close(&mut self) {
+        let block = std::mem::take(&mut self.tail);
+        if block.ms > 0 {
+            self.judge(block);
+        }
+    }
+
+    #[inline(always)]
+    fn judge(&mut self, block: Block) {
+        if self.head.ms == 0 {
+            self.head = block;
+            return;
+        }
+        let demand = block.demand();
+        if demand > self.max {
+            (self.max, self.max_block) = (demand, block.number);
+        }
+        if demand < self.min {
+            (self.min, self.min_block) = (demand, block.number);
+        }
+    }
+
+    /// Adds what a later span gave; the last block of this one and the first of that may be one block.
+    pub fn merge(&mut self, later: &BlockSpan) {
+        self.weight_ms += later.weight_ms;
+        self.sum += later.sum;
+        let several = later.head.ms > 0;
+        let first = if several { later.head } else { later.tail };
+        if first.ms == 0 {
+            return;
+        }
+        if self.tail.ms == 0 || self.tail.number != first.number {
+            self.close();
+            self.tail = first;
+        } else {
+            self.tail.ms += first.ms;
+            self.tail.sum += first.sum;
+        }
+        if several {
+            self.close();
+            if later.max > self.max {
+                (self.max, self.max_block) = (later.max, later.max_block);
+            }
+            if later.min < self.min {
+                (self.min, self.min_block) = (later.min, later.min_block);
+            }
+            self.tail = later.tail;
+        }
+    }
+
+    /// The demands when nothing comes before or after; nothing without values.
+    pub fn demands(&self) -> Option<Demands> {
+        let mut whole = *self;
+        whole.close();
+        let first = whole.head;
+        if first.ms == 0 {
+            return None;
+        }
+        // The head is the earliest block, so it also wins what is equal.
+        let demand = first.demand();
+        let pick = |inner: bool, value: f64, block: i64| {
+            if inner { (value, block) } else { (demand, first.number) }
+        };
+        Some(Demands {
+            highest: pick(whole.max > demand, whole.max, whole.max_block),
+            lowest: pick(whole.min < demand, whole.min, whole.min_block),
+            mean: total(whole.sum) / whole.weight_ms as f64,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(readings: &[(f64, i64, i64)]) -> BlockSpan {
+        let mut span = BlockSpan::default();
+        readings.iter().for_each(|&(p, ms, block)| span.add(p, ms, block));
+        span
+    }
+
+    #[test]
+    fn the_demand_of_a_block_is_its_weighted_mean_and_the_first_of_equals_is_named() {
+        let all = [(1.0, 300, 4), (4.0, 600, 4), (3.0, 900, 5), (0.5, 900, 7), (0.5, 900, 8)];
+        let demands = span(&all).demands().unwrap();
+        assert_eq!((demands.highest, demands.lowest), ((3.0, 4), (0.5, 7)));
+        assert_eq!(demands.mean, 6300.0 / 3600.0);
+        assert_eq!(BlockSpan::default().demands(), None);
+    }
+
+    #[test]
+    fn a_block_that_two_spans_share_is_one_block() {
+        let all = [(1.0, 300, 4), (4.0, 600, 4), (3.0, 900, 5), (9.0, 100, 7), (0.5, 800, 7)];
+        for cut in 0..=all.len() {
+            for second in cut..=all.len() {
+                let (mut a, mut b) = (span(&all[..cut]), span(&all[cut..second]));
+                let c = span(&all[second..]);
+                let mut left = a;
+                left.merge(&b);
+                left.merge(&c);
+                b.merge(&c);
+                a.merge(&b);
+                assert_eq!((left, a), (span(&all), span(&all)), "cut at {cut} and {second}");
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! States as bytes: whole numbers as zigzag varints, floating numbers as they are, times from the start of their day.
+
+use crate::block_span::{Block, BlockSpan};
+use crate::civil::DAY_MS;
+use crate::day_state::{DayState, Tally};
+use crate::exact::{ExactEnergy, Measured};
+use crate::month::{Meter, MonthTally, Parameters, Reading};
+use crate::register::FirstLast;
+use crate::tariff::HalfHours;
+use crate::voltage::{Band, PhaseTime};
+
+/// Something that can be written as bytes and read back.
+pub trait Bytes: Sized {
+    /// Appends the bytes.
+    fn write(&self, to: &mut Vec<u8>);
+    /// Takes them from the front; nothing when they are not of this form.
+    fn read(from: &mut &[u8]) -> Option<Self>;
+}
+
+fn front<'a>(from: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    let (front, rest) = from.split_at_checked(length)?;
+    *from = rest;
+    Some(front)
+}
+
+impl Bytes for i128 {
+    fn write(&self, to: &mut Vec<u8>) {
+        let mut left = ((self << 1) ^ (self >> 127)) as u128;
+        while left >= 0x80 {
+            to.push(left as u8 | 0x80);
+            left >>= 7;
+        }
+        to.push(left as u8);
+    }
+    fn read(from: &mut &[u8]) -> Option<i128> {
+        let (mut value, mut shift) = (0_u128, 0);
+        loop {
+            let (&byte, rest) = from.split_first()?;
+            *from = rest;
+            value |= u128::from(byte & 0x7F).checked_shl(shift)?;
+            if byte < 0x80 {
+                return Some((value >> 1) as i128 ^ -((value & 1) as i128));
+            }
+            shift += 7;
+        }
+    }
+}
+
+impl Bytes for i64 {
+    fn write(&self, to: &mut Vec<u8>) {
+        let mut left = ((self << 1) ^ (self >> 63)) as u64;
+        while left >= 0x80 {
+            to.push(left as u8 | 0x80);
+            left >>= 7;
+        }
+        to.push(left as u8);
+    }
+    fn read(from: &mut &[u8]) -> Option<i64> {
+        let (mut value, mut shift) = (0_u64, 0);
+        loop {
+            let (&byte, rest) = from.split_first()?;
+            *from = rest;
+            value |= u64::from(byte & 0x7F).checked_shl(shift)?;
+            if byte < 0x80 {
+                return Some((value >> 1) as i64 ^ -((value & 1) as i64));
+            }
+            shift += 7;
+        }
+    }
+}
+
+impl Bytes for f64 {
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend(self.to_le_bytes());
+    }
+    fn read(from: &mut &[u8]) -> Option<f64> {
+        Some(f64::from_le_bytes(front(from, 8)?.try_into().ok()?))
+    }
+}
+
+impl Bytes for String {
+    fn write(&self, to: &mut Vec<u8>) {
+        (self.len() as i64).write(to);
+        to.extend(self.as_bytes());
+    }
+    fn read(from: &mut &[u8]) -> Option<String> {
+        let length = usize::try_from(i64::read(from)?).ok()?;
+        String::from_utf8(front(from, length)?.to_vec()).ok()
+    }
+}
+
+impl<T: Bytes> Bytes for Vec<T> {
+    fn write(&self, to: &mut Vec<u8>) {
+        (self.len() as i64).write(to);
+        self.iter().for_each(|item| item.write(to));
+    }
+    fn read(from: &mut &[u8]) -> Option<Vec<T>> {
+        let length = usize::try_from(i64::read(from)?).ok()?;
+        // Every item has at least one byte, so a false length ends here and not in the allocator.
+        if length > from.len() {
+            return None;
+        }
+        (0..length).map(|_| T::read(from)).collect()
+    }
+}
+
+impl<T: Bytes, const N: usize> Bytes for [T; N] {
+    fn write(&self, to: &mut Vec<u8>) {
+        self.iter().for_each(|item| item.write(to));
+    }
+    fn read(from: &mut &[u8]) -> Option<[T; N]> {
+        let items: Option<Vec<T>> = (0..N).map(|_| T::read(from)).collect();
+        items?.try_into().ok()
+    }
+}
+
+/// Writes and reads a struct field by field, in one order.
+macro_rules! fields {
+    ($name:ident { $($field:ident),* $(,)? }) => {
+        impl Bytes for $name {
+            fn write(&self, to: &mut Vec<u8>) {
+                $(self.$field.write(to);)*
+            }
+            fn read(from: &mut &[u8]) -> Option<Self> {
+                $(let $field = Bytes::read(from)?;)*
+                Some($name { $($field),* })
+            }
+        }
+    };
+}
+
+type Phase = PhaseTime<Measured>;
+type Limits = Band<Measured>;
+
+impl Bytes for Measured {
+    fn write(&self, to: &mut Vec<u8>) {
+        self.0.write(to);
+    }
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        f64::read(from).map(Measured)
+    }
+}
+
+impl Bytes for HalfHours {
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend(self.bits().to_le_bytes());
+    }
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        HalfHours::from_bits(u128::from_le_bytes(front(from, 16)?.try_into().ok()?))
+    }
+}
+
+fields!(Block { number, ms, sum });
+fields!(BlockSpan { weight_ms, sum, head, tail, max, max_block, min, min_block });
+fields!(ExactEnergy { active, reactive });
+fields!(FirstLast { first, last });
+fields!(Limits { floor, lower, upper, ceiling });
+fields!(Parameters { pt, band, pf_standard, tariff });
+fields!(Reading { ts, u, p, q, ep, eq });
+fields!(Phase {
+    monitored_ms,
+    over_ms,
+    under_ms,
+    below_floor_ms,
+    overvoltage_ms,
+    sum,
+    max,
+    max_at_ms,
+    min,
+    min_at_ms,
+});
+fields!(Tally { n, phase, period, load, ep, eq });
+fields!(MonthTally { all, hour });
+fields!(Meter { part, month_first, month });
+
+impl Bytes for DayState {
+    fn write(&self, to: &mut Vec<u8>) {
+        let start = self.day * DAY_MS;
+        self.day.write(to);
+        (self.first_ts - start).write(to);
+        Reading { ts: self.last.ts - start, ..self.last }.write(to);
+        let mut tally = self.tally;
+        move_times(&mut tally, -start, -self.day * BLOCKS);
+        tally.write(to);
+        self.hour.write(to);
+    }
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let day = i64::read(from)?;
+        let start = day.checked_mul(DAY_MS)?;
+        let first_ts = i64::read(from)?.checked_add(start)?;
+        let mut last = Reading::read(from)?;
+        last.ts = last.ts.checked_add(start)?;
+        let mut tally = Tally::read(from)?;
+        move_times(&mut tally, start, day * BLOCKS);
+        let state = DayState { day, first_ts, last, tally, hour: Bytes::read(from)? };
+        (state.holds(first_ts) && state.holds(last.ts) && first_ts <= last.ts).then_some(state)
+    }
+}
+
+/// Blocks of a day.
+const BLOCKS: i64 = DAY_MS / crate::load::BLOCK_MS;
+
+/// Moves the instants and block numbers of what has been met.
+fn move_times(tally: &mut Tally, by_ms: i64, by_blocks: i64) {
+    for phase in &mut tally.phase {
+        if phase.monitored_ms > 0 {
+            phase.max_at_ms = phase.max_at_ms.wrapping_add(by_ms);
+            phase.min_at_ms = phase.min_at_ms.wrapping_add(by_ms);
+        }
+    }
+    let load = &mut tally.load;
+    for block in [&mut load.head, &mut load.tail] {
+        if block.ms > 0 {
+            block.number = block.number.wrapping_add(by_blocks);
+        }
+    }
+    if load.max.is_finite() {
+        load.max_block = load.max_block.wrapping_add(by_blocks);
+    }
+    if load.min.is_finite() {
+        load.min_block = load.min_block.wrapping_add(by_blocks);
+    }
+}

@@ -1,0 +1,371 @@
+"""Any quantity of any set of points over any span in any buckets, compared and grouped (S0 §2.5.7.2).
+
+Levels (load, voltage, current, power factor) come from the stored values by one DuckDB query a family; energies from the
+exact register differences of `point_energy`, cut at the buckets. Ratios and attributes are those of the time.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from keyacct.analysis.buckets import Bucket, buckets_of
+from keyacct.analysis.question import Question, ask
+from keyacct.config import Workspace
+from keyacct.errors import UsageError
+from keyacct.i18n import Text
+from keyacct.model import MINUTE_MS, Period
+
+BLOCK_MIN = 15
+MOST_CELLS = 2_000_000
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A quantity. figures: its columns in the answer with their titles, the first of which a chart shows."""
+
+    key: str
+    name: Text
+    unit: str
+    figures: dict[str, Text]
+
+
+def _level(key: str, name: Text, unit: str) -> Quantity:
+    stem = f"{key}_{{}}_{unit.lower()}"
+    kinds = {"mean": Text("mean", "平均"), "max": Text("max", "最大"), "min": Text("min", "最小")}
+    return Quantity(key, name, unit, {stem.format(k): Text(f"{t.en} {unit}", f"{t.zh} {unit}") for k, t in kinds.items()})
+
+
+QUANTITIES: dict[str, Quantity] = {
+    quantity.key: quantity
+    for quantity in (
+        _level("load", Text("load", "有功负荷"), "kW"),
+        _level("reactive", Text("reactive power", "无功功率"), "kvar"),
+        Quantity("pf", Text("power factor", "功率因数"), "", {"pf": Text("pf", "功率因数")}),
+        _level("voltage", Text("voltage", "电压"), "V"),
+        _level("current", Text("current", "电流"), "A"),
+        Quantity("energy", Text("energy", "电量"), "kWh", {"energy_kwh": Text("kWh", "电量 kWh")}),
+        Quantity("export", Text("exported energy", "反向电量"), "kWh", {"export_kwh": Text("export kWh", "反向 kWh")}),
+    )
+}
+_FAMILY = {"load": "power", "reactive": "power", "pf": "power", "voltage": "voltage", "current": "current"}
+_COLUMNS = {"power": ("p", "q"), "voltage": ("a", "b", "c"), "current": ("a", "b", "c")}
+_ENERGY = {"energy": "import_kwh", "export": "export_kwh"}
+_KINDS = ("interval", "snapshot", "freeze_minute", "freeze_hour")
+"""Kinds of values that make a curve, the best first; of several at one instant the best counts."""
+
+_OF_TERMS = ("account_class", "critical_grade", "supply_station", "tariff_mode", "status")
+_PARAMETERS = (
+    "account_no", "account_name", "point", "kind", "meter", "wiring", "industry_code", "supply_line", "transformer",
+    "busbar", "substation", "voltage_level_kv", "monitoring_class", "tariff_table", "pf_standard", "interval_min",
+    "running_capacity_kva", "contract_capacity_kva",
+)  # fmt: skip
+ATTRIBUTES = (*_PARAMETERS, *_OF_TERMS)
+"""What an answer can be grouped by and a set be chosen by."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query. by: attributes that make the groups (none: all together). where: attribute → the values that belong to
+    the set. kinds: of points; billing points alone count nothing twice."""
+
+    quantities: tuple[str, ...]
+    period: Period
+    bucket: str = "day"
+    by: tuple[str, ...] = ()
+    where: Mapping[str, Sequence[str]] | None = None
+    accounts: Sequence[str] | None = None
+    kinds: Sequence[str] | None = ("billing",)
+
+
+def query(workspace: Workspace, asked: Asked, *, against: Period | None = None) -> list[dict[str, Any]]:
+    """Rows by group and bucket: the attributes, `bucket`, `from` (ISO 8601), the figures, and `completeness`.
+
+    load_* and reactive_* add up the points of a group: the mean of each point's mean, highest and lowest over quarter hours
+    in which at least `demand.minimum_coverage` of its points have values. voltage_* (V primary; line voltages of three-wire
+    points) and current_* (A primary) are over all phases and points, weighted by time. pf comes from the integrated curve,
+    Wp import only, |Wq|; it is not the settlement's. energy and export are exact register differences; `flags` says what
+    was doubtful. completeness: time with values of the first level quantity. Null where there is no value.
+    against: another period; then each figure also has `_before`, `_change` and `_change_rate`, bucket by bucket in order.
+    Raises UsageError for unknown names, ConfigError for unknown accounts.
+    """
+    _check(asked)
+    rows = _rows(workspace, asked)
+    if against is None:
+        return rows
+    other = _rows(workspace, Asked(**{**asked.__dict__, "period": against}))
+    return _compared(rows, other, asked)
+
+
+def figures_of(asked: Asked) -> dict[str, Text]:
+    """The columns of figures that an answer has."""
+    return {name: title for key in asked.quantities for name, title in QUANTITIES[key].figures.items()}
+
+
+def _check(asked: Asked) -> None:
+    for what, given, known in (
+        ("quantity", asked.quantities, tuple(QUANTITIES)),
+        ("attribute", (*asked.by, *(asked.where or {})), ATTRIBUTES),
+    ):
+        for name in given:
+            if name not in known:
+                raise UsageError("usage.invalid", f"no {what} {name!r}", hint=f"choose of {', '.join(known)}")
+    if not asked.quantities:
+        raise UsageError("usage.invalid", "no quantity", hint=f"choose of {', '.join(QUANTITIES)}")
+
+
+def _rows(workspace: Workspace, asked: Asked) -> list[dict[str, Any]]:
+    buckets = buckets_of(asked.period, asked.bucket, workspace.zone)
+    question = ask(workspace, asked.period, asked.accounts, asked.kinds)
+    parameters = _chosen(workspace, question.parameters, asked)
+    groups = sorted(_groups(parameters, asked.by), key=lambda group: tuple(map(_order, group)))
+    if len(groups) * len(buckets) > MOST_CELLS:
+        raise UsageError(
+            "usage.invalid", f"{len(groups)} groups × {len(buckets)} buckets are too many",
+            hint="take longer buckets, a shorter period or a smaller set",
+        )  # fmt: skip
+    found: dict[tuple[tuple[Any, ...], int], dict[str, Any]] = {}
+    for family in dict.fromkeys(_FAMILY[key] for key in asked.quantities if key in _FAMILY):
+        for row in _levels(question, parameters, buckets, asked.by, family):
+            cell = found.setdefault((tuple(row.pop("group")), row.pop("bucket")), {})
+            cell.update({name: value for name, value in row.items() if name != "completeness" or name not in cell})
+    if energies := [key for key in asked.quantities if key in _ENERGY]:
+        _energies(workspace, asked, buckets, energies, found)
+    figures = [*figures_of(asked), *(["completeness"] if any(k in _FAMILY for k in asked.quantities) else [])]
+    if energies:
+        figures.append("flags")
+    from_of = {n: civil_iso(bucket.start_ms, workspace) for n, bucket in enumerate(buckets)}
+    return [
+        {**dict(zip(asked.by, group, strict=True)), "bucket": bucket.label, "from": from_of[n],
+         **{name: found.get((group, n), {}).get(name) for name in figures}}
+        for group in groups
+        for n, bucket in enumerate(buckets)
+    ]  # fmt: skip
+
+
+def civil_iso(ms: int, workspace: Workspace) -> str:
+    """An instant in the workspace's zone, ISO 8601 with offset."""
+    from keyacct.model import civil
+
+    return civil(ms, workspace.zone).isoformat(timespec="minutes")
+
+
+def _order(value: Any) -> tuple[bool, Any]:
+    return value is None, "" if value is None else value
+
+
+def _groups(parameters: pa.Table, by: Sequence[str]) -> set[tuple[Any, ...]]:
+    if not by:
+        return {()} if parameters.num_rows else set()
+    return set(zip(*(parameters[name].to_pylist() for name in by), strict=True))
+
+
+def _chosen(workspace: Workspace, parameters: pa.Table, asked: Asked) -> pa.Table:
+    """The spans of the set, with every attribute that is asked for."""
+    wanted = [name for name in (*asked.by, *(asked.where or {})) if name in _OF_TERMS]
+    if wanted:
+        terms = _terms(workspace)
+        rows = zip(parameters["account_no"].to_pylist(), parameters["from_ms"].to_pylist(), strict=True)
+        at = [_term_at(terms, account, ms) for account, ms in rows]
+        for name in dict.fromkeys(wanted):
+            parameters = parameters.append_column(name, pa.array([row.get(name) for row in at], pa.string()))
+    for name, values in (asked.where or {}).items():
+        keep = [_text(value) in values for value in parameters[name].to_pylist()]
+        parameters = parameters.filter(pa.array(keep, pa.bool_()))
+    return parameters
+
+
+def _text(value: Any) -> str:
+    """An attribute as it is written on a command line; nothing is the empty text."""
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _terms(workspace: Workspace) -> dict[str, list[dict[str, Any]]]:
+    import sqlalchemy as sa
+
+    from keyacct.database.engine import open_database
+    from keyacct.database.registry_tables import account_terms
+
+    found: dict[str, list[dict[str, Any]]] = {}
+    with open_database(workspace).read() as connection:
+        for row in connection.execute(sa.select(account_terms)).mappings():
+            found.setdefault(row["account_no"], []).append(dict(row))
+    return found
+
+
+def _term_at(terms: Mapping[str, Sequence[Mapping[str, Any]]], account: str | None, ms: int) -> Mapping[str, Any]:
+    rows = terms.get(account or "", ())
+    return next((row for row in rows if row["valid_from"] <= ms < row["valid_to"]), {})
+
+
+def _levels(
+    question: Question, parameters: pa.Table, buckets: Sequence[Bucket], by: Sequence[str], family: str
+) -> list[dict[str, Any]]:
+    """Figures of a family by group and bucket number."""
+    from keyacct.store.engine import fetch_arrow, query_engine
+    from keyacct.store.read import read_family
+
+    workspace, default = question.workspace, question.workspace.settings.samples.interval_min
+    meters = sorted(set(parameters["meter"].drop_null().to_pylist()))
+    if not meters or question.to_ms <= question.from_ms:
+        return []
+    names = ["point", "meter", "from_ms", "to_ms", "reading_side", "pt", "ct", "interval_min", *by]
+    spans = pa.table({name: parameters[name] for name in dict.fromkeys(names)})
+    columns = _COLUMNS[family]
+    reach = max(default, pc.max(parameters["interval_min"]).as_py() or 0) * MINUTE_MS
+    reach *= workspace.settings.samples.max_gap_intervals
+    group = "[" + ", ".join(f's."{name}"' for name in by) + "]" if by else "[]"
+    ratio = {"power": "s.pt * s.ct", "voltage": "s.pt", "current": "s.ct"}[family]
+    kinds = ", ".join(f"'{kind}'" for kind in _KINDS)
+    with query_engine(workspace) as engine:
+        engine.execute("SET preserve_insertion_order = true")
+        engine.register("stored", read_family(workspace, family, question.from_ms - reach, question.to_ms + 1, meters))
+        engine.register("spans", spans.append_column("span", pa.array(range(spans.num_rows), pa.int64())))
+        bounds = {
+            "bucket": pa.array(range(len(buckets)), pa.int64()),
+            "start_ms": pa.array([bucket.start_ms for bucket in buckets], pa.int64()),
+            "end_ms": pa.array([min(bucket.end_ms, question.to_ms) for bucket in buckets], pa.int64()),
+        }
+        engine.register("buckets", pa.table(bounds))
+        cells = ", ".join(f'"{name}"::DOUBLE AS {name}' for name in columns)
+        engine.execute(
+            f"""CREATE TEMP TABLE curve AS
+            SELECT meter, epoch_ms(ts) AS ms, {cells} FROM stored WHERE kind IN ({kinds})
+            QUALIFY row_number() OVER (PARTITION BY meter, ts ORDER BY list_position([{kinds}], kind)) = 1"""
+        )
+        values = ", ".join(f"c.{name} * f.ratio AS {name}" for name in columns)
+        engine.execute(
+            f"""CREATE TEMP TABLE weighed AS
+            WITH step AS (SELECT *, ms - lag(ms) OVER (PARTITION BY meter ORDER BY ms) AS gap FROM curve),
+            fitted AS (
+                SELECT s.span, s.point, s.meter, s.from_ms, s.to_ms,
+                    CASE WHEN s.reading_side = 'primary' THEN 1.0 ELSE {ratio} END AS ratio,
+                    coalesce(s.interval_min, {default}) * {MINUTE_MS} AS interval_ms
+                FROM spans s)
+            SELECT f.span, f.point, b.bucket, (c.ms - 1) // {BLOCK_MIN * MINUTE_MS} AS block,
+                CASE WHEN c.gap <= f.interval_ms * {workspace.settings.samples.max_gap_intervals} THEN c.gap
+                     ELSE f.interval_ms END AS w, {values}
+            FROM step c JOIN fitted f ON c.meter = f.meter AND c.ms > f.from_ms AND c.ms <= f.to_ms
+            ASOF JOIN buckets b ON c.ms - 1 >= b.start_ms"""
+        )
+        engine.execute(
+            f"""CREATE TEMP TABLE told AS SELECT s.span, {group}::VARCHAR[] AS key FROM spans s;
+            CREATE TEMP TABLE expected AS
+            SELECT t.key, b.bucket, sum(least(s.to_ms, b.end_ms) - greatest(s.from_ms, b.start_ms)) AS ms
+            FROM spans s JOIN told t USING (span) JOIN buckets b ON s.from_ms < b.end_ms AND s.to_ms > b.start_ms
+            GROUP BY ALL"""
+        )
+        coverage = workspace.settings.demand.minimum_coverage
+        statement = _power_sql(coverage) if family == "power" else _phase_sql(family, columns)
+        rows = fetch_arrow(engine, statement).to_pylist()
+    texts = {tuple(map(_sql_text, group)): group for group in _groups(parameters, by)}
+    return [{**row, "group": texts[tuple(row["group"])]} for row in rows]
+
+
+def _sql_text(value: Any) -> str | None:
+    """An attribute as DuckDB writes it as text."""
+    return None if value is None else str(value)
+
+
+def _phase_sql(family: str, columns: Sequence[str]) -> str:
+    unit = "v" if family == "voltage" else "a"
+    listed = ", ".join(columns)
+    return f"""
+        WITH phases AS (
+            SELECT span, bucket, w, unnest([{listed}]) AS x, unnest(range({len(columns)})) AS place FROM weighed),
+        figures AS (
+            SELECT t.key, bucket, sum(x * w) / sum(w) AS mean, max(x) AS high, min(x) AS low
+            FROM phases JOIN told t USING (span) WHERE x IS NOT NULL GROUP BY ALL),
+        present AS (
+            SELECT t.key, bucket, sum(w) AS ms FROM weighed JOIN told t USING (span)
+            WHERE coalesce({listed}) IS NOT NULL GROUP BY ALL)
+        SELECT f.key AS group, f.bucket, f.mean AS {family}_mean_{unit}, f.high AS {family}_max_{unit},
+            f.low AS {family}_min_{unit}, least(1.0, p.ms / e.ms) AS completeness
+        FROM figures f JOIN present p USING (key, bucket) JOIN expected e USING (key, bucket) ORDER BY ALL"""
+
+
+def _power_sql(coverage: float) -> str:
+    def side(name: str, column: str, unit: str) -> str:
+        return f"""
+        {name}_points AS (
+            SELECT t.key, bucket, point, sum({column} * w) / sum(w) AS mean FROM weighed JOIN told t USING (span)
+            WHERE {column} IS NOT NULL GROUP BY ALL),
+        {name}_sums AS (SELECT key, bucket, sum(mean ORDER BY point) AS mean, count(*) AS points FROM {name}_points
+            GROUP BY ALL),
+        {name}_blocks AS (
+            SELECT t.key, bucket, block, point, sum({column} * w) / sum(w) AS x FROM weighed JOIN told t USING (span)
+            WHERE {column} IS NOT NULL GROUP BY ALL),
+        {name}_totals AS (SELECT key, bucket, block, sum(x ORDER BY point) AS x, count(*) AS points FROM {name}_blocks
+            GROUP BY ALL),
+        {name} AS (
+            SELECT s.key, s.bucket, any_value(s.mean) AS {name}_mean_{unit},
+                max(b.x) FILTER (b.points >= {coverage} * s.points) AS {name}_max_{unit},
+                min(b.x) FILTER (b.points >= {coverage} * s.points) AS {name}_min_{unit}
+            FROM {name}_sums s JOIN {name}_totals b USING (key, bucket) GROUP BY ALL)"""
+
+    return f"""
+        WITH {side("load", "p", "kw")}, {side("reactive", "q", "kvar")},
+        energies AS (
+            SELECT t.key, bucket, sum(greatest(p, 0) * w) AS wp, sum(abs(q) * w) AS wq FROM weighed JOIN told t USING (span)
+            WHERE p IS NOT NULL AND q IS NOT NULL GROUP BY ALL),
+        present AS (
+            SELECT t.key, bucket, sum(w) AS ms FROM weighed JOIN told t USING (span) WHERE p IS NOT NULL GROUP BY ALL)
+        SELECT e.key AS group, e.bucket, load_mean_kw, load_max_kw, load_min_kw, reactive_mean_kvar, reactive_max_kvar,
+            reactive_min_kvar, CASE WHEN wp > 0 OR wq > 0 THEN wp / sqrt(wp * wp + wq * wq) END AS pf,
+            least(1.0, coalesce(p.ms, 0) / e.ms) AS completeness
+        FROM expected e LEFT JOIN load USING (key, bucket) LEFT JOIN reactive USING (key, bucket)
+        LEFT JOIN energies USING (key, bucket) LEFT JOIN present p USING (key, bucket) ORDER BY ALL"""
+
+
+def _energies(
+    workspace: Workspace, asked: Asked, buckets: Sequence[Bucket], keys: Sequence[str],
+    found: dict[tuple[tuple[Any, ...], int], dict[str, Any]],
+) -> None:  # fmt: skip
+    """Adds exact energies to the cells."""
+    from keyacct.analysis.point_energy import point_energy
+
+    starts = [bucket.start_ms for bucket in buckets]
+    spans = point_energy(workspace, asked.period, accounts=asked.accounts, kinds=asked.kinds, cuts=starts[1:]).spans
+    spans = _chosen(workspace, spans, asked)
+    for row in spans.to_pylist():
+        group = tuple(row[name] for name in asked.by)
+        cell = found.setdefault((group, bisect.bisect_right(starts, row["from_ms"]) - 1), {})
+        for key in keys:
+            (name,) = QUANTITIES[key].figures
+            amount: Decimal | None = row[_ENERGY[key]]
+            if amount is not None:
+                cell[name] = cell.get(name, Decimal(0)) + amount
+        cell["flags"] = sorted({*cell.get("flags", ()), *row["flags"]})
+
+
+def _compared(
+    rows: list[dict[str, Any]], other: list[dict[str, Any]], asked: Asked
+) -> list[dict[str, Any]]:
+    """Rows with what the other period had: the n-th bucket of a group beside its n-th there."""
+
+    def numbered(of: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+        places: dict[tuple[Any, ...], int] = {}
+        found = {}
+        for row in of:
+            group = tuple(row[name] for name in asked.by)
+            places[group] = places.get(group, -1) + 1
+            found[*group, places[group]] = row
+        return found
+
+    before, result = numbered(other), []
+    for key, row in numbered(rows).items():
+        old = before.get(key, {})
+        for name in figures_of(asked):
+            now, then = row[name], old.get(name)
+            change = None if now is None or then is None else now - then
+            row[f"{name}_before"], row[f"{name}_change"] = then, change
+            row[f"{name}_change_rate"] = None if change is None or not then else float(change / abs(then))
+        row["bucket_before"] = old.get("bucket")
+        result.append(row)
+    return result
