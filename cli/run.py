@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, Text]] = {
     "decode": ("decode", Text("Frames of meters and terminals, byte by byte", "逐字节解析表计与终端报文")),
     "registers": ("registers", Text("Data identifiers that can be decoded", "可解析的数据标识")),
     "replay": ("replay", Text("Captured bytes into readings and the store", "回放报文记录, 入库或导出")),
+    "poll": ("poll", Text("Ask meters on a line, now or by plan", "召测电表: 即时或按计划")),
     "registry": ("registry", Text("Accounts, points, meters, tariffs, by date", "户、计量点、电表、电价台账")),
     "roster": ("roster", Text("The list of key accounts: rules, decisions, review", "大客户名单")),
     "samples": ("samples", Text("Load curves from elsewhere into the store", "导入外部负荷曲线")),
