@@ -37,9 +37,9 @@ class Trace:
             self._lines += 1
             return TracedLine(self, self._lines, port)
 
-    def packet(self, data: bytes) -> None:
-        """One packet, stamped now."""
-        now_us = round(clock.now().timestamp() * 1_000_000)
+    def packet(self, data: bytes, at_ms: int | None = None) -> None:
+        """One packet, stamped now or at an instant (UTC milliseconds)."""
+        now_us = (clock.now_ms() if at_ms is None else at_ms) * 1000
         head = struct.pack("<IIII", now_us // 1_000_000, now_us % 1_000_000, len(data), len(data))
         try:
             with self._lock:
@@ -65,29 +65,30 @@ class TracedLine:
         self._sent = 1
         self._came = 1
 
-    def sent(self, data: bytes) -> None:
+    def sent(self, data: bytes, at_ms: int | None = None) -> None:
         """Bytes that left."""
         for start in range(0, len(data), _SEGMENT):
             piece = data[start : start + _SEGMENT]
-            self._write(_OURS, self._theirs, self._ours_port, self._port, self._sent, self._came, piece)
+            self._write(_OURS, self._theirs, self._ours_port, self._port, self._sent, self._came, piece, at_ms)
             self._sent = (self._sent + len(piece)) & 0xFFFF_FFFF
 
-    def came(self, data: bytes) -> None:
+    def came(self, data: bytes, at_ms: int | None = None) -> None:
         """Bytes that arrived."""
         for start in range(0, len(data), _SEGMENT):
             piece = data[start : start + _SEGMENT]
-            self._write(self._theirs, _OURS, self._port, self._ours_port, self._came, self._sent, piece)
+            self._write(self._theirs, _OURS, self._port, self._ours_port, self._came, self._sent, piece, at_ms)
             self._came = (self._came + len(piece)) & 0xFFFF_FFFF
 
     def _write(
-        self, source: int, target: int, from_port: int, to_port: int, number: int, seen: int, data: bytes
+        self, source: int, target: int, from_port: int, to_port: int, number: int, seen: int, data: bytes,
+        at_ms: int | None,
     ) -> None:
         tcp = struct.pack(">HHIIBBHHH", from_port, to_port, number, seen, 5 << 4, 0x18, 65_535, 0, 0)
         ip = struct.pack(">BBHHHBBHII", 0x45, 0, 40 + len(data), 0, 0, 64, 6, 0, source, target)
         total = sum(struct.unpack(">10H", ip))
         total = (total & 0xFFFF) + (total >> 16)
         ip = ip[:10] + struct.pack(">H", ~(total + (total >> 16)) & 0xFFFF) + ip[12:]
-        self._trace.packet(ip + tcp + data)
+        self._trace.packet(ip + tcp + data, at_ms)
 
 
 class TracingTransport:
