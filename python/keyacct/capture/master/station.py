@@ -6,9 +6,10 @@ that nobody asked for are counted and thrown away.
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +103,18 @@ class Station:
         self._told_from = 0.0
 
     # what a protocol gives -------------------------------------------------------------------------------------------
+
+    def question(self, purpose: str, name: str, message: Mapping[str, Any]) -> Question:
+        """A question for any terminal. Raises InputError."""
+        raise NotImplementedError
+
+    def read_clock(self) -> Question:
+        """The question for the terminal's clock."""
+        raise NotImplementedError
+
+    def set_clock(self, session: Session, at: dt.datetime) -> None:
+        """Set a terminal's clock to a local civil time."""
+        raise NotImplementedError
 
     @staticmethod
     def address_of(name: str) -> bytes:
