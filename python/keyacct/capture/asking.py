@@ -1,0 +1,189 @@
+"""How one item is asked of one meter: request, follow frames, refusal; and what the answer is made of."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from keyacct import wire
+from keyacct.capture.items import Item
+from keyacct.capture.line import ExchangeError, Failure, Line
+from keyacct.i18n import Text
+
+_PREAMBLE = {"dlt645-2007": b"\xfe" * 4, "dlt645-1997": b"\xfe" * 4, "dlt698.45": b"\xfe" * 4}
+_MOST_FOLLOW_FRAMES = 255
+_numbers: Iterator[int] = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of asking one item of one meter.
+
+    frames: the request and every frame of the answer, in order, as they went over the line; recv_at_ms: when the last
+    one was whole. attempts: how often it was asked. failure: why there is no answer, or None. frozen_at: the instant
+    of a freeze whose own frame has no time (naive civil time, ISO), read beside it.
+    """
+
+    meter: str
+    address: str
+    item: Item
+    frames: tuple[bytes, ...] = ()
+    recv_at_ms: int = 0
+    attempts: int = 1
+    failure: Failure | None = None
+    frozen_at: str | None = None
+    values: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
+
+
+def request_of(item: Item, address: str) -> bytes:
+    """The frame that asks for an item. Raises InputError for an address that the protocol does not have."""
+    protocol = item.protocol
+    if protocol == "dlt645-2007":
+        message: dict[str, Any] = {"address": address, "control": "0x11", "di": item.key}
+        if item.data:
+            message["data"] = item.data
+    elif protocol == "dlt645-1997":
+        message = {"address": address, "control": "0x01", "di": item.key}
+    elif protocol == "dlt698.45":
+        apdu = {"service": "GetRequestNormal", "piid": next(_numbers) % 64, "oad": item.key, "time_tag": None}
+        message = {"address": address, "apdu": apdu}
+    else:
+        message = {
+            "unit": unit_of(address), "function": int(item.key[:2], 16), "address": int(item.key[2:], 16),
+            "count": item.registers_read,
+        }  # fmt: skip
+        if protocol == "modbus-tcp":
+            message["transaction"] = next(_numbers) % 65_536
+    return wire.encode(message, protocol)
+
+
+def unit_of(address: str) -> int:
+    """The Modbus unit of an address. Raises UsageError."""
+    from keyacct.errors import UsageError
+
+    if not (address.isascii() and address.isdigit() and 1 <= int(address) <= 247):
+        raise UsageError(
+            "usage.invalid",
+            str(Text(f"address {address!r} is no Modbus unit", f"地址 {address!r} 不是 Modbus 站号")),
+            hint=str(Text("a unit is a number from 1 to 247", "站号为 1 至 247")),
+        )
+    return int(address)
+
+
+def check_address(address: str, protocol: str) -> str:
+    """The address in full (12 digits for DL/T 645). Raises UsageError; broadcast and wildcards are refused."""
+    from keyacct.errors import UsageError
+
+    if protocol.startswith("modbus"):
+        return str(unit_of(address))
+    text = address.strip().upper()
+    if not text.isascii() or not text.isdigit() or len(text) > 12:
+        raise UsageError(
+            "usage.invalid",
+            str(Text(f"address {address!r} is no meter address", f"地址 {address!r} 不是表地址")),
+            hint=str(
+                Text(
+                    "up to 12 digits, as on the name plate; `keyacct scan` asks with wildcards",
+                    "不超过 12 位数字, 见铭牌; 通配地址用 `keyacct scan`",
+                )
+            ),
+        )
+    text = text.rjust(12, "0")
+    if text == "9" * 12:
+        raise UsageError(
+            "usage.invalid",
+            str(Text("999999999999 is the broadcast address, nobody answers it", "999999999999 是广播地址, 无应答")),
+            hint=str(Text("name the meters", "请给出各表地址")),
+        )
+    return text
+
+
+def ask(line: Line, meter: str, address: str, item: Item) -> Answer:
+    """One attempt to read one item, follow frames included. Raises LinkError when the line is gone."""
+    frozen_at = None
+    frames: list[bytes] = []
+    try:
+        if _needs_time(item):
+            stamp = Item(item.protocol, item.key[:4] + "00" + item.key[6:], "freeze_time", item.kind)
+            reply = line.exchange(request_of(stamp, address), item.protocol, preamble=_PREAMBLE[item.protocol])
+            frozen_at = next((value["value"] for value in _values(reply.message) if value["value"]), None)
+            if _refusal(reply.message) is None and frozen_at is None:
+                return Answer(meter, address, item, failure=Failure("no_data"))
+        request = request_of(item, address)
+        reply = line.exchange(request, item.protocol, preamble=_PREAMBLE.get(item.protocol, b""))
+        frames += [request, reply.frame]
+        refused = _refusal(reply.message)
+        if refused is not None:
+            return Answer(meter, address, item, tuple(frames), reply.recv_at_ms, failure=refused)
+        number = 0
+        while _more(reply.message, item.protocol):
+            number += 1
+            if number > _MOST_FOLLOW_FRAMES:
+                return Answer(
+                    meter, address, item, tuple(frames), reply.recv_at_ms,
+                    failure=Failure("unreadable", str(Text("follow frames without end", "后续帧无休止"))),
+                )  # fmt: skip
+            request = _follow_request(item, address, number)
+            reply = line.exchange(request, item.protocol, preamble=_PREAMBLE.get(item.protocol, b""))
+            frames += [request, reply.frame]
+            refused = _refusal(reply.message)
+            if refused is not None:
+                return Answer(meter, address, item, tuple(frames), reply.recv_at_ms, failure=refused)
+    except ExchangeError as error:
+        return Answer(meter, address, item, tuple(frames), failure=error.failure)
+    return Answer(meter, address, item, tuple(frames), reply.recv_at_ms, frozen_at=frozen_at)
+
+
+def _needs_time(item: Item) -> bool:
+    """Whether it is a single item of a DL/T 645-2007 freeze, whose frame does not say of when it is."""
+    return item.protocol == "dlt645-2007" and item.key.startswith("05") and item.key[4:6] not in ("00", "FF")
+
+
+def _more(message: Mapping[str, Any], protocol: str) -> bool:
+    return protocol.startswith("dlt645") and bool(int(str(message["control"]), 16) & 0x20)
+
+
+def _follow_request(item: Item, address: str, number: int) -> bytes:
+    message: dict[str, Any] = {"address": address, "control": "0x02", "di": item.key}
+    if item.protocol == "dlt645-2007":
+        message |= {"control": "0x12", "seq": number}
+    return wire.encode(message, item.protocol)
+
+
+def _values(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    values = message.get("values")
+    return values if isinstance(values, list) else []
+
+
+def _refusal(message: Mapping[str, Any]) -> Failure | None:
+    """What an answer says that is a refusal: 645's error word, Modbus' exception, 698's DAR."""
+    error = message.get("error")
+    if isinstance(error, dict):
+        word = f"{error.get('byte', '')} {error.get('meaning', '')}".strip()
+        return Failure("refused", str(Text(f"error word {word}", f"错误字 {word}")))
+    exception = message.get("exception")
+    if exception is not None:
+        told = exception.get("meaning", exception) if isinstance(exception, dict) else exception
+        return Failure("refused", str(Text(f"Modbus exception {told}", f"Modbus 异常 {told}")))
+    apdu = message.get("apdu")
+    if isinstance(apdu, dict):
+        text = json.dumps(apdu)
+        if apdu.get("service") in ("ErrorResponse", "SecurityResponse") or _dar(apdu) is not None:
+            return Failure("refused", str(Text(f"DAR {_dar(apdu) or text[:80]}", f"DAR {_dar(apdu) or text[:80]}")))
+    return None
+
+
+def _dar(part: Any) -> str | None:
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if key.lower() == "dar" and value not in (0, "success", None):
+                return str(value)
+            found = _dar(value)
+            if found is not None:
+                return found
+    if isinstance(part, list):
+        return next((found for inner in part if (found := _dar(inner)) is not None), None)
+    return None

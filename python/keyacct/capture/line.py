@@ -1,0 +1,273 @@
+"""A line with meters on it: opened when needed, opened again after a loss, one exchange at a time."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from keyacct import clock, wire
+from keyacct.capture.link import Link
+from keyacct.capture.transport import Transport, make_transport
+from keyacct.errors import LinkError
+from keyacct.i18n import Text
+
+CAUSES: dict[str, Text] = {
+    "timeout": Text("no answer in time", "超时无应答"),
+    "incomplete": Text("the answer broke off", "应答不完整"),
+    "bad_checksum": Text("the answer's checksum is wrong", "应答校验错误"),
+    "noise": Text("bytes came, but no frame", "收到字节但不成帧"),
+    "wrong_address": Text("another device answered", "其他设备应答"),
+    "late": Text("only the answer to another request came", "只收到其他请求的应答"),
+    "refused": Text("the meter refused", "电表拒绝"),
+    "no_data": Text("the meter has no value for it", "电表无此数据"),
+    "clock_suspect": Text("the meter's clock is in doubt", "电表时钟可疑"),
+    "implausible": Text("the value is impossible", "数值不合理"),
+    "unreadable": Text("the answer cannot be read as values", "应答无法解析为数值"),
+    "link": Text("the line is down", "通信线路不通"),
+    "interrupted": Text("stopped before it was asked", "未召测即被中断"),
+}
+"""Why an item was not read, by its code."""
+
+RETRIED = frozenset({"timeout", "incomplete", "bad_checksum", "noise", "wrong_address", "late", "link"})
+"""Causes that may be gone the next time. A refusal is an answer and is not asked again."""
+
+_T = TypeVar("_T")
+_MOST_HELD = 16_384
+_LINGER_S = 1.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no value: a code of `CAUSES` and what was seen, in one sentence."""
+
+    cause: str
+    detail: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"{CAUSES[self.cause]}: {self.detail}" if self.detail else str(CAUSES[self.cause])
+
+
+class ExchangeError(Exception):
+    """A request that got no usable answer."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The frame that answered, what it says, and when it was whole (UTC milliseconds)."""
+
+    frame: bytes
+    message: dict[str, object]
+    recv_at_ms: int
+
+
+class BackOff:
+    """Seconds to wait before the line is opened again: doubled each time, with jitter so that lines do not march in step."""
+
+    def __init__(self, first_s: float = 0.5, most_s: float = 60.0, seed: int | None = None) -> None:
+        self.first_s, self.most_s = first_s, most_s
+        self._random = random.Random(seed)  # noqa: S311  # jitter, no secret
+        self._failures = 0
+
+    def next_s(self) -> float:
+        """The next pause: half of it certain, half of it chance."""
+        pause: float = min(self.first_s * 2 ** min(self._failures, 30), self.most_s)
+        self._failures += 1
+        return pause * (0.5 + 0.5 * self._random.random())
+
+    def reset(self) -> None:
+        """The line works again."""
+        self._failures = 0
+
+
+class Line:
+    """One line. Its exchanges take turns, whoever asks."""
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        transport: Transport | None = None,
+        connect_s: float = 10.0,
+        timeout_s: float | None = None,
+        back_off: BackOff | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """timeout_s: from the last byte sent to the last byte of the answer; by the line's speed if None."""
+        self.link = link
+        self.connect_s = connect_s
+        self.timeout_s = timeout_s if timeout_s is not None else link.answer_s()
+        self.back_off = back_off or BackOff()
+        self._transport = transport if transport is not None else make_transport(link)
+        self._open = False
+        self._quiet_from = 0.0
+        self._lock = threading.Lock()
+        self._sleep = sleep
+        self._registers = wire.open_registers()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the line is open."""
+        return self._open
+
+    def open(self) -> None:
+        """Open the line if it is not. Raises LinkError."""
+        if not self._open:
+            self._transport.open(self.connect_s)
+            self._open = True
+            self.back_off.reset()
+
+    def close(self) -> None:
+        """Close the line."""
+        self._transport.close()
+        self._open = False
+
+    def pause(self, stop: threading.Event) -> None:
+        """Wait as long as the line should be left alone after a loss, or until we are to stop."""
+        stop.wait(self.back_off.next_s())
+
+    def send(self, request: bytes) -> None:
+        """Send what nobody answers (a broadcast). Raises LinkError."""
+        with self._lock:
+            self._begin()
+            self._guarded(lambda: self._transport.write(request, time.monotonic() + self.timeout_s))
+            self._quiet_from = time.monotonic()
+
+    def exchange(self, request: bytes, protocol: str, *, preamble: bytes = b"") -> Reply:
+        """Send a request and wait for its answer. Raises ExchangeError (no usable answer), LinkError (line is gone).
+
+        Our own echo, answers to other requests, noise and broken frames are passed over until the deadline; then the
+        error says which of them it was.
+        """
+        with self._lock:
+            self._begin()
+            stale = self._drain()
+            self._guarded(lambda: self._transport.write(preamble + request, time.monotonic() + self.timeout_s))
+            sent_s = len(preamble + request) * 11 / self.link.baud if self.link.timed else 0.0
+            deadline = time.monotonic() + sent_s + self.timeout_s
+            try:
+                return self._await(request, protocol, deadline, stale)
+            finally:
+                self._quiet_from = time.monotonic()
+
+    def _begin(self) -> None:
+        self.open()
+        wait_s = self._quiet_from + self.link.turn_s - time.monotonic()
+        if wait_s > 0:
+            self._sleep(wait_s)
+
+    def _guarded(self, action: Callable[[], _T]) -> _T:
+        try:
+            return action()
+        except LinkError:
+            self.close()
+            raise
+
+    def _drain(self) -> int:
+        """Throw away what lies there from before; how many bytes."""
+        gone = 0
+        until = time.monotonic() + 1.0  # a line that never stops talking must not hold us
+        while time.monotonic() < until:
+            data = self._guarded(lambda: self._transport.read(time.monotonic()))
+            if not data:
+                break
+            gone += len(data)
+        return gone
+
+    def _await(self, request: bytes, protocol: str, deadline: float, stale: int) -> Reply:
+        held = b""
+        seen = 0
+        others: list[dict[str, object]] = []
+        while True:
+            data = self._guarded(lambda: self._transport.read(deadline))
+            if not data:
+                break
+            seen += len(data)
+            held += data
+            for frame, message in self._frames(held, protocol):
+                if frame == request:
+                    continue  # the echo of a two-wire adapter
+                if wire.answers(request, frame, protocol):
+                    return Reply(frame, message, clock.now_ms())
+                if message not in others:
+                    others.append(message)
+            if len(held) > _MOST_HELD:
+                held = held[-_MOST_HELD // 4 :]
+            if time.monotonic() >= deadline:
+                break
+        if protocol == "modbus-rtu":
+            self._linger()  # its answers do not say to what: a late one would pass for the next one's
+        raise ExchangeError(self._why(request, protocol, held, seen, others, stale))
+
+    def _linger(self) -> None:
+        until = time.monotonic() + min(self.timeout_s, _LINGER_S)
+        while self._guarded(lambda: self._transport.read(until)):
+            if time.monotonic() >= until:
+                return
+
+    def _frames(self, held: bytes, protocol: str) -> list[tuple[bytes, dict[str, object]]]:
+        found = []
+        for text in wire.describe([held.hex()], protocol, registers=self._registers):
+            message = json.loads(text)
+            if message.get("valid"):
+                start = message["offset"]
+                found.append((held[start : start + message["length"]], message))
+        return found
+
+    def _why(
+        self, request: bytes, protocol: str, held: bytes, seen: int, others: list[dict[str, object]], stale: int
+    ) -> Failure:
+        """What went wrong, from what was seen until the deadline."""
+        waited = Text(f"{self.timeout_s:g} s waited", f"已等待 {self.timeout_s:g} 秒")
+        asked = self._frames(request, protocol)
+        address = asked[0][1].get("address", asked[0][1].get("unit")) if asked else None
+        answers = [other for other in others if other.get("direction") not in ("request", "downlink")]
+        if answers:
+            theirs = answers[-1].get("address", answers[-1].get("unit"))
+            if address is not None and theirs is not None and theirs != address and protocol != "modbus-rtu":
+                return Failure(
+                    "wrong_address",
+                    str(Text(f"{theirs} answered, {address} was asked", f"询问 {address}, 应答者为 {theirs}")),
+                    str(Text("two meters may share an address, or the line is shared", "可能地址重复或线路被共用")),
+                )
+            return Failure("late", str(Text("the line is slower than the timeout", "线路慢于超时设置")))
+        if not seen:
+            hint = Text(
+                "check address, baud rate, parity and wiring; `keyacct scan` finds what answers",
+                "请检查地址、波特率、校验和接线; `keyacct scan` 可搜索应答设备",
+            )
+            return Failure("timeout", str(waited), str(hint))
+        echo = request in held
+        rest = held.replace(request, b"", 1) if echo else held
+        if not rest.strip(b"\xfe\xff\x00"):
+            only_echo = Text(f"{waited.en}, only our own echo came", f"{waited.zh}, 只收到自身回波")
+            return Failure("timeout", str(only_echo if echo else waited))
+        code, message = self._broken(rest, protocol)
+        if code in ("frame.checksum", "frame.header_checksum"):
+            return Failure(
+                "bad_checksum", message, str(Text("line noise, or two meters at once", "线路干扰或多表同时应答"))
+            )
+        if code in ("frame.truncated", "frame.end_byte"):
+            return Failure("incomplete", message, str(Text("give a longer --timeout", "可加长 --timeout")))
+        count = f"{seen} bytes" if seen > 1 else "1 byte"
+        return Failure(
+            "noise",
+            str(Text(f"{count} that are no {protocol}", f"{seen} 字节, 不是 {protocol}")),
+            str(Text("the baud rate, the parity or the protocol may be wrong", "波特率、校验位或规约可能不对")),
+        )
+
+    def _broken(self, held: bytes, protocol: str) -> tuple[str, str]:
+        for text in wire.describe([held.hex()], protocol, registers=self._registers):
+            error = json.loads(text).get("error")
+            if isinstance(error, dict) and "code" in error:
+                return str(error["code"]), str(error["message"])
+        return "", ""

@@ -1,0 +1,190 @@
+"""Asks many meters on many lines: one conversation at a time on a line, all lines at once.
+
+A line is served by one thread: with a blocking exchange of tens of milliseconds to seconds there is nothing to gain from
+an event loop, and serial drivers, RFC 2217 and name look-ups block anyway (docs/design/acquisition.md has the figures).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from keyacct.capture.asking import Answer, ask
+from keyacct.capture.items import Item
+from keyacct.capture.line import RETRIED, Failure, Line
+from keyacct.errors import KeyacctError, LinkError
+
+ALARM, ON_DEMAND, SCHEDULE, BACKFILL = 0, 1, 2, 3
+"""Priorities: what has the smaller number is asked first."""
+
+MOST_LINES = 512
+_STACK_BYTES = 512 * 1024
+
+
+@dataclass(frozen=True)
+class Task:
+    """Items of one meter. meter: the name it has in the results; tag: what the caller knows it by."""
+
+    meter: str
+    address: str
+    items: tuple[Item, ...]
+    priority: int = ON_DEMAND
+    tag: object = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class LineWork:
+    """One line and what is to be asked on it. make: gives the line, called in the line's own thread."""
+
+    make: Callable[[], Line]
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One item that is done, well or not; `first` whether the first attempt already gave it."""
+
+    task: Task
+    answer: Answer
+
+    @property
+    def first(self) -> bool:
+        """Whether it came at the first attempt."""
+        return self.answer.failure is None and self.answer.attempts == 1
+
+
+class Poller:
+    """Runs work on lines. `run` yields every item of every task exactly once, as it is finished."""
+
+    def __init__(self, work: Sequence[LineWork], *, retries: int = 2, most_lines: int = MOST_LINES) -> None:
+        """retries: further attempts for what may be gone the next time. They come after all first attempts of a line."""
+        self.retries = retries
+        self._waiting: queue.SimpleQueue[LineWork] = queue.SimpleQueue()
+        for part in work:
+            self._waiting.put(part)
+        self._threads = min(len(work), most_lines)
+        self._results: queue.SimpleQueue[Finished | BaseException | None] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._left = 0
+        self.link_errors: list[LinkError] = []
+
+    def stop(self) -> None:
+        """Let every line finish the exchange it is in; what was not asked yet fails as `interrupted`."""
+        self._stop.set()
+
+    def run(self) -> Iterator[Finished]:
+        """Every item as it is finished. Raises what a worker raised that is no failure of a line."""
+        old = threading.stack_size(_STACK_BYTES)
+        try:
+            workers = [threading.Thread(target=self._work, daemon=True) for _ in range(self._threads)]
+            for worker in workers:
+                worker.start()
+        finally:
+            threading.stack_size(old)
+        self._left = len(workers)
+        yield from self.rest()
+
+    def rest(self) -> Iterator[Finished]:
+        """What is still to come of a round whose `run` was left, by an interrupt perhaps."""
+        try:
+            while self._left:
+                result = self._results.get()
+                if result is None:
+                    self._left -= 1
+                elif isinstance(result, BaseException):
+                    raise result
+                else:
+                    yield result
+        finally:
+            self.stop()
+
+    def _work(self) -> None:
+        try:
+            while True:
+                try:
+                    part = self._waiting.get_nowait()
+                except queue.Empty:
+                    return
+                self._line(part)
+        except BaseException as error:
+            self._results.put(error)
+        finally:
+            self._results.put(None)
+
+    def _line(self, part: LineWork) -> None:
+        line = part.make()
+        turns = _turns(part.tasks)
+        silent: dict[tuple[int, str], Failure] = {}
+        down: dict[int, Failure] = {}
+        try:
+            while turns:
+                priority, attempt, order, number, item = heapq.heappop(turns)
+                task = part.tasks[number]
+                if self._stop.is_set():
+                    self._give(task, Answer(task.meter, task.address, item, attempts=attempt - 1,
+                                            failure=Failure("interrupted")))  # fmt: skip
+                    continue
+                key = (attempt, task.address)
+                known = down.get(attempt) or silent.get(key)
+                if known is not None:
+                    answer = Answer(task.meter, task.address, item, failure=known)
+                else:
+                    answer = self._ask(line, task, item)
+                    if answer.failure is not None and answer.failure.cause == "link" and not self._reopened(line):
+                        down[attempt] = answer.failure  # nobody on it is asked before the next round of attempts
+                answer = dataclasses.replace(answer, attempts=attempt)
+                cause = answer.failure.cause if answer.failure is not None else None
+                if cause == "timeout" and answer.failure is not None:
+                    silent[key] = answer.failure  # a silent meter is not asked its other items before its next turn
+                if cause in RETRIED and attempt <= self.retries:
+                    heapq.heappush(turns, (priority, attempt + 1, order, number, item))
+                else:
+                    self._give(task, answer)
+        finally:
+            line.close()
+
+    def _ask(self, line: Line, task: Task, item: Item) -> Answer:
+        try:
+            return ask(line, task.meter, task.address, item)
+        except LinkError as error:
+            self.link_errors.append(error)
+            return Answer(task.meter, task.address, item, failure=Failure("link", error.message, error.hint))
+        except KeyacctError as error:
+            return Answer(task.meter, task.address, item, failure=Failure("unreadable", error.message, error.hint))
+
+    def _reopened(self, line: Line) -> bool:
+        """Whether a line that was lost came back after a pause."""
+        line.pause(self._stop)
+        try:
+            line.open()
+        except LinkError as error:
+            self.link_errors.append(error)
+            return False
+        return True
+
+    def _give(self, task: Task, answer: Answer) -> None:
+        self._results.put(Finished(task, answer))
+
+
+_Turn = tuple[int, int, int, int, Item]
+
+
+def _turns(tasks: Sequence[Task]) -> list[_Turn]:
+    """(priority, attempt, order, task, item): by priority; then all meters of the line in turn, item by item."""
+    rounds: dict[int, list[tuple[int, int, Item]]] = defaultdict(list)
+    for number, task in enumerate(tasks):
+        for place, item in enumerate(task.items):
+            rounds[place].append((task.priority, number, item))
+    turns: list[_Turn] = []
+    order = 0
+    for place in sorted(rounds):
+        for priority, number, item in rounds[place]:
+            turns.append((priority, 1, order, number, item))
+            order += 1
+    heapq.heapify(turns)
+    return turns

@@ -1,0 +1,64 @@
+"""A simulated meter: its clock, its load, its breaker; the frames are made by the modules of its protocol."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import zlib
+from dataclasses import dataclass, field
+
+from keyacct import clock
+from keyacct.simulation.shape import Load
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What a device does wrong, each a probability 0..1 of an answer, and how late a late answer is."""
+
+    silent: float = 0.0
+    late: float = 0.0
+    late_s: float = 5.0
+    wrong_address: float = 0.0
+    flip: float = 0.0
+
+
+@dataclass
+class Meter:
+    """One meter. protocol: `dlt645-2007`, `dlt645-1997`, `modbus-rtu` or `modbus-tcp`; address: 12 digits, or a unit.
+
+    clock_offset_s, drift_ppm: how wrong its clock is, and how much more so each second since the epoch of its loads.
+    """
+
+    protocol: str
+    address: str
+    load: Load
+    zone: dt.tzinfo
+    clock_offset_s: float = 0.0
+    drift_ppm: float = 0.0
+    habits: Habits = field(default_factory=Habits)
+    password: str = "02000000"  # noqa: S105  # of a meter that does not exist
+    breaker_closed: bool = True
+    asked: int = 0
+    answered: int = 0
+    set_by_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(zlib.crc32(f"{self.protocol} {self.address} {self.load.seed}".encode()))  # noqa: S311
+
+    def now(self) -> dt.datetime:
+        """The local civil time that the meter believes in."""
+        here = clock.now().astimezone(self.zone).replace(tzinfo=None)
+        wrong = self.clock_offset_s + self.set_by_s
+        if self.drift_ppm:
+            from keyacct.simulation.shape import EPOCH
+
+            wrong += (here - EPOCH).total_seconds() * self.drift_ppm / 1e6
+        return here + dt.timedelta(seconds=wrong)
+
+    def set_clock(self, at: dt.datetime) -> None:
+        """Set it to a local civil time."""
+        self.set_by_s += (at - self.now()).total_seconds()
+
+    def power_kw(self, at: dt.datetime) -> float:
+        """Present power; none behind an open breaker."""
+        return self.load.power_kw(at) if self.breaker_closed else 0.0

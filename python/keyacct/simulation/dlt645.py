@@ -1,0 +1,193 @@
+"""Simulated meters of DL/T 645, both editions: reads, frozen values, load record, clock, relay (1CH)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from typing import Any
+
+from keyacct import wire
+from keyacct.simulation.device import Meter
+
+_REGISTERS = wire.open_registers()
+_TRIP, _CLOSE, _ALARM, _KEEP = 0x1A, (0x1B, 0x1C), (0x2A, 0x2B), (0x3A, 0x3B)
+_LAYOUT_1997 = {"B61": "0201", "B62": "0202", "B63": "0203", "B64": "0204", "B65": "0206"}
+
+
+class Meter645:
+    """Answers frames that are for one meter."""
+
+    def __init__(self, meter: Meter) -> None:
+        self.meter = meter
+        self.alarm = False
+
+    def is_meant(self, address: str) -> bool:
+        """Whether an address, perhaps with the wildcard AA, means this meter."""
+        return all(theirs in ("AA", ours) for theirs, ours in zip(_pairs(address), _pairs(self.meter.address), strict=True))
+
+    def answer(self, request: dict[str, Any]) -> bytes | None:
+        """The answer to a decoded request; None where a meter says nothing."""
+        control = int(request["control"], 16)
+        self.meter.asked += 1
+        if request["address"] == "999999999999":
+            self._broadcast(control, request)
+            return None
+        if self.meter.protocol == "dlt645-1997":
+            return self._answer_1997(control, request)
+        if control == 0x11:
+            return self._read(str(request.get("di", "")), 0x91)
+        if control == 0x13:
+            return self._frame({"control": "0x93", "data": bytes.fromhex(self.meter.address)[::-1].hex()})
+        if control == 0x1C:
+            return self._control(request)
+        if control == 0x16:
+            return self._frame({"control": "0x96"})
+        return self._refuse(control, "01")
+
+    def _broadcast(self, control: int, request: dict[str, Any]) -> None:
+        if control == 0x08:
+            for value in request.get("values", []):
+                if value.get("quantity") == "clock":
+                    self.meter.set_clock(dt.datetime.fromisoformat(value["value"]))
+
+    def _read(self, di: str, control: int) -> bytes:
+        if di == "04000101":
+            now = self.meter.now()
+            digits = f"{now.isoweekday() % 7:02}{now:%d%m%y}"
+            return self._frame({"control": f"0x{control:02X}", "di": di, "data": digits})
+        values = self.values(di)
+        if values is None:
+            return self._refuse(control & 0x7F, "02")
+        return self._frame({"control": f"0x{control:02X}", "di": di, "values": values})
+
+    def _answer_1997(self, control: int, request: dict[str, Any]) -> bytes | None:
+        if control != 0x01:
+            return self._refuse(control, "01")
+        di = str(request.get("di", ""))
+        values = self._values_1997(di)
+        if values is None:
+            return self._refuse(control, "02")
+        return self._frame({"control": "0x81", "di": di, "values": values})
+
+    def _values_1997(self, di: str) -> list[Any] | None:
+        now = self.meter.now()
+        energy = self.meter.load.energy_kwh(now)
+        if match := re.fullmatch("901([0-4F])", di):
+            return energy if match[1] == "F" else [energy[int(match[1])]]
+        if match := re.fullmatch("(B6[1-5])([0-3F])", di):
+            modern = f"{_LAYOUT_1997[match[1]]}{'FF' if match[2] == 'F' else '0' + match[2]}00"
+            values = self.values(modern)
+            if values is None:
+                return None
+            return [int(v) for v in values] if match[1] == "B61" else [round(v, 2) for v in values]
+        if di == "C011":
+            return [now.strftime("%H:%M:%S")]
+        if di == "C032":
+            return [self.meter.address]
+        return None
+
+    def _frame(self, message: dict[str, Any]) -> bytes:
+        whole = {"address": self.meter.address, **message}
+        return wire.encode(whole, self.meter.protocol, registers=_REGISTERS)
+
+    def _refuse(self, control: int, error: str) -> bytes:
+        bit = 0x40 if self.meter.protocol == "dlt645-1997" else 0
+        return self._frame({"control": f"0x{0xC0 | control | bit:02X}", "error": error})
+
+    def _control(self, request: dict[str, Any]) -> bytes:
+        """Relay control: trip 1AH, permit close 1BH, direct close 1CH, alarm 2AH and 2BH, keep-supply 3AH and 3BH."""
+        kind = int(str(request.get("n1", 0)), 0)
+        if str(request.get("password_level", "")) not in ("", str(int(self.meter.password[:2]))):
+            return self._refuse(0x1C, "04")
+        if kind == _TRIP:
+            self.meter.breaker_closed = False
+        elif kind in _CLOSE:
+            self.meter.breaker_closed = True
+        elif kind in _ALARM:
+            self.alarm = kind == _ALARM[0]
+        elif kind not in _KEEP:
+            return self._refuse(0x1C, "01")
+        return self._frame({"control": "0x9C"})
+
+    def values(self, di: str) -> list[Any] | None:
+        """Values of an identifier in the order of the register's fields; None for what the meter does not have."""
+        now = self.meter.now()
+        load = self.meter.load
+        if match := re.fullmatch("0001(0[0-4]|FF)00", di):
+            return _total_or_one(load.energy_kwh(now), match[1])
+        if re.fullmatch("0002(0[0-4]|FF)00", di):
+            return [0.0] * (5 if "FF" in di else 1)
+        if match := re.fullmatch("0003(0[0-4]|FF)00", di):
+            return _total_or_one([round(e * load.reactive_share(), 2) for e in load.energy_kwh(now)], match[1])
+        if di == "01010000":
+            kw, at = load.demand_kw(now)
+            return [round(kw, 4), at.isoformat(timespec="minutes")]
+        if match := re.fullmatch("02(0[1-6])(0[0-3]|FF)00", di):
+            return self._instant(match[1], match[2], now)
+        simple: dict[str, list[Any]] = {
+            "02800002": [50.0], "04000102": [now.strftime("%H:%M:%S")], "04000401": [self.meter.address],
+            "04000103": [15], "04000306": [1], "04000307": [1],
+        }  # fmt: skip
+        if di in simple:
+            return simple[di]
+        if match := re.fullmatch("0506(00|01)([0-3][0-9A-F])", di):
+            frozen = self._freeze_time(now, int(match[2], 16))
+            if frozen is None:
+                return None
+            return [frozen.isoformat(timespec="minutes")] if match[1] == "00" else load.energy_kwh(frozen)
+        return None
+
+    def _freeze_time(self, now: dt.datetime, back: int) -> dt.datetime | None:
+        """Midnight, `back` freezes ago (1 is the last one, at most 62 are kept)."""
+        if not 1 <= back <= 62:
+            return None
+        return now.replace(hour=0, minute=0, second=0, microsecond=0) - dt.timedelta(days=back - 1)
+
+    def _instant(self, what: str, which: str, now: dt.datetime) -> list[Any] | None:
+        load, kw = self.meter.load, self.meter.power_kw(now)
+        closed = 1.0 if self.meter.breaker_closed else 0.0
+        phases = {
+            "01": [round(load.voltage(now, p), 1) for p in range(3)],
+            "02": [round(load.current_a(now, p) * closed, 3) for p in range(3)],
+        }.get(what)
+        if phases is not None:
+            return phases if which == "FF" else [phases[int(which) - 1]] if which != "00" else None
+        reactive = load.reactive_share()
+        totals = {"03": kw, "04": kw * reactive, "05": kw / load.power_factor}.get(what)
+        four = [load.power_factor] * 4 if totals is None else [round(totals, 4)] + [round(totals / 3, 4)] * 3
+        if totals is None:
+            four = [round(value, 3) for value in four]
+        return four if which == "FF" else [four[int(which)]]
+
+
+def _pairs(address: str) -> list[str]:
+    return [address[i : i + 2].upper() for i in range(0, 12, 2)]
+
+
+def _total_or_one(values: list[float], which: str) -> list[Any]:
+    return list(values) if which == "FF" else [values[int(which)]]
+
+
+def requests(stream: bytes, protocol: str) -> tuple[list[dict[str, Any]], bytes]:
+    """Decoded requests in what has come, and the bytes that may still become one."""
+    found: list[dict[str, Any]] = []
+    at, size = 0, len(stream)
+    while at < size:
+        at = stream.find(0x68, at)
+        if at < 0:
+            return found, b""
+        if size - at < 10:
+            return found, stream[at:]
+        end = at + 12 + stream[at + 9]
+        if stream[at + 7] == 0x68 and end > size:
+            return found, stream[at:]
+        if stream[at + 7] == 0x68 and stream[end - 1] == 0x16 and sum(stream[at : end - 2]) & 0xFF == stream[end - 2]:
+            (text, *_) = wire.describe([stream[at:end].hex()], protocol, registers=_REGISTERS)
+            message: dict[str, Any] = json.loads(text)
+            if message.get("valid") and message.get("direction") == "request":
+                found.append(message)
+            at = end
+        else:
+            at += 1
+    return found, b""

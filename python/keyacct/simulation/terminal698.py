@@ -1,0 +1,92 @@
+"""A simulated terminal of DL/T 698.45: link requests, reads of present values, ACTION on the clock."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from keyacct import wire
+from keyacct.simulation.device import Meter
+
+_REGISTERS = wire.open_registers()
+
+
+@dataclass
+class Terminal698:
+    """One terminal; its present values are those of its first meter."""
+
+    address: str
+    meters: list[Meter]
+    clock: Meter
+    heartbeat_s: int = 60
+    number: int = 0
+    tripped: list[str] = field(default_factory=list)
+
+    protocol = "dlt698.45"
+
+    def login(self) -> bytes:
+        """LINK-Request, login."""
+        return self._link("login")
+
+    def heartbeat(self) -> bytes:
+        """LINK-Request, heartbeat."""
+        return self._link("heartbeat")
+
+    def logout(self) -> bytes:
+        """LINK-Request, logout."""
+        return self._link("logout")
+
+    def _link(self, kind: str) -> bytes:
+        self.number = self.number + 1 & 63
+        apdu = {
+            "service": "LINK-Request", "piid_acd": self.number, "type": kind, "heartbeat_s": self.heartbeat_s,
+            "time": self.clock.now().isoformat(timespec="milliseconds"),
+        }  # fmt: skip
+        return self._frame(apdu)
+
+    def _frame(self, apdu: dict[str, Any]) -> bytes:
+        return wire.encode({"address": self.address, "apdu": apdu}, self.protocol, registers=_REGISTERS)
+
+    def happen(self, erc: int, body: bytes) -> None:
+        """Events of 1376.1 have no place here."""
+
+    def answer(self, frame: bytes) -> bytes | None:
+        """The answer to a frame of the master; None where it says nothing."""
+        request = json.loads(next(iter(wire.describe([frame.hex()], self.protocol, registers=_REGISTERS)), "{}"))
+        if not request.get("valid") or request.get("direction") != "downlink" or request["address"] != self.address:
+            return None
+        apdu = request["apdu"]
+        if request["service"] != "GetRequestNormal":
+            return None
+        answer = {
+            "service": "GetResponseNormal", "piid_acd": apdu["piid"], "oad": apdu["oad"],
+            **self._object(apdu["oad"]), "follow_report": None, "time_tag": None,
+        }  # fmt: skip
+        return self._frame(answer)
+
+    def _object(self, oad: str) -> dict[str, Any]:
+        """`data` of an object, or the `dar` 6 (does not exist)."""
+        if oad == "40000200":
+            return {"data": {"date-time-s": self.clock.now().isoformat(timespec="seconds")}}
+        if not self.meters:
+            return {"dar": 6}
+        meter = self.meters[0]
+        now = meter.now()
+        load, watts = meter.load, meter.power_kw(now) * 10_000
+        closed = 1 if meter.breaker_closed else 0
+
+        def array(kind: str, values: list[float]) -> dict[str, Any]:
+            return {"data": {"array": [{kind: round(value)} for value in values]}}
+
+        if oad == "20000200":
+            return array("long-unsigned", [load.voltage(now, phase) * 10 for phase in range(3)])
+        if oad == "20010200":
+            return array("double-long", [load.current_a(now, phase) * 1000 * closed for phase in range(3)])
+        if oad == "20040200":
+            return array("double-long", [watts, *(watts / 3,) * 3])
+        if oad == "200A0200":
+            return array("long", [load.power_factor * 1000] * 4)
+        if oad == "00100200":
+            return array("double-long-unsigned", [value * 100 for value in load.energy_kwh(now)])
+        return {"dar": 6}

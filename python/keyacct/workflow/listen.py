@@ -1,0 +1,220 @@
+"""Terminals that dial in: ask them by a plan, keep what they say in the store or in a file."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+import zoneinfo
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keyacct.capture.master.clocks import ClockBook
+from keyacct.capture.master.limits import Limits, allow_files
+from keyacct.capture.master.plan import Plan, Read
+from keyacct.capture.master.readings import frame_readings
+from keyacct.capture.master.station import Failed, Question, Session, Station
+from keyacct.capture.trace import Trace
+from keyacct.config import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DECODER = "listen-1"
+FLUSH_FRAMES, FLUSH_S = 20_000, 60.0
+
+
+@dataclass
+class ListenSummary:
+    """What came of it. counts: of the station (`docs/listening.md` names them)."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    readings: int = 0
+    rows_added: int = 0
+    failures: list[Failed] = field(default_factory=list)
+
+
+def make_station(protocol: str, host: str, port: int, zone: zoneinfo.ZoneInfo, **more: Any) -> Station:
+    """The master station of a protocol. Raises LinkError, UsageError."""
+    limits: Limits = more.get("limits") or Limits()
+    allow_files(limits.connections)
+    if protocol == "dlt698.45":
+        from keyacct.capture.master.dlt698 import Dlt698Station
+
+        return Dlt698Station(host, port, zone=zone, **more)
+    from keyacct.capture.master.gdw1376 import Gdw1376Station
+
+    return Gdw1376Station(host, port, zone=zone, **more)
+
+
+def registered_terminals(workspace: Workspace, protocol: str) -> list[str]:
+    """Addresses of the terminals that the registry knows for a protocol, or without saying a protocol."""
+    import sqlalchemy as sa
+
+    from keyacct.database.engine import open_database
+    from keyacct.database.registry_tables import terminal
+
+    with open_database(workspace).read() as connection:
+        query = sa.select(terminal.c.address).where(
+            sa.or_(terminal.c.protocol == protocol, terminal.c.protocol.is_(None))
+        )
+        return sorted({row[0] for row in connection.execute(query) if row[0]})
+
+
+class Listening:
+    """A station at work. `run` until `stop` is called (from any thread) or the rounds are done."""
+
+    def __init__(
+        self,
+        station: Station,
+        plan: Plan,
+        zone: zoneinfo.ZoneInfo,
+        *,
+        workspace: Workspace | None = None,
+        out: Path | None = None,
+        rounds: int | None = None,
+        expected: int = 1,
+        log: Callable[..., None] | None = None,
+        watch: Callable[[Station], None] | None = None,
+    ) -> None:
+        """rounds: stop after so many rounds of the whole plan, the first when `expected` terminals are there.
+
+        watch: called about once a second.
+        """
+        self.station, self.plan, self.zone = station, plan, zone
+        self.workspace, self.out, self.rounds, self.expected = workspace, out, rounds, expected
+        self.summary = ListenSummary()
+        self._log = log or (lambda event, **fields: None)
+        self._watch = watch
+        self._clocks = ClockBook()
+        self._stopping = False
+        self._slots: dict[str, int] = {}
+        self._clock_day: dt.date | None = None
+        self._tables: list[pa.Table] = []
+        self._saving: Future[None] | None = None
+
+    def stop(self) -> None:
+        """Take no more questions, keep what has come, and end."""
+        self._stopping = True
+        self.station.front.wake()
+
+    def run(self) -> ListenSummary:
+        """Serve until stopped. Raises WriteError when what came cannot be kept."""
+        station = self.station
+        if self.rounds is None and self.plan.clock:
+            station.on_login = (station.read_clock(),)
+        flushed = looked = time.monotonic()
+        asked = 0
+        with ThreadPoolExecutor(1) as saver:
+            try:
+                while not self._stopping:
+                    station.turn(0.1)
+                    now = time.monotonic()
+                    if self.rounds is not None:
+                        if not station.busy and not any(s.todo for s in station.sessions.values()):
+                            if asked == self.rounds:
+                                break
+                            if len(station.sessions) >= self.expected:
+                                asked += 1
+                                self._ask_all()
+                    if now - looked >= 1.0:
+                        looked = now
+                        self._look()
+                    if len(station.frames) >= FLUSH_FRAMES or (station.frames and now - flushed >= FLUSH_S):
+                        flushed = now
+                        self._flush(saver)
+            finally:
+                station.front.stop_accepting()
+                self._flush(saver, wait=True)
+                station.front.shut()
+        self.summary.counts = dict(sorted(station.counts.items()))
+        self.summary.failures = station.failures
+        self._write_out()
+        return self.summary
+
+    def _local(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self.station.now_ms / 1000, self.zone).replace(tzinfo=None)
+
+    def _question(self, read: Read, local: dt.datetime) -> Question:
+        return self.station.question("read", read.name, read.at(local))
+
+    def _ask_all(self, sessions: Iterable[Session] | None = None) -> None:
+        local = self._local()
+        for read in self.plan.reads:
+            self.station.ask(self._question(read, local), sessions)
+
+    def _look(self) -> None:
+        """Once a second: what is due, clocks, figures."""
+        station, local = self.station, self._local()
+        if self._watch is not None:
+            self._watch(station)
+        if self.rounds is None:
+            for number, read in enumerate(self.plan.reads):
+                slot = read.slot(local)
+                key = f"{number} {read.name}"
+                if self._slots.setdefault(key, slot - 1) < slot:
+                    self._slots[key] = slot
+                    station.ask(self._question(read, local))
+            if self.plan.clock and self._clock_day != local.date():
+                self._clock_day = local.date()
+                station.ask(station.read_clock())
+        deviations, station.deviations_s = station.deviations_s, {}
+        for terminal, deviation_s in deviations.items():
+            self._clock(terminal, deviation_s, local)
+
+    def _clock(self, terminal: str, deviation_s: float, local: dt.datetime) -> None:
+        verdict = self._clocks.judge(terminal, deviation_s, local)
+        if verdict == "right":
+            return
+        if verdict == "later":
+            self.station.deviations_s.setdefault(terminal, deviation_s)
+            return
+        self._log("clock", terminal=terminal, deviation_s=round(deviation_s, 1), verdict=verdict)
+        self.station.counts[f"clock_{verdict}"] += 1
+        if verdict == "set" and self.plan.sync:
+            session = self.station.sessions.get(self.station.address_of(terminal))
+            if session is not None:
+                self._clocks.was_set(terminal, local)
+                self.station.set_clock(session, local)
+
+    def _flush(self, saver: ThreadPoolExecutor, *, wait: bool = False) -> None:
+        """Hand what has come to the other thread; the one before must be through, so that order is kept."""
+        if self._saving is not None:
+            self._saving.result()
+            self._saving = None
+        frames, received_ms = self.station.take()
+        if frames:
+            self._saving = saver.submit(self._save, frames, received_ms)
+        if wait and self._saving is not None:
+            self._saving.result()
+            self._saving = None
+
+    def _save(self, frames: list[bytes], received_ms: list[int]) -> None:
+        readings = frame_readings(frames, received_ms, self.station.protocol, self.zone)
+        self.summary.readings += readings.num_rows
+        if self.workspace is None:
+            self._tables.append(readings)
+            return
+        from keyacct.store.ingest import BatchWriter
+        from keyacct.workflow.family_rows import family_rows
+
+        rows, _ = family_rows(self.workspace, readings)
+        with BatchWriter(self.workspace, source=f"listen {self.station.protocol}", sha256=None, decoder=DECODER) as writer:
+            for family, table in rows.items():
+                writer.add(family, table)
+            self.summary.rows_added += writer.commit().added
+
+    def _write_out(self) -> None:
+        if self.out is None:
+            return
+        import pyarrow as pa
+
+        from keyacct import wire
+        from keyacct.workflow.replay import write_readings
+
+        tables = self._tables or [wire.decode(b"", self.station.protocol)]
+        write_readings(
+            pa.concat_tables([table.unify_dictionaries() for table in tables], promote_options="permissive"), self.out
+        )
