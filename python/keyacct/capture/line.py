@@ -191,13 +191,14 @@ class Line:
             data = self._guarded(lambda: self._transport.read(deadline))
             if not data:
                 break
+            received_ms = getattr(self._transport, "received_ms", None) or clock.now_ms()
             seen += len(data)
             held += data
             for frame, message in self._frames(held, protocol):
                 if frame == request:
                     continue  # the echo of a two-wire adapter
                 if wire.answers(request, frame, protocol):
-                    return Reply(frame, message, clock.now_ms())
+                    return Reply(frame, message, received_ms)  # the stamp of the trace, where there is one
                 if message not in others:
                     others.append(message)
             if len(held) > _MOST_HELD:
