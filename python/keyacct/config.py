@@ -303,6 +303,10 @@ class PollSettings(_Section):
     )
     commit_items: int = Field(2000, ge=1, le=100_000, description="finished items that are stored together [D]")
     commit_s: int = Field(15, ge=1, le=600, description="and the longest wait before they are stored, seconds [D]")
+    daily_freezes: int = Field(62, ge=1, le=62, description="day freezes that a meter keeps, DL/T 645-2007 A.6 [V]")
+    load_record_days: int = Field(
+        40, ge=1, le=400, description="days of load records that a meter keeps, depends on its memory [U]"
+    )
     clock_limit_s: int = Field(
         300, ge=1, le=3600, description="clock deviation beyond this is a finding; domain rule clock_deviation [D]"
     )
