@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from keyacct import clock, wire
 from keyacct.capture.link import Link
@@ -70,6 +71,12 @@ class Reply:
     recv_at_ms: int
 
 
+@functools.cache
+def _registers() -> Any:
+    """The built-in catalogue, once: only framing and refusals are read here, and hundreds of lines share it."""
+    return wire.open_registers()
+
+
 class BackOff:
     """Seconds to wait before the line is opened again: doubled each time, with jitter so that lines do not march in step."""
 
@@ -112,7 +119,7 @@ class Line:
         self._quiet_from = 0.0
         self._lock = threading.Lock()
         self._sleep = sleep
-        self._registers = wire.open_registers()
+        self._registers = _registers()
 
     @property
     def is_open(self) -> bool:
@@ -191,13 +198,14 @@ class Line:
             data = self._guarded(lambda: self._transport.read(deadline))
             if not data:
                 break
+            received_ms = getattr(self._transport, "received_ms", None) or clock.now_ms()
             seen += len(data)
             held += data
             for frame, message in self._frames(held, protocol):
                 if frame == request:
                     continue  # the echo of a two-wire adapter
                 if wire.answers(request, frame, protocol):
-                    return Reply(frame, message, clock.now_ms())
+                    return Reply(frame, message, received_ms)  # the stamp of the trace, where there is one
                 if message not in others:
                     others.append(message)
             if len(held) > _MOST_HELD:
