@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,18 +130,29 @@ def encode(message: Mapping[str, Any], protocol: str, *, registers: _core.Regist
         raise InputError(
             "input.value",
             f"{lost}: not all of it can be given back in this form",
-            hint="some registers publish bits and sums beside their bytes: give these bytes as `data` in hex",
+            hint="what stands there is said otherwise by the bytes: correct it, or give the bytes as `data` in hex",
         )
     return frame
 
 
 def _lost(message: Mapping[str, Any], frame: bytes, protocol: str, registers: _core.Registers) -> str | None:
-    """The key whose published values the frame does not say again; None when all is there."""
+    """The key whose published values the frame does not say again, `items.1.values.3`; None when all is there."""
     published = [key for key in ("values", "items") if _is_published(message.get(key))]
     if not published:
         return None
     said = json.loads(next(iter(describe([frame.hex()], protocol, registers=registers)), "{}"))
-    return next((key for key in published if said.get(key) != message[key]), None)
+    return next((_apart(message[key], said.get(key), key) for key in published if said.get(key) != message[key]), None)
+
+
+def _apart(given: object, said: object, key: str) -> str:
+    """The key of the innermost list's member that first differs, counted from 1."""
+    if isinstance(given, list) and isinstance(said, list):
+        for n, (one, other) in enumerate(zip_longest(given, said), 1):
+            if one != other:
+                return _apart(one, other, f"{key}.{n}")
+    if isinstance(given, dict) and isinstance(said, dict) and "values" in given:
+        return _apart(given["values"], said.get("values"), f"{key}.values")
+    return key
 
 
 def _is_published(part: object) -> bool:
