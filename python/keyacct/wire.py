@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,23 +136,33 @@ def encode(message: Mapping[str, Any], protocol: str, *, registers: _core.Regist
 
 
 def _lost(message: Mapping[str, Any], frame: bytes, protocol: str, registers: _core.Registers) -> str | None:
-    """The key whose published values the frame does not say again, `items.1.values.3`; None when all is there."""
-    published = [key for key in ("values", "items") if _is_published(message.get(key))]
-    if not published:
+    """The key of the first published value that the frame does not say again, `items.1.values.3`; None if all are there."""
+    if not any(_is_published(message.get(key)) for key in ("values", "items")):
         return None
     said = json.loads(next(iter(describe([frame.hex()], protocol, registers=registers)), "{}"))
-    return next((_apart(message[key], said.get(key), key) for key in published if said.get(key) != message[key]), None)
+    lost = _unsaid(message.get("values"), said.get("values"), "values")
+    given, found = (part.get("items") or [] for part in (message, said))
+    for n, item in enumerate(given):
+        values = found[n].get("values") if n < len(found) else None
+        lost = lost or _unsaid(item.get("values"), values, f"items.{n + 1}.values")
+    return lost
 
 
-def _apart(given: object, said: object, key: str) -> str:
-    """The key of the innermost list's member that first differs, counted from 1."""
-    if isinstance(given, list) and isinstance(said, list):
-        for n, (one, other) in enumerate(zip_longest(given, said), 1):
-            if one != other:
-                return _apart(one, other, f"{key}.{n}")
-    if isinstance(given, dict) and isinstance(said, dict) and "values" in given:
-        return _apart(given["values"], said.get("values"), f"{key}.values")
-    return key
+def _unsaid(given: object, said: object, key: str) -> str | None:
+    """The place of the first published value of a list that does not follow in another one."""
+    found = iter(said if isinstance(said, list) else [])
+    for n, item in enumerate(given if isinstance(given, list) else [], 1):
+        if _is_published([item]) and not any(_agrees(item, value) for value in found):
+            return f"{key}.{n}"
+    return None
+
+
+def _agrees(given: Mapping[str, Any], said: Mapping[str, Any]) -> bool:
+    """Whether all that is given of a value is said of it."""
+    return all(
+        (float(wanted) if isinstance(wanted, Decimal) else wanted) == said.get(member)
+        for member, wanted in given.items()
+    )
 
 
 def _is_published(part: object) -> bool:

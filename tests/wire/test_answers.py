@@ -9,8 +9,7 @@ from keyacct import wire
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 PAIRS = [
-    line.split("\t")
-    for line in (FIXTURES / "conversations" / "answers.tsv").read_text(encoding="utf-8").splitlines()
+    line.split("\t") for line in (FIXTURES / "conversations" / "answers.tsv").read_text(encoding="utf-8").splitlines()
 ]
 
 

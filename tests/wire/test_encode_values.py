@@ -126,7 +126,7 @@ def test_load_records_are_written_class_by_class():
     [
         ([1, 2], "values.1: a load record begins"),
         ([said("record_time", "2026-07-01T08:15"), said("voltage", 237.1, phase="A")], "values.3: is missing: voltage"),
-        ([said("record_time", "2026-07-01T08:15"), said("price", 1)], "values.2: belongs to no class"),
+        ([said("record_time", "2026-07-01T08:15"), said("apparent_power", 1)], "values.2: belongs to no class"),
     ],
 )
 def test_a_load_record_that_is_none_is_named(values, place):
@@ -145,15 +145,10 @@ def test_a_freeze_block_has_a_separator_before_each_item():
     ]
     # Item 02, reverse energy, is not recorded and leaves its separator.
     data = "01FF0605 0000010726 AA 00010000 00000100 AA AA 00020080"
-    found = wire.encode({"address": METER, "control": 0x91, "di": "0506FF01", "values": values[:1]}, "dlt645-2007")
-    assert found == meter_frame(0x91, "01FF0605 0000010726")
-    plain = [dict(value, kind="freeze_day", unit="kWh") for value in values]
-    for value in plain:
-        value.pop("kind"), value.pop("unit")
-    from keyacct import _core
-
-    assert _core.encode(_core.Registers(), {"address": METER, "control": 0x91, "di": "0506FF01", "values": plain},
-                        "dlt645-2007") == meter_frame(0x91, data)  # fmt: skip
+    assert meter(0x91, values, di="0506FF01") == meter_frame(0x91, data)
+    assert meter(0x91, values[:1], di="0506FF01") == meter_frame(0x91, "01FF0605 0000010726")
+    with pytest.raises(InputError, match=r"values\.2: .*quantity says to which item"):
+        meter(0x91, [time, 1.0], di="0506FF01")
 
 
 def test_zone_and_day_tables_are_written_entry_by_entry():
