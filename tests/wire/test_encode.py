@@ -67,7 +67,7 @@ NOT_CANONICAL = {
     "gdw1376.1": {"gs054", "gs057", "gs073"},
 }
 COUNTS = {
-    "dlt645-1997": 26, "dlt645-2007": 206, "dlt645-2007-synthetic": 23, "dlt698.45": 94, "dlt698.45-synthetic": 8,
+    "dlt645-1997": 26, "dlt645-2007": 206, "dlt645-2007-synthetic": 23, "dlt698.45": 94, "dlt698.45-synthetic": 24,
     "gdw1376.1": 94, "gdw1376.1-synthetic": 4, "modbus": 16,
 }  # fmt: skip
 
