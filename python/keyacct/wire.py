@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,18 +130,39 @@ def encode(message: Mapping[str, Any], protocol: str, *, registers: _core.Regist
         raise InputError(
             "input.value",
             f"{lost}: not all of it can be given back in this form",
-            hint="some registers publish bits and sums beside their bytes: give these bytes as `data` in hex",
+            hint="what stands there is said otherwise by the bytes: correct it, or give the bytes as `data` in hex",
         )
     return frame
 
 
 def _lost(message: Mapping[str, Any], frame: bytes, protocol: str, registers: _core.Registers) -> str | None:
-    """The key whose published values the frame does not say again; None when all is there."""
-    published = [key for key in ("values", "items") if _is_published(message.get(key))]
-    if not published:
+    """The key of the first published value that the frame does not say again, `items.1.values.3`; None if all are there."""
+    if not any(_is_published(message.get(key)) for key in ("values", "items")):
         return None
     said = json.loads(next(iter(describe([frame.hex()], protocol, registers=registers)), "{}"))
-    return next((key for key in published if said.get(key) != message[key]), None)
+    lost = _unsaid(message.get("values"), said.get("values"), "values")
+    given, found = (part.get("items") or [] for part in (message, said))
+    for n, item in enumerate(given):
+        values = found[n].get("values") if n < len(found) else None
+        lost = lost or _unsaid(item.get("values"), values, f"items.{n + 1}.values")
+    return lost
+
+
+def _unsaid(given: object, said: object, key: str) -> str | None:
+    """The place of the first published value of a list that does not follow in another one."""
+    found = iter(said if isinstance(said, list) else [])
+    for n, item in enumerate(given if isinstance(given, list) else [], 1):
+        if _is_published([item]) and not any(_agrees(item, value) for value in found):
+            return f"{key}.{n}"
+    return None
+
+
+def _agrees(given: Mapping[str, Any], said: Mapping[str, Any]) -> bool:
+    """Whether all that is given of a value is said of it."""
+    return all(
+        (float(wanted) if isinstance(wanted, Decimal) else wanted) == said.get(member)
+        for member, wanted in given.items()
+    )
 
 
 def _is_published(part: object) -> bool:

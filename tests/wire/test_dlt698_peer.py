@@ -66,6 +66,23 @@ def test_both_read_the_other_services(name, text):
     assert found["service"] == name
 
 
+SYNTHETIC = [
+    json.loads(line)
+    for line in (BUILT.parents[1] / "frames" / "dlt698.45-synthetic.jsonl").read_text(encoding="utf-8").splitlines()
+]
+
+
+@pytest.mark.parametrize("row", SYNTHETIC, ids=lambda row: row["id"])
+def test_frames_built_by_hand_say_what_their_bytes_mean_and_the_peer_reads_them_too(row):
+    data = bytes.fromhex(row["hex"])
+    found = describe(data)
+    assert found["service"] == row["expect"]["service"]
+    if "apdu" in row["expect"]:
+        assert found["apdu"] == row["expect"]["apdu"]
+    assert wire.encode(found, "dlt698.45-apdu") == data
+    assert again(data) == data
+
+
 def test_the_peer_and_the_built_lines_cover_every_service_that_is_built():
     assert len({name for name, _ in LINES}) >= 38
 

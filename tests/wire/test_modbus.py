@@ -4,11 +4,26 @@ import struct
 
 import pytest
 from pymodbus.framer import FramerRTU, FramerSocket
-from pymodbus.pdu import DecodePDU
+from pymodbus.pdu import DecodePDU, ExceptionResponse
+from pymodbus.pdu.bit_message import (
+    ReadCoilsRequest,
+    ReadDiscreteInputsRequest,
+    WriteMultipleCoilsResponse,
+    WriteSingleCoilRequest,
+    WriteSingleCoilResponse,
+)
 from pymodbus.pdu.register_message import (
+    MaskWriteRegisterRequest,
     ReadHoldingRegistersRequest,
+    ReadHoldingRegistersResponse,
+    ReadInputRegistersRequest,
     ReadInputRegistersResponse,
+    ReadWriteMultipleRegistersRequest,
+    ReadWriteMultipleRegistersResponse,
     WriteMultipleRegistersRequest,
+    WriteMultipleRegistersResponse,
+    WriteSingleRegisterRequest,
+    WriteSingleRegisterResponse,
 )
 
 from keyacct import wire
@@ -81,6 +96,45 @@ def test_we_read_what_pymodbus_builds(tcp):
     assert (seen["function"], seen["address"], seen["registers"]) == (16, 1, [7, 8])
     if tcp:
         assert seen["transaction"] == 5
+
+
+# Requests and replies of every function that pymodbus builds, with what decoding must say and encoding take.
+PEERS = [
+    (ReadCoilsRequest(address=19, count=19), False, {"function": 1, "address": 19, "count": 19}),
+    (ReadDiscreteInputsRequest(address=196, count=22), False, {"function": 2, "address": 196, "count": 22}),
+    (ReadHoldingRegistersRequest(address=107, count=3), False, {"function": 3, "address": 107, "count": 3}),
+    (ReadInputRegistersRequest(address=8, count=1), False, {"function": 4, "address": 8, "count": 1}),
+    (WriteSingleCoilRequest(address=172, bits=[True]), False, {"function": 5, "address": 172, "value": 0xFF00}),
+    (WriteSingleRegisterRequest(address=1, registers=[3]), False, {"function": 6, "address": 1, "value": 3}),
+    (WriteMultipleRegistersRequest(address=1, registers=[10, 258]), False,
+     {"function": 16, "address": 1, "registers": [10, 258]}),
+    (MaskWriteRegisterRequest(address=4, and_mask=0xF2, or_mask=0x25), False,
+     {"function": 22, "address": 4, "and_mask": 0xF2, "or_mask": 0x25}),
+    (ReadWriteMultipleRegistersRequest(read_address=3, read_count=6, write_address=14, write_registers=[255, 255, 255]),
+     False, {"function": 23, "address": 3, "count": 6, "write_address": 14, "registers": [255, 255, 255]}),
+    (ReadHoldingRegistersResponse(registers=[555, 0, 100]), True, {"function": 3, "registers": [555, 0, 100]}),
+    (ReadInputRegistersResponse(registers=[10]), True, {"function": 4, "registers": [10]}),
+    (WriteSingleCoilResponse(address=172, bits=[False]), True, {"function": 5, "address": 172, "value": 0}),
+    (WriteSingleRegisterResponse(address=1, registers=[3]), True, {"function": 6, "address": 1, "value": 3}),
+    (WriteMultipleCoilsResponse(address=19, count=10), True, {"function": 15, "address": 19, "count": 10}),
+    (WriteMultipleRegistersResponse(address=1, count=2), True, {"function": 16, "address": 1, "count": 2}),
+    (ReadWriteMultipleRegistersResponse(registers=[254, 2765]), True, {"function": 23, "registers": [254, 2765]}),
+    (ExceptionResponse(0x83, exception_code=2), True, {"function": 0x83, "exception": 2}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+@pytest.mark.parametrize(("pdu", "is_reply", "says"), PEERS, ids=[type(row[0]).__name__ for row in PEERS])
+def test_every_function_of_pymodbus_is_read_and_written_byte_by_byte(pdu, is_reply, says, tcp):
+    pdu.dev_id, pdu.transaction_id = 17, 5
+    built = peer(not is_reply, tcp).buildFrame(pdu)
+    seen = described(built, tcp)
+    assert seen["valid"]
+    assert {key: seen[key] for key in says} == says
+    made = frame(5 if tcp else None, unit=17, **says)
+    assert made == built
+    used, back = peer(not is_reply, tcp).handleFrame(made, 17 if is_reply else 0, 5 if tcp and is_reply else 0)
+    assert (used, type(back)) == (len(made), type(pdu))
 
 
 def test_an_exception_is_told_as_sent():

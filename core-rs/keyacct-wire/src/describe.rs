@@ -39,6 +39,7 @@ struct Node {
 struct Item {
     point: u16,
     function: u16,
+    identifier: Option<String>,
     values: Vec<Json>,
 }
 
@@ -49,7 +50,8 @@ struct Describe {
     header: Vec<(&'static str, Json)>,
     values: Vec<Json>,
     items: Vec<Item>,
-    unknown: Vec<Json>,
+    identifier: Option<String>,
+    unknown: Vec<(Range<usize>, String)>,
     device: Option<crate::frame::Address>,
     open: Vec<Node>,
     nodes: Vec<Node>,
@@ -92,6 +94,7 @@ fn describe_frame(
         header: Vec::new(),
         values: Vec::new(),
         items: Vec::new(),
+        identifier: None,
         unknown: Vec::new(),
         device: None,
         open: Vec::new(),
@@ -123,11 +126,11 @@ fn describe_frame(
     object.append(&mut seen.header);
     if !seen.items.is_empty() {
         let items = seen.items.into_iter().map(|item| {
-            Json::Object(vec![
-                ("pn", Json::Int(item.point.into())),
-                ("fn", Json::Int(item.function.into())),
-                ("values", Json::List(item.values)),
-            ])
+            let mut object =
+                vec![("pn", Json::Int(item.point.into())), ("fn", Json::Int(item.function.into()))];
+            object.extend(item.identifier.map(|hex| ("identifier", Json::Text(hex))));
+            object.push(("values", Json::List(item.values)));
+            Json::Object(object)
         });
         object.push(("items", Json::List(items.collect())));
     }
@@ -135,7 +138,16 @@ fn describe_frame(
         object.push(("values", Json::List(seen.values)));
     }
     if !seen.unknown.is_empty() {
-        object.push(("unknown", Json::List(seen.unknown)));
+        let unknown = seen.unknown.into_iter().map(|(at, key)| {
+            let hex = crate::format::hex(frame.get(at.clone()).unwrap_or_default().iter());
+            Json::Object(vec![
+                ("key", Json::Text(key)),
+                ("offset", Json::from(at.start)),
+                ("length", Json::from(at.len())),
+                ("hex", Json::Text(hex)),
+            ])
+        });
+        object.push(("unknown", Json::List(unknown.collect())));
     }
     if wish.fields {
         let nodes = fill(seen.nodes, 0..frame.len());
@@ -313,7 +325,12 @@ impl Visitor for Describe {
     }
 
     fn item(&mut self, point: u16, function: u16) {
-        self.items.push(Item { point, function, values: Vec::new() });
+        let identifier = self.identifier.take();
+        self.items.push(Item { point, function, identifier, values: Vec::new() });
+    }
+
+    fn shared(&mut self, identifier: impl FnOnce() -> Option<String>) {
+        self.identifier = identifier();
     }
 
     fn header(&mut self, key: &'static str, value: impl FnOnce() -> Json) {
@@ -377,11 +394,7 @@ impl Visitor for Describe {
 
     fn unknown(&mut self, at: Range<usize>, key: impl FnOnce() -> String) {
         let key = key();
-        self.unknown.push(Json::Object(vec![
-            ("key", Json::Text(key.clone())),
-            ("offset", Json::from(at.start)),
-            ("length", Json::from(at.len())),
-        ]));
+        self.unknown.push((at.clone(), key.clone()));
         let name = Name::new("Unknown identifier", "未知数据标识");
         let meaning = Name::new(key.clone(), key);
         self.add(Node {

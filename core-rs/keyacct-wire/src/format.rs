@@ -397,8 +397,8 @@ impl Format {
             }
             (Format::Time(parts), Value::Time(stamp)) => write_time(stamp, 0, parts, out)?,
             (Format::Text { reversed, .. }, Value::Text(text)) if text.is_ascii() => {
-                let size = fixed.unwrap_or(text.len());
-                let mut bytes = text.as_bytes().to_vec();
+                let mut bytes = escaped(text)?;
+                let size = fixed.unwrap_or(bytes.len());
                 if bytes.len() > size {
                     return None;
                 }
@@ -425,6 +425,17 @@ impl Format {
         }
         Some(())
     }
+}
+
+/// The bytes of a text that [`text`] has printed: `\xNN` is one byte.
+fn escaped(text: &str) -> Option<Vec<u8>> {
+    let mut pieces = text.split("\\x");
+    let mut bytes = pieces.next()?.as_bytes().to_vec();
+    for piece in pieces {
+        bytes.push(u8::from_str_radix(piece.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(&piece.as_bytes()[2..]);
+    }
+    Some(bytes)
 }
 
 fn ip4(bytes: &[u8]) -> String {

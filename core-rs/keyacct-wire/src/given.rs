@@ -175,27 +175,11 @@ impl Given {
         }
     }
 
-    /// Values of a register in the order of its fields: numbers, texts, times, null; or the objects that decoding
-    /// publishes, whose time of occurrence follows its value.
+    /// A value: a number, a text, a time or null.
     ///
     /// # Errors
-    /// When one of them can be no value.
-    pub fn values(&self) -> Composed<Vec<Value>> {
-        let mut values = Vec::new();
-        for (n, item) in self.list()?.iter().enumerate() {
-            if let Given::Object(_) = item {
-                values.push(within(n + 1, item.get("value").unwrap_or(&Given::Null).value())?);
-                if let Some(time) = item.get("time") {
-                    values.push(Value::Time(within(n + 1, within("time", time.stamp()))?));
-                }
-            } else {
-                values.push(within(n + 1, item.value())?);
-            }
-        }
-        Ok(values)
-    }
-
-    fn value(&self) -> Composed<Value> {
+    /// When it can be none.
+    pub fn value(&self) -> Composed<Value> {
         Ok(match self {
             Given::Null => Value::Null,
             Given::Int(n) => Value::Number((*n).into()),
@@ -207,6 +191,28 @@ impl Given {
             }
         })
     }
+}
+
+/// Adds the bytes that decoding could not explain (`unknown`), if they stood where they would stand now: `data` begin at
+/// byte `base` of the frame. What lies inside bytes that are there already must be the same.
+///
+/// # Errors
+/// When they stood elsewhere, or are not given.
+pub fn put_back(unknown: &Given, base: usize, data: &mut Vec<u8>) -> Composed<()> {
+    for (n, part) in unknown.list()?.iter().enumerate() {
+        let offset = within(n + 1, part.int("offset", 0xFFFF, None))? as usize;
+        let bytes = within(n + 1, part.bytes("hex", None))?.unwrap_or_default();
+        let at = offset.checked_sub(base);
+        if at == Some(data.len()) && !bytes.is_empty() {
+            data.extend(bytes);
+        } else if at.and_then(|at| data.get(at..at + bytes.len())) != Some(&bytes[..]) {
+            return misfit(
+                &(n + 1).to_string(),
+                "these bytes cannot be put back in their place: give all of them as `data` in hex",
+            );
+        }
+    }
+    Ok(())
 }
 
 /// A decimal number from its digits, `-12.50`; none where it is no such text or has more than 18 places.

@@ -32,6 +32,7 @@ pub mod protocol;
 pub mod register;
 pub mod registers;
 mod running_fcs;
+pub mod told;
 pub mod visit;
 pub mod walk;
 pub mod write;

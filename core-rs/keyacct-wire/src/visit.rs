@@ -52,6 +52,9 @@ pub trait Visitor {
     /// From here on values belong to this point and function (1376.1: pn and fn).
     fn item(&mut self, _point: u16, _function: u16) {}
 
+    /// The next items have one identifier in common, if there is one (1376.1: DA and DT in hex).
+    fn shared(&mut self, _identifier: impl FnOnce() -> Option<String>) {}
+
     /// A header field of the published JSON form.
     fn header(&mut self, _key: &'static str, _value: impl FnOnce() -> Json) {}
 

@@ -78,6 +78,7 @@ pub fn walk_at<V: Visitor>(
             let Some(items) = layout.choose(data.left()) else {
                 let from = data.position();
                 visitor.unknown(from..from + data.left(), || row.name_of(key));
+                data.take(data.left());
                 return;
             };
             walk_row(row, row.pattern.bind(key), stamp, items, data, visitor);

@@ -243,6 +243,7 @@ fn values<V: Visitor>(di: u32, data: &mut Cursor<'_>, lookup: &mut Lookup<'_>, v
             });
             walk(catalogue, row, key, data, visitor);
             visitor.leave();
+            rest(data, visitor);
         }
         None if is_load_record(di) => {
             visitor.enter(from..from + data.left(), || Name::new("Load records", "负荷记录"));

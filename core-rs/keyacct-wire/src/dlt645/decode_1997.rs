@@ -122,6 +122,9 @@ fn values<V: Visitor>(di: u16, data: &mut Cursor<'_>, lookup: &mut Lookup<'_>, v
         return;
     }
     row(di, data, lookup, visitor);
+    if lookup.find(u64::from(di)).is_some() {
+        rest(data, visitor);
+    }
 }
 
 fn row<V: Visitor>(di: u16, data: &mut Cursor<'_>, lookup: &mut Lookup<'_>, visitor: &mut V) {

@@ -7,7 +7,8 @@ use super::frame::FrameView;
 use crate::catalogue::{Body, Catalogue};
 use crate::error::Fault;
 use crate::frame::Frame;
-use crate::layout::Item;
+use crate::told::{Astray, Told};
+use crate::write::{Manner, NoData, Writer};
 
 /// The meaning of a link frame, independent of its bytes: `parse` and `emit` are inverse for frames without preamble.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,50 +61,41 @@ pub fn read_answer(catalogue: &Catalogue, address: &str, di: u32, values: &[Valu
     Some(FrameView::emit(address_bytes(address)?, Control(0x91), &data))
 }
 
+/// Meters fill what is not there with FFH, and times that have not come with zeros; data may end behind any value.
+pub(super) const MANNER: Manner = Manner { no_data: NoData(0xFF), no_time: 0, ends_early: true };
+
 /// The values of one identifier in the order of its fields; none when it is unknown or a value does not fit.
 pub(super) fn write_row(catalogue: &Catalogue, key: u64, values: &[Value], data: &mut Vec<u8>) -> Option<()> {
-    let mut values = values.iter();
-    let (_, row) = catalogue.find(key)?;
-    match &row.body {
-        Body::Layout(layout) => write_items(layout.usual(), &mut values, data)?,
-        Body::Block(segments) => {
-            for segment in segments {
-                let Body::Layout(layout) = &catalogue.rows().get(segment.row)?.body else { return None };
-                for _ in segment.low..=segment.high {
-                    if values.len() == 0 {
-                        break;
-                    }
-                    write_items(layout.usual(), &mut values, data)?;
-                }
-            }
-        }
-    }
-    (values.len() == 0 && data.len() <= 255).then_some(())
+    let told: Vec<Told> = values.iter().cloned().map(Told::plain).collect();
+    let manner = Manner { no_time: 0xFF, ..MANNER };
+    let mut writer = Writer::new(&told, manner);
+    write_told(catalogue, key, &mut writer).ok()?;
+    data.extend(writer.into_bytes());
+    (data.len() <= 255).then_some(())
 }
 
-fn write_items(items: &[Item], values: &mut std::slice::Iter<'_, Value>, data: &mut Vec<u8>) -> Option<()> {
-    for item in items {
-        match item {
-            Item::Field(field) | Item::Count(_, field) => {
-                if values.len() == 0 {
-                    return Some(()); // a meter may end an answer early
-                }
-                field.format.write(values.next()?, data)?;
-                if let Some(parts) = &field.occurrence {
-                    crate::format::Format::Time(parts.clone())
-                        .write(values.next().unwrap_or(&Value::Null), data)?;
+/// As [`write_row`], for all values that are left in a writer.
+///
+/// # Errors
+/// The value that does not fit, or the first one for an identifier that nothing knows.
+pub(super) fn write_told(catalogue: &Catalogue, key: u64, writer: &mut Writer<'_>) -> Result<(), Astray> {
+    let unknown = |writer: &Writer<'_>| {
+        Err(Astray { at: writer.written(), wanted: "no register has this identifier".into() })
+    };
+    let Some((_, row)) = catalogue.find(key) else { return unknown(writer) };
+    match &row.body {
+        Body::Layout(layout) => writer.layout(layout, true),
+        Body::Block(segments) => {
+            for segment in segments {
+                let Some(Body::Layout(layout)) = catalogue.rows().get(segment.row).map(|row| &row.body)
+                else {
+                    return unknown(writer);
+                };
+                for _ in segment.low..=segment.high {
+                    writer.items(layout.usual())?; // a meter may end a block early
                 }
             }
-            Item::Skip(format) | Item::Slot(_, format) | Item::Secret(format) => {
-                data.extend(std::iter::repeat_n(0, format.size()?))
-            }
-            Item::Columns(..) => return None, // no row of DL/T 645 has them
-            Item::Repeat(_, inner) => {
-                while values.len() > 0 {
-                    write_items(inner, values, data)?;
-                }
-            }
+            writer.end()
         }
     }
-    Some(())
 }

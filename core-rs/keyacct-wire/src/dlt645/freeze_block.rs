@@ -2,13 +2,16 @@
 //!
 //! The hourly block has a row of its own in the catalogue; it holds totals only.
 
-use keyacct_model::Stamp;
+use keyacct_model::{Quantity, Stamp};
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Body, Catalogue};
 use crate::cursor::Cursor;
 use crate::format::{Part, read_time};
+use crate::layout::{Item, Layout};
+use crate::told::Astray;
 use crate::visit::{Name, Visitor};
 use crate::walk::walk_at;
+use crate::write::Writer;
 
 const SEPARATOR: u8 = 0xAA;
 const TIME: usize = 5;
@@ -75,6 +78,55 @@ pub(super) fn freeze_block<V: Visitor>(
         }
     }
     unknown(at, visitor);
+}
+
+/// Writes a block from published values: its time, then the items in order with a separator before each; an item is known
+/// by its first value, one that is not there leaves its separator.
+///
+/// # Errors
+/// The value that does not fit.
+pub(super) fn write_freeze_block(
+    di: u32,
+    catalogue: &Catalogue,
+    writer: &mut Writer<'_>,
+) -> Result<(), Astray> {
+    let key = |item: u8| u64::from(di & 0xFFFF_00FF | u32::from(item) << 8);
+    let layout = |item: u8| match catalogue.find(key(item)).map(|(_, row)| &row.body) {
+        Some(Body::Layout(layout)) => Some(layout),
+        _ => None,
+    };
+    let astray =
+        |writer: &Writer<'_>, wanted: &str| Err(Astray { at: writer.written(), wanted: wanted.to_owned() });
+    match layout(0) {
+        Some(time) => writer.items(time.usual())?,
+        None => return astray(writer, "this kind of freeze has no register of its time: give `data`"),
+    }
+    for (number, ..) in ITEMS {
+        if writer.left().is_empty() {
+            return Ok(());
+        }
+        writer.bytes(&[SEPARATOR]);
+        let Some(items) = layout(number).map(Layout::usual) else { continue };
+        let first = items.iter().find_map(first_quantity);
+        if writer.left()[0].quantity.is_none() {
+            return astray(
+                writer,
+                "the object of a value belongs here: its quantity says to which item it belongs",
+            );
+        }
+        if writer.left()[0].quantity == first {
+            writer.items(items)?;
+        }
+    }
+    writer.end()
+}
+
+fn first_quantity(item: &Item) -> Option<Quantity> {
+    match item {
+        Item::Field(field) | Item::Count(_, field) => Some(field.quantity),
+        Item::Repeat(_, inner) => inner.iter().find_map(first_quantity),
+        _ => None,
+    }
 }
 
 /// How many values an item has that ends at a separator or with the data. AA is no BCD, so the first one that lies a

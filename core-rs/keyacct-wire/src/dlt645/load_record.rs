@@ -7,12 +7,15 @@ use std::sync::LazyLock;
 
 use keyacct_model::{Kind, Phase, Quantity, Reading, Tariff, Unit, Value};
 
+use super::encode::MANNER;
 use crate::checksum::sum8;
 use crate::cursor::Cursor;
-use crate::format::{Part, read_time};
+use crate::format::{Part, read_time, write_time};
 use crate::layout::{Item, Layout};
+use crate::told::Astray;
 use crate::visit::{Name, Visitor};
 use crate::walk::walk_items_at;
+use crate::write::{Manner, Writer};
 
 const MARK: [u8; 2] = [0xA0, 0xA0];
 const SEPARATOR: u8 = 0xAA;
@@ -104,6 +107,48 @@ fn classes(bytes: &[u8], asked: usize) -> Option<Vec<usize>> {
     // A meter that is asked for one class may send that one alone.
     let only = asked.checked_sub(1)?;
     (bytes.len() == SIZES.get(only)? + 1 && bytes.last() == Some(&SEPARATOR)).then(|| vec![only])
+}
+
+/// Writes records from published values: each begins with its time; a class is known by its first value, one that is not
+/// there leaves its separator.
+///
+/// # Errors
+/// The value that does not fit.
+pub(super) fn write_load_records(writer: &mut Writer<'_>) -> Result<(), Astray> {
+    while !writer.left().is_empty() {
+        let (from, told) = (writer.written(), writer.left());
+        let astray = |at: usize, wanted: &str| Err(Astray { at: from + at, wanted: wanted.to_owned() });
+        let time = match &told[0].value {
+            Value::Time(time) if told[0].is(Quantity::RecordTime) => time,
+            _ => return astray(0, "a load record begins with the object of its record_time"),
+        };
+        let next = told[1..].iter().position(|told| told.is(Quantity::RecordTime));
+        let told = &told[..next.map_or(told.len(), |next| next + 1)];
+        let mut body = Vec::new();
+        if write_time(time, 0, &TIME, &mut body).is_none() {
+            return astray(0, "record_time does not fit its format: a day, an hour and a minute belong here");
+        }
+        let mut at = 1;
+        for items in CLASSES.iter() {
+            let Some(Item::Field(first)) = items.first() else { continue };
+            if told.get(at).is_some_and(|told| told.is(first.quantity)) {
+                let manner = Manner { ends_early: false, ..MANNER };
+                let mut class = Writer::new(&told[at..], manner);
+                class.items(items).map_err(|a| Astray { at: from + at + a.at, ..a })?;
+                at += class.written();
+                body.extend(class.into_bytes());
+            }
+            body.push(SEPARATOR);
+        }
+        if at < told.len() {
+            return astray(at, "belongs to no class of a load record, or stands in another order");
+        }
+        let mut record = [&MARK[..], &[body.len() as u8], &body].concat();
+        record.extend([sum8(&record), END]);
+        writer.bytes(&record);
+        writer.skip(told.len());
+    }
+    Ok(())
 }
 
 fn record<V: Visitor>(bytes: &[u8], base: usize, asked: usize, visitor: &mut V) {

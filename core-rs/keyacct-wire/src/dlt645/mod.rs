@@ -8,6 +8,7 @@ mod advice;
 mod compose;
 mod control;
 mod control_1997;
+mod conversation;
 mod decode;
 mod decode_1997;
 mod encode;
@@ -19,6 +20,7 @@ mod split;
 
 pub use compose::compose;
 pub use control::{Control, function_name};
+pub(crate) use conversation::answers;
 pub use decode::{decode, decode_joined};
 pub use decode_1997::decode_1997;
 pub use encode::{Message, address_bytes, read_answer, read_request};

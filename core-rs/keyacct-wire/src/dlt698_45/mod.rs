@@ -11,6 +11,7 @@ mod answer;
 pub mod axdr;
 mod build;
 mod compose;
+mod conversation;
 mod decode;
 pub mod encode;
 pub mod frame;
@@ -29,6 +30,7 @@ mod words;
 
 pub use advice::is_header;
 pub use compose::{compose, compose_apdu};
+pub(crate) use conversation::answers;
 pub(crate) use decode::decode_carried;
 pub use decode::{decode, decode_joined};
 pub use frame::{Control, FrameView, ServerAddress, next_frame};

@@ -52,6 +52,9 @@ pub fn decode<V: Visitor>(frame: &FrameView<'_>, lookups: &mut [Lookup<'_>], vis
     let password = end(&mut data, password).filter(|(_, bytes)| !bytes.is_empty());
     auxiliary::tell(time.as_ref(), counters.as_ref(), password.as_ref(), visitor);
     units.tell(&mut data, visitor);
+    if data.left() > 0 {
+        visitor.header("payload", || Json::Text(format::hex(data.rest().iter())));
+    }
 }
 
 fn word(text: impl std::fmt::Display) -> Name {
@@ -208,6 +211,7 @@ impl<'l, 'c> Units<'l, 'c> {
                 let text = if let keyacct_model::Value::Text(text) = text { text } else { String::new() };
                 (Name::new("Data unit identifier", "数据单元标识"), word(text))
             });
+            visitor.shared(|| identifier.members().len().gt(&1).then(|| format::hex(identifier.0.iter())));
             let mut foreign = false;
             let mut asked = false;
             for point in identifier.points() {
@@ -261,6 +265,7 @@ impl<'l, 'c> Units<'l, 'c> {
             }
             let key = format!("{:02X} F{function}", self.afn);
             visitor.unknown(from..from + data.left(), || key);
+            data.take(data.left());
             return Unit::Stopped;
         };
         let before = data.rest();

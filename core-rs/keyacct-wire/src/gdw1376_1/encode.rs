@@ -11,10 +11,12 @@ use crate::catalogue::{Body, Catalogue};
 use crate::error::Fault;
 use crate::format::{Part, write_time};
 use crate::frame::Frame;
-use crate::write::{NoData, write_layout};
+use crate::write::{Manner, NoData, write_layout};
 
 /// Terminals fill what is not there with EEH.
 pub(super) const NO_DATA: NoData = NoData(0xEE);
+/// How terminals write: a time that has not come is EEH too, and a unit is always whole.
+pub(super) const MANNER: Manner = Manner { no_data: NO_DATA, no_time: 0xEE, ends_early: false };
 
 /// The meaning of a link frame, independent of its bytes: `parse` and `emit` are inverse for frames without preamble.
 #[derive(Clone, Debug, PartialEq, Eq)]

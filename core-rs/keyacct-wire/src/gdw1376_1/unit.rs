@@ -48,6 +48,11 @@ impl Identifier {
         (0..8).filter(move |bit| mask >> bit & 1 == 1).map(move |bit| first + bit)
     }
 
+    /// Points and functions in the order of their data.
+    pub fn members(self) -> Vec<(u16, u16)> {
+        self.points().flat_map(|point| self.functions().map(move |function| (point, function))).collect()
+    }
+
     /// The functions, ascending.
     pub fn functions(self) -> impl Iterator<Item = u16> {
         let [.., mask, group] = self.0;

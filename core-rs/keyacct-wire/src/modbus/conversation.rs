@@ -3,7 +3,7 @@
 use super::decode::{decode_reply, describe, has_query};
 use super::frame::Adu;
 use super::model::Model;
-use super::pdu::Pdu;
+use super::pdu::{Pdu, Size, reply_size};
 use crate::frame::Direction;
 use crate::visit::{Head, Visitor};
 
@@ -101,4 +101,37 @@ impl<'r> Conversation<'r> {
             decode_reply(model, &query, &adu.pdu(), adu.base(), visitor);
         }
     }
+}
+
+/// Whether a reply answers a request: same unit and transaction, and either an exception to the function, or as many data
+/// as were asked for, or the echo that a write is answered with. Nobody answers a broadcast. None where one of them is no
+/// frame.
+pub fn answers<'a, F: Adu<'a>>(request: &'a [u8], reply: &'a [u8]) -> Option<bool> {
+    let asked = F::parse(request).ok()?;
+    let said = F::parse(reply).ok()?;
+    let same_device =
+        asked.unit() == said.unit() && asked.transaction() == said.transaction() && asked.unit() != 0;
+    let (ask, say) = (asked.pdu(), said.pdu());
+    let bytes = say.bytes();
+    if !same_device || ask.direction() == Some(Direction::Up) || ask.function() >= 0x80 {
+        return Some(false);
+    }
+    if say.function() >= 0x80 {
+        return Some(say.asked() == ask.function());
+    }
+    let is_reply = say.function() == ask.function() && reply_size(bytes) == Size::Is(bytes.len());
+    let counted = |count: usize| bytes.get(1).is_some_and(|stated| usize::from(*stated) == count);
+    Some(
+        is_reply
+            && match ask.function() {
+                0x01 | 0x02 => counted(usize::from(ask.word(3)?).div_ceil(8)),
+                0x03 | 0x04 | 0x17 => counted(usize::from(ask.word(3)?) * 2),
+                0x05 | 0x06 | 0x16 => bytes == ask.bytes(),
+                // A diagnosis gives its sub-function back; only that of function 0, return data, is an echo as a whole.
+                0x08 => ask.word(1)? == say.word(1)? && (ask.word(1)? != 0 || bytes == ask.bytes()),
+                0x0F | 0x10 => bytes.get(..5) == ask.bytes().get(..5),
+                0x2B => bytes.get(1..3) == ask.bytes().get(1..3),
+                _ => true,
+            },
+    )
 }

@@ -17,6 +17,7 @@ mod model;
 mod pdu;
 
 pub use compose::compose;
+pub(crate) use conversation::answers;
 pub use conversation::{Conversation, Query};
 pub use decode::decode_reply;
 pub use encode::{
