@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keyacct.cli import exit_codes, render, shed_draft, shed_table
+from keyacct.cli import exit_codes, render
 from keyacct.cli.options import DryRunOption, Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
+from keyacct.cli.shed_columns import SUMMARY
 from keyacct.cli.shed_document import register as register_document
+from keyacct.cli.shed_draft import register as register_drafts
 from keyacct.cli.shed_evaluate import register as register_evaluate
+from keyacct.cli.shed_table import app as table_app
 from keyacct.errors import UsageError, from_os_error
 from keyacct.i18n import Text
 
@@ -27,10 +30,10 @@ if TYPE_CHECKING:
     from keyacct.plan.planner import Method, Planned
 
 app = make_app(help=str(Text("Orderly power use: plan, and check a plan.", "有序用电: 编制方案与校核方案。")))
-shed_draft.register(app)
+register_drafts(app)
 register_document(app)
 register_evaluate(app)
-app.add_typer(shed_table.app, name="table")
+app.add_typer(table_app, name="table")
 
 
 class MethodChoice(StrEnum):
@@ -44,23 +47,6 @@ class MethodChoice(StrEnum):
 ProblemOption = Annotated[
     Path,
     typer.Option("--problem", metavar="DIR", help=str(Text("Problem folder.", "问题目录。"))),
-]
-
-SUMMARY = [
-    Column("method", Text("method", "方法")),
-    Column("written", Text("written", "采用")),
-    Column("objective", Text("objective J", "目标值 J"), 2),
-    Column("bound", Text("proved bound", "下界"), 2),
-    Column("gap_pct", Text("gap %", "差距 %"), 3),
-    Column("unmet_kwh", Text("unmet kWh", "缺口 kWh"), 3),
-    Column("shift_kwh", Text("shift kWh", "错峰 kWh"), 1),
-    Column("avoid_kwh", Text("avoid kWh", "避峰 kWh"), 1),
-    Column("limit_kwh", Text("limit kWh", "限电 kWh"), 1),
-    Column("trip_kwh", Text("trip kWh", "拉闸 kWh"), 1),
-    Column("touched", Text("customers", "户数"), 0),
-    Column("tripped", Text("tripped", "拉闸户"), 0),
-    Column("overshoot_kwh", Text("overshoot kWh", "超控 kWh"), 1),
-    Column("jain", Text("Jain", "公平指数"), 4),
 ]
 
 BREACHES = [

@@ -12,6 +12,7 @@ from keyacct.cli import exit_codes, render
 from keyacct.cli.options import DryRunOption, Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, open_workspace
+from keyacct.cli.shed_columns import SUMMARY
 from keyacct.errors import UsageError, from_os_error
 from keyacct.i18n import Text
 
@@ -203,7 +204,7 @@ def draft(
     """Draft a plan from the workspace."""
     import datetime as dt
 
-    from keyacct.workflow.shedding import DraftWishes
+    from keyacct.workflow.shed_setting import DraftWishes
     from keyacct.workflow.shedding import draft as make
 
     if (from_draft is None) != (at is None):
@@ -255,8 +256,6 @@ def _read(name: str) -> bytes:
 
 
 def _show(drafted: Drafted, format: Format) -> None:
-    from keyacct.cli.shed import SUMMARY
-
     header = drafted.header
     for warning in drafted.warnings[:MOST_WARNINGS]:
         render.say(f"{Text('warning', '警告')}: {render.safe(str(warning))}")
@@ -277,13 +276,13 @@ def _talk(drafted: Drafted) -> None:
     from keyacct.plan.reasons import RULES
 
     header = drafted.header
-    table, figures = header["table"], header["figures"]
+    table, figures, asked = header["table"], header["figures"], header["accounts_ordered"]
     render.say(
         Text(
             f"priority table {table['version']} ({table['issued_by']}, approved {table['approval_no']} of"
-            f" {table['approved_on']}), {header['accounts_ordered']} of {table['accounts']} accounts asked, {table['protected']} protected",
+            f" {table['approved_on']}), {asked} of {table['accounts']} accounts asked, {table['protected']} protected",
             f"序位表 {table['version']} ({table['issued_by']}, 批复 {table['approval_no']}, {table['approved_on']}), "
-            f"安排 {header['accounts_ordered']}/{table['accounts']} 户, 受保护 {table['protected']} 户",
+            f"安排 {asked}/{table['accounts']} 户, 受保护 {table['protected']} 户",
         )
     )
     helpful = [relief for relief in header["reliefs"] if relief["saving_at_most"] > 0]

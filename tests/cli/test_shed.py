@@ -78,6 +78,10 @@ def spoil_meta(problem: Problem) -> None:
     problem["meta"]["blocks"] = [[2, 5], [4, 7]]
 
 
+def spoil_negative_block(problem: Problem) -> None:
+    problem["meta"]["blocks"] = [[-1, 5], [5, 7]]
+
+
 def spoil_kw(problem: Problem) -> None:
     problem["customers"][3]["shift_kw"] = -4
 
@@ -98,6 +102,7 @@ def spoil_area(problem: Problem) -> None:
     ("spoil", "file", "place", "word"),
     [
         (spoil_meta, "meta.json", "row", "overlaps"),
+        (spoil_negative_block, "meta.json", "row", "-1"),
         (spoil_kw, "customers.csv", "line", "-4"),
         (spoil_nan, "baseline.csv", "line", "finite"),
         (spoil_unknown, "baseline.csv", "line", "stranger"),

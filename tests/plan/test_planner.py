@@ -56,6 +56,15 @@ def test_every_plan_passes_the_check_and_no_rule_is_bent(tmp_path: Path, seed: i
             assert not customer["rest"] or row["measure"] in ("shift", "rebound")
 
 
+@pytest.mark.parametrize("seed", range(1000, 1006))
+def test_no_breach_in_any_plan_of_a_hundred_customers(tmp_path: Path, seed: int) -> None:
+    """A short run of what `docs/design/planner.md` reports of a thousand instances."""
+    folder = write(make(seed, 100, share=0.04 + 0.04 * (seed % 6), extras=seed % 2 == 0), tmp_path / "p")
+    found = planned(folder, method=("optimise", "list", "list_hardest_first")[seed % 3])
+    (tmp_path / "plan.csv").write_bytes(found.content)
+    assert check(folder, tmp_path / "plan.csv").breaches == []
+
+
 def test_more_demand_never_lowers_the_bound(tmp_path: Path) -> None:
     for seed in range(8):
         last = 0.0

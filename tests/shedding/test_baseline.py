@@ -16,7 +16,7 @@ from keyacct.plan.baseline import Horizon, baselines, quantile
 from keyacct.plan.like_days import days_before, kind_of_day
 from keyacct.plan.rule_sets import RULE_SETS, size_sentence
 
-ARGUMENTS = ("--level", "yellow", "--target", "900", "--rounds", "17:00-19:00", "--threads", "1", "--mode", "weights")
+ARGUMENTS = ("--level", "yellow", "--target", "900", "--rounds", "17:00-19:00", "--mode", "weights")
 LAST_FIVE = [dt.date(2026, 6, day) for day in (16, 17, 18, 19, 22)]
 """The last five workdays before the morning of the 23rd, which is not complete."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import with_table
-from office import BAKERY, CLOSED, FOUNDRY, HOSPITAL, MILL, PAPER, STORE, make_office
+from office import BAKERY, CLOSED, FOUNDRY, HOSPITAL, LINES, PAPER, make_office
 
 from keyacct.database import audit
 from keyacct.database.engine import ConstraintError, open_database
@@ -16,7 +16,7 @@ from keyacct.database.shedding_tables import shed_burden, shed_draft
 from keyacct.plan.checks import check
 
 ROUNDS = "17:00-19:00,19:00-21:00"
-EVENING = ("--date", "2026-06-24", "--rounds", ROUNDS, "--threads", "1")
+EVENING = ("--date", "2026-06-24", "--rounds", ROUNDS)
 QUICK = ("--mode", "weights")
 
 
@@ -41,9 +41,9 @@ def test_a_draft_is_written_checked_explained_and_recorded(shed, office, tmp_pat
     assert (header["mode"], header["method"], header["order"]) == ("strict", "optimise", "DD-17")
     assert check(folder / "problem", folder / "plan.csv").accepted
     assert [r["method"] for r in rows_of(folder / "methods.csv")] == ["optimise", "list", "list_hardest_first"]
-    assert {r["customer"] for r in rows_of(folder / "reasons.csv")} == set(
-        (FOUNDRY, PAPER, MILL, HOSPITAL, STORE, BAKERY, CLOSED)
-    )
+    assert {r["customer"] for r in rows_of(folder / "reasons.csv")} == set(LINES)
+    told = {r["customer"]: r["sentence"] for r in rows_of(folder / "reasons.csv")}
+    assert "has no safety load in the registry" in told[BAKERY]
     ordered = {r["customer"] for r in rows_of(folder / "plan.csv")}
     assert {r["customer"] for r in rows_of(folder / "reasons.csv") if r["verdict"] == "chosen"} == ordered
     assert all(block["cost_of_one_more_mw"] is not None for block in header["blocks"])
@@ -95,7 +95,7 @@ def test_demand_beyond_reach_exits_6_and_names_period_and_area(shed, office, tmp
     target = tmp_path / "target.csv"
     target.write_text("from,to,required_kw,area\n17:00,19:00,900,\n17:00,19:00,5000,L2\n")
     found = shed(office, "draft", "--date", "2026-06-24", "--level", "yellow", "--target", target, "--out", tmp_path / "d",
-                 "--format", "json", "--threads", "1", *QUICK)  # fmt: skip
+                 "--format", "json", *QUICK)  # fmt: skip
     assert found.code == 6
     (header,) = found.json
     assert {(row["area"], row["period"]) for row in header["shortfall"]} == {("L2", t) for t in range(68, 76)}
@@ -143,7 +143,7 @@ def test_notices_of_use_plans_hold_and_an_emergency_lifts_them(shed, office, tmp
 def test_bought_response_is_taken_off_and_the_rule_of_2023_asks_for_it(shed, office, tmp_path):
     target = tmp_path / "target.csv"
     target.write_text("from,to,required_kw,demand_response_kw\n17:00,19:00,1500,500\n")
-    arguments = ("draft", "--date", "2026-06-24", "--level", "yellow", "--threads", "1", *QUICK)
+    arguments = ("draft", "--date", "2026-06-24", "--level", "yellow", *QUICK)
     found = shed(office, *arguments, "--target", target, "--margin", "0", "--out", tmp_path / "d")
     system = rows_of(tmp_path / "d" / "problem" / "system.csv")
     assert {r["required_kw"] for r in system} == {"0", "1000"}

@@ -14,8 +14,8 @@ from keyacct.database.shedding_tables import priority_entry
 from keyacct.plan.priority_tables import load_table
 
 IMPORT = ("--issued-by", "City", "--valid-from", "2026-06-01", "--valid-to", "2026-09-30")
-DRAFT = ("draft", "--level", "yellow", "--target", "900", "--rounds", "17:00-19:00", "--dry-run", "--format", "json", "--threads", "1",
-         "--mode", "weights")  # fmt: skip
+DRAFT = ("draft", "--level", "yellow", "--target", "900", "--rounds", "17:00-19:00", "--dry-run", "--format", "json",
+                 "--mode", "weights")  # fmt: skip
 
 
 def imported(shed, workspace, tmp_path, version="v1", data=None, name="table.csv", *more):

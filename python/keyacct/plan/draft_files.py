@@ -106,13 +106,20 @@ RESERVE_COLUMNS = (
 )  # fmt: skip
 
 
-def side_files(folder: ProblemFolder, planned: Planned, written: str) -> dict[str, bytes]:
-    """methods.csv, reasons.csv, explanation.json and reserve.csv."""
+def side_files(
+    folder: ProblemFolder, planned: Planned, written: str, doubts: Mapping[str, Sequence[str]]
+) -> dict[str, bytes]:
+    """methods.csv, reasons.csv, explanation.json and reserve.csv. doubts: why the registry gives an account nothing."""
     rows = reason_rows(planned)
+    document = explanation(folder, planned)
+    for told in (rows, document["customers"]):
+        for row in told:
+            if row["because"] == "absent" and doubts.get(row["customer"]):
+                row["sentence"] = "; ".join(doubts[row["customer"]])
     return {
         "methods.csv": rows_bytes(method_rows(planned, written), METHOD_COLUMNS),
         "reasons.csv": rows_bytes(rows, list(rows[0]) if rows else ["customer"]),
-        "explanation.json": json_bytes(explanation(folder, planned)),
+        "explanation.json": json_bytes(document),
         "reserve.csv": rows_bytes(reserve_rows(planned, folder.terms.blocks), RESERVE_COLUMNS),
     }
 

@@ -7,13 +7,12 @@ approval, notices, execution and release follow in their own steps (`keyacct.pla
 from __future__ import annotations
 
 import datetime as dt
-import math
 import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from keyacct import clock
 from keyacct.analysis.load_curve import PERIOD_MIN, day_curves
@@ -21,51 +20,23 @@ from keyacct.config import Workspace
 from keyacct.database import audit
 from keyacct.database.chain import canonical
 from keyacct.database.engine import open_database
-from keyacct.errors import InputError, InternalError, RefusedError, UsageError, from_os_error
+from keyacct.errors import InternalError, UsageError, from_os_error
 from keyacct.i18n import Text
 from keyacct.model import MINUTE_MS, civil, midnight_ms
 from keyacct.plan import draft_files, planner
-from keyacct.plan.accounts import AccountFacts, event_days, facts_of
-from keyacct.plan.baseline import Baseline, Horizon, baselines
-from keyacct.plan.demand import Demand, clock_text, flat_demand, read_demand, span_periods
+from keyacct.plan.accounts import event_days
+from keyacct.plan.baseline import Baseline, baselines
 from keyacct.plan.digests import sha256
-from keyacct.plan.draft_problem import ProblemFiles, Terms, cut_windows, problem_files
+from keyacct.plan.draft_problem import ProblemFiles, problem_files
 from keyacct.plan.drafts import StoredDraft, add_draft, load_draft, next_name
 from keyacct.plan.folder import ProblemFolder, read_folder
 from keyacct.plan.forecast_file import read_forecast
-from keyacct.plan.kept_orders import fixed_rows, stored_demand, stored_loads
-from keyacct.plan.planner import Method, Planned, Wishes
-from keyacct.plan.priority_tables import PriorityTable, table_for
-from keyacct.plan.rule_sets import LEVELS, MEASURES, RULE_SETS, size_sentence
+from keyacct.plan.kept_orders import fixed_rows, stored_loads
+from keyacct.plan.planner import Planned, Wishes
+from keyacct.plan.rule_sets import RULE_SETS, size_sentence
+from keyacct.workflow.shed_setting import DraftWishes, Setting, instants_of, setting_of, stored_of
 
 NAMELESS = "(dry run)"
-OPEN_STATES = ("draft", "approved", "notified", "executing")
-"""States in which a draft can be planned again."""
-
-
-@dataclass(frozen=True)
-class DraftWishes:
-    """What is asked for. target: kW, or (file name, content); None only when planning again. at: from when orders may
-    change (planning again). emergency: the reason why no notice is kept.
-    """
-
-    day: dt.date | None = None
-    level: str | None = None
-    target: float | tuple[str, bytes] | None = None
-    rounds: tuple[str, ...] = ()
-    rule_set: str | None = None
-    method: Method = "optimise"
-    mode: Literal["strict", "weights"] = "strict"
-    table: str | None = None
-    forecast: tuple[str, bytes] | None = None
-    margin: float | None = None
-    measures: tuple[str, ...] | None = None
-    expected_max_kw: float | None = None
-    emergency: str | None = None
-    order: str | None = None
-    from_draft: str | None = None
-    at: str | None = None
-    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,20 +51,6 @@ class Drafted:
     folder: Path | None
 
 
-@dataclass(frozen=True)
-class _Setting:
-    """Where a draft begins: what holds for its day, whether new or planned again."""
-
-    day: dt.date
-    level: str
-    terms: Terms
-    table: PriorityTable
-    horizon: Horizon
-    windows: list[tuple[int, int]]
-    demand: Demand
-    facts: dict[str, AccountFacts]
-
-
 def draft(workspace: Workspace, wishes: DraftWishes, out: Path | None, *, record: bool = True) -> Drafted:
     """Draft a plan, check it, write its folder and record it in the database with an audit row.
 
@@ -103,9 +60,9 @@ def draft(workspace: Workspace, wishes: DraftWishes, out: Path | None, *, record
     """
     if out is not None and record:
         _refuse_full(out)
-    before = _stored(workspace, wishes)
+    before = stored_of(workspace, wishes)
     warnings: list[Text] = []
-    setting = _setting(workspace, wishes, before, warnings)
+    setting = setting_of(workspace, wishes, before, warnings)
     bases = {} if before is not None else _baselines(workspace, wishes, setting, warnings)
     loads = {a: b.kw for a, b in bases.items()} if before is None else stored_loads(before)
     settings = workspace.settings.shedding
@@ -138,8 +95,9 @@ def draft(workspace: Workspace, wishes: DraftWishes, out: Path | None, *, record
         files["problem/fixed.csv"] = fixed_rows(before, plan, setting.horizon)
         files["previous.csv"] = before.plan
     files["plan.csv"] = plan
-    files |= draft_files.side_files(folder, planned, wishes.method)
-    texts = _by_account(bases, problem)
+    doubts = {account: [str(text) for text in texts] for account, texts in problem.warnings.items()}
+    files |= draft_files.side_files(folder, planned, wishes.method, doubts)
+    texts = _by_account(bases, doubts)
     rows = draft_files.account_rows(setting.table, setting.facts, bases, texts)
     files["accounts.csv"] = draft_files.rows_bytes(rows, draft_files.ACCOUNT_COLUMNS)
     warnings += [Text(w, w) for w in planned.warnings]
@@ -160,154 +118,8 @@ def export_draft(workspace: Workspace, name: str, out: Path) -> StoredDraft:
     return stored
 
 
-def _stored(workspace: Workspace, wishes: DraftWishes) -> StoredDraft | None:
-    if wishes.from_draft is None:
-        return None
-    stored = load_draft(workspace, wishes.from_draft)
-    if stored.state not in OPEN_STATES:
-        raise RefusedError(
-            "refused.not_approved", f"draft {stored.draft} is {stored.state}: it is not planned again",
-            hint="make a new draft",
-        )  # fmt: skip
-    if wishes.day is not None and wishes.day.isoformat() != stored.day:
-        raise UsageError(
-            "usage.invalid", f"draft {stored.draft} is of {stored.day}, not {wishes.day}", hint="leave --date out"
-        )
-    if wishes.rounds or wishes.forecast is not None:
-        raise UsageError(
-            "usage.invalid",
-            "planning again keeps time blocks and expected loads",
-            hint="leave --rounds and --forecast out",
-        )
-    return stored
-
-
-def _setting(workspace: Workspace, wishes: DraftWishes, before: StoredDraft | None, warnings: list[Text]) -> _Setting:
-    settings, zone = workspace.settings.shedding, workspace.zone
-    day = dt.date.fromisoformat(before.day) if before is not None else wishes.day
-    if day is None:
-        raise UsageError("usage.invalid", "the day of the event is missing", hint="--date 2026-07-15")
-    table = table_for(workspace, day, wishes.table or (before.table_version if before is not None else None))
-    margin = settings.margin if wishes.margin is None else wishes.margin
-    if not math.isfinite(margin) or margin < 0:
-        raise UsageError("usage.invalid", f"{margin!r} is no margin", hint="a share from 0 up, 0.05 is 5 %")
-    if before is not None:
-        horizon, windows, demand, margin = _again(wishes, before, workspace, margin)
-    else:
-        demand = _demand(wishes, day, workspace)
-        windows = cut_windows([span_periods(text) for text in settings.return_windows], demand.blocks)
-        periods = max(end for _, end in [*demand.blocks, *windows, (0, 96)])
-        issue = math.ceil((clock.now_ms() - midnight_ms(day, zone)) / (PERIOD_MIN * MINUTE_MS))
-        horizon = Horizon(day, periods, demand.blocks, issue)
-        if issue > min(first for first, _ in demand.blocks):
-            warnings.append(
-                Text(f"the first time block began at {clock_text(min(demand.blocks)[0])}: nothing can be ordered in it",
-                     f"首个时段 {clock_text(min(demand.blocks)[0])} 已开始, 不能再下达")
-            )  # fmt: skip
-    level = _level(wishes, before, demand, settings.rule_set if wishes.rule_set is None else wishes.rule_set, warnings)
-    measures = wishes.measures or settings.measures(level)
-    for measure in measures:
-        if measure not in MEASURES:
-            raise UsageError("usage.invalid", f"{measure!r} is no measure", hint=f"they are {', '.join(MEASURES)}")
-    terms = Terms(tuple(m for m in MEASURES if m in measures), margin, wishes.emergency is not None)
-    begins, ends = _instants(workspace, horizon)
-    facts = facts_of(workspace, [entry.account_no for entry in table.entries], day, begins, ends)
-    known = {fact.area for fact in facts.values()}
-    for area in demand.areas:
-        if area not in known:
-            file = wishes.target[0] if isinstance(wishes.target, tuple) else ""
-            raise InputError(
-                "input.value", f"area {area!r} has no account of the priority table",
-                hint=f"areas are by {settings.area}: {', '.join(sorted(known - {'-'})) or 'none known'}",
-                where={"file": file, "column": "area"},
-            )  # fmt: skip
-    return _Setting(day, level, terms, table, horizon, windows, demand, facts)
-
-
-def _again(
-    wishes: DraftWishes, before: StoredDraft, workspace: Workspace, margin: float
-) -> tuple[Horizon, list[tuple[int, int]], Demand, float]:
-    """Horizon, windows and demand of a draft that is planned again; margin 0 where the old demand stands, which has one."""
-    if wishes.at is None:
-        raise UsageError("usage.invalid", "from when may orders change?", hint="--at 17:30")
-    terms, old = stored_demand(before)
-    clock_only = len(wishes.at) <= 5 and ":" in wishes.at
-    issue = terms.period_of(f"{before.day}T{wishes.at.zfill(5)}" if clock_only else wishes.at)
-    periods = len(old.required_kw)
-    if not 0 <= issue <= periods:
-        raise UsageError(
-            "usage.invalid", f"{wishes.at} lies outside the event of {before.day}", hint="a time of that day"
-        )
-    horizon = Horizon(dt.date.fromisoformat(before.day), periods, tuple(terms.blocks), issue)
-    if wishes.target is None:
-        return horizon, list(terms.return_windows), old, 0.0
-    rounds = [f"{clock_text(first)}-{clock_text(end)}" for first, end in terms.blocks]
-    demand = _target(wishes.target, rounds, horizon.day, workspace, own=False)
-    # What is over is over: its demand stands as it was, so that the shortfall of the past is no reason to change.
-    past = {t: kw / (1 + margin) for t, kw in old.required_kw.items() if t < issue}
-    required = {**{t: kw for t, kw in demand.required_kw.items() if t >= issue}, **past}
-    areas = {a: dict(kws) for a, kws in demand.areas.items()}
-    return horizon, list(terms.return_windows), Demand(
-        demand.blocks, required, areas, demand.response_kw, demand.stated_response
-    ), margin  # fmt: skip
-
-
-def _demand(wishes: DraftWishes, day: dt.date, workspace: Workspace) -> Demand:
-    if wishes.target is None:
-        raise UsageError("usage.invalid", "what is asked for?", hint="--target FILE or --target 12000 (kW)")
-    rounds = wishes.rounds or workspace.settings.shedding.rounds
-    own = not wishes.rounds
-    return _target(wishes.target, rounds, day, workspace, own=own)
-
-
-def _target(
-    target: float | tuple[str, bytes], rounds: Sequence[str], day: dt.date, workspace: Workspace, *, own: bool
-) -> Demand:
-    """own: a file's rows may make time blocks of their own."""
-    if not isinstance(target, tuple):
-        return flat_demand(target, rounds)
-    name, content = target
-    most = workspace.settings.shedding.round_most_min
-    return read_demand(content, name, day, workspace.zone, rounds=None if own else rounds, most_min=most)
-
-
-def _level(wishes: DraftWishes, before: StoredDraft | None, demand: Demand, rule_set: str, warnings: list[Text]) -> str:
-    """The level: as named, else of the draft that is planned again, else of the gap. A level that the gap contradicts is
-    named, not changed: dispatch sets it.
-    """
-    if rule_set not in RULE_SETS:
-        raise UsageError("usage.invalid", f"{rule_set!r} is no rule set", hint=f"they are {', '.join(RULE_SETS)}")
-    given = wishes.level or (before.level if before is not None else None)
-    if given is not None and given not in LEVELS:
-        raise UsageError("usage.invalid", f"{given!r} is no level", hint=f"they are {', '.join(LEVELS)}")
-    most = wishes.expected_max_kw
-    if most is None:
-        if given is None:
-            raise UsageError(
-                "usage.invalid", "the level of the alarm is missing",
-                hint="--level yellow, or --expected-max KW to take it from the gap",
-            )  # fmt: skip
-        return given
-    if not math.isfinite(most) or most <= 0:
-        raise UsageError("usage.invalid", f"{most!r} is no expected maximum", hint="kW above 0")
-    gap = demand.peak_kw / most
-    found = RULE_SETS[rule_set].level_of(gap)
-    if given is not None and given != found:
-        warnings.append(
-            Text(f"the gap is {100 * gap:.1f} % of the expected maximum: that is {found}, not {given}",
-                 f"缺口为预计最大负荷的 {100 * gap:.1f} %, 应为 {found}, 而非 {given}")
-        )  # fmt: skip
-    return given or found
-
-
-def _instants(workspace: Workspace, horizon: Horizon) -> tuple[int, int]:
-    start = midnight_ms(horizon.day, workspace.zone)
-    first, last = min(b[0] for b in horizon.blocks), max(b[1] for b in horizon.blocks)
-    return start + first * PERIOD_MIN * MINUTE_MS, start + last * PERIOD_MIN * MINUTE_MS
-
-
 def _baselines(
-    workspace: Workspace, wishes: DraftWishes, setting: _Setting, warnings: list[Text]
+    workspace: Workspace, wishes: DraftWishes, setting: Setting, warnings: list[Text]
 ) -> dict[str, Baseline]:
     accounts = [entry.account_no for entry in setting.table.entries]
     forecast = None
@@ -326,7 +138,7 @@ def _baselines(
 
 
 def _rules_warnings(
-    workspace: Workspace, wishes: DraftWishes, setting: _Setting, loads: dict[str, tuple[float, ...]]
+    workspace: Workspace, wishes: DraftWishes, setting: Setting, loads: dict[str, tuple[float, ...]]
 ) -> list[Text]:
     """What the rule set says about the plan as a whole."""
     settings = workspace.settings.shedding
@@ -350,12 +162,12 @@ def _rules_warnings(
     return [*result, sentence] if sentence is not None else result
 
 
-def _by_account(bases: dict[str, Baseline], problem: ProblemFiles) -> dict[str, list[str]]:
+def _by_account(bases: dict[str, Baseline], doubts: dict[str, list[str]]) -> dict[str, list[str]]:
     result: dict[str, list[str]] = {}
     for account, base in bases.items():
         result.setdefault(account, []).extend(str(text) for text in base.warnings)
-    for account, texts in problem.warnings.items():
-        result.setdefault(account, []).extend(str(text) for text in texts)
+    for account, texts in doubts.items():
+        result.setdefault(account, []).extend(texts)
     return result
 
 
@@ -370,7 +182,7 @@ def _write_problem(place: Path, problem: ProblemFiles) -> ProblemFolder:
 
 
 def _header(
-    workspace: Workspace, wishes: DraftWishes, setting: _Setting, planned: Planned, folder: ProblemFolder,
+    workspace: Workspace, wishes: DraftWishes, setting: Setting, planned: Planned, folder: ProblemFolder,
     files: dict[str, bytes], before: StoredDraft | None, warnings: Sequence[Text],
 ) -> dict[str, Any]:  # fmt: skip
     table, horizon = setting.table, setting.horizon
@@ -413,10 +225,10 @@ def _time(folder: ProblemFolder, period: int) -> str | None:
 
 
 def _record(
-    workspace: Workspace, setting: _Setting, header: dict[str, Any], files: dict[str, bytes], wishes: DraftWishes
+    workspace: Workspace, setting: Setting, header: dict[str, Any], files: dict[str, bytes], wishes: DraftWishes
 ) -> dict[str, Any]:
     """Name the draft, put its header among the files, keep everything in the database."""
-    begins, ends = _instants(workspace, setting.horizon)
+    begins, ends = instants_of(workspace, setting.horizon)
     given = draft_files.given_kw(files["plan.csv"], setting.horizon.periods)
     now = clock.now_ms()
     start = midnight_ms(setting.day, workspace.zone)
