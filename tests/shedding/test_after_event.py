@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DAY_BEFORE, with_table
-from office import EVENT, FOUNDRY, PAPER, load_kw, make_office
+from office import DAY_BEFORE, EVENT, FOUNDRY, PAPER, load_kw, make_office, with_table
 from test_draft import EVENING, QUICK, draft
 
 from keyacct.cli.run import run
