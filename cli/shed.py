@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from keyacct.cli import exit_codes, render, shed_draft, shed_table
+from keyacct.cli import exit_codes, render
 from keyacct.cli.options import DryRunOption, Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
 from keyacct.cli.shed_columns import SUMMARY
 from keyacct.cli.shed_document import register as register_document
+from keyacct.cli.shed_draft import register as register_drafts
 from keyacct.cli.shed_evaluate import register as register_evaluate
+from keyacct.cli.shed_table import app as table_app
 from keyacct.errors import UsageError, from_os_error
 from keyacct.i18n import Text
 
@@ -28,10 +30,10 @@ if TYPE_CHECKING:
     from keyacct.plan.planner import Method, Planned
 
 app = make_app(help=str(Text("Orderly power use: plan, and check a plan.", "有序用电: 编制方案与校核方案。")))
-shed_draft.register(app)
+register_drafts(app)
 register_document(app)
 register_evaluate(app)
-app.add_typer(shed_table.app, name="table")
+app.add_typer(table_app, name="table")
 
 
 class MethodChoice(StrEnum):

@@ -172,9 +172,17 @@ def evaluate(
     from keyacct.workflow.shed_metered import file_curves, stored_curves
     from keyacct.workflow.shed_papers import write_papers
 
+    if show is Show.all and format is not Format.json:
+        raise UsageError(
+            "usage.invalid",
+            str(Text("--show all is one document", "--show all 输出一个文档")),
+            hint=str(Text("add --format json, or choose one table", "请加 --format json, 或选择一张表")),
+        )
     wanted = check_formats([name.strip() for name in formats.split(",")])
     days = [_date(text) for text in event_day or ()]
     with plan_source(problem, plan, draft) as (source, workspace):
+        if draft is not None and workspace is not None and not dry_run:
+            shed_evaluating.hold_to_end(workspace, draft)
         if metered is not None:
             zone = workspace.zone if workspace is not None else source.zone
             name = "-" if metered == "-" else Path(metered).name
@@ -189,15 +197,15 @@ def evaluate(
             )
         paper = shed_evaluating.evaluate(source, curves, baseline=baseline.value, workspace=workspace, event_days=days)
     found = paper.evaluation
-    noted = 0
-    if draft is not None and workspace is not None and not dry_run:
-        noted = shed_evaluating.record_burden(workspace, draft, found)
     if out is not None:
         written = write_papers(
             [document(paper)], formats=wanted, out=out, lang=i18n.language(), workspace=workspace, dry_run=dry_run
         )
         for file in written.files:
             render.say(f"{out / file.file}")
+    noted = 0
+    if draft is not None and workspace is not None and not dry_run:
+        noted = shed_evaluating.record_burden(workspace, draft, found)
     for warning in paper.warnings:
         render.say(f"{Text('warning', '警告')}: {render.safe(str(warning))}")
     _show(found, show, format)
@@ -215,12 +223,6 @@ def _show(found: Evaluation, show: Show, format: Format) -> None:
     if show is not Show.all:
         render.write_rows(_rounded(tables[show]), _columns(tables[show]), format)
         return
-    if format is not Format.json:
-        raise UsageError(
-            "usage.invalid",
-            str(Text("--show all is one document", "--show all 输出一个文档")),
-            hint=str(Text("add --format json, or choose one table", "请加 --format json, 或选择一张表")),
-        )
     document: dict[str, Any] = {name.value.replace("-", "_"): _rounded(rows) for name, rows in tables.items()}
     document["totals"] = document["totals"][0]
     render.write_json(document)

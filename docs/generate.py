@@ -32,12 +32,16 @@ def help_text(*arguments: str) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().strip().splitlines()) + "\n"
 
 
-def subcommands(name: str) -> list[str]:
-    """Names of the commands below a group; none for a plain command."""
+def subcommands(name: str) -> list[tuple[str, ...]]:
+    """The commands below a group, and below a group in it; none for a plain command."""
     from keyacct.cli.run import LazyGroup
 
+    found: list[tuple[str, ...]] = []
     command = LazyGroup(name="keyacct").get_command(None, name)
-    return list(getattr(command, "commands", {}))
+    for inner, below in getattr(command, "commands", {}).items():
+        found.append((inner,))
+        found += [(inner, innermost) for innermost in getattr(below, "commands", {})]
+    return found
 
 
 def command_line() -> str:
@@ -49,8 +53,8 @@ def command_line() -> str:
         parts.append(f"## keyacct {name}\n")
         parts.append("```text\n" + help_text(name) + "```\n")
         for inner in subcommands(name):
-            parts.append(f"### keyacct {name} {inner}\n")
-            parts.append("```text\n" + help_text(name, inner) + "```\n")
+            parts.append(f"{'#' * (len(inner) + 2)} keyacct {name} {' '.join(inner)}\n")
+            parts.append("```text\n" + help_text(name, *inner) + "```\n")
     return "\n".join(parts)
 
 

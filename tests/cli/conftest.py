@@ -43,7 +43,10 @@ def keyacct(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
         capsys.readouterr()
         if "--lang" in arguments:  # help texts are made at import; a real process has one language
             for module, _ in COMMANDS.values():
-                sys.modules.pop(f"keyacct.cli.{module}", None)
+                for name in [
+                    n for n in sys.modules if n == f"keyacct.cli.{module}" or n.startswith(f"keyacct.cli.{module}_")
+                ]:
+                    sys.modules.pop(name)
         code = run([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return Run(code, captured.out, captured.err)

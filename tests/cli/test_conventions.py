@@ -24,7 +24,9 @@ def every_command() -> list[tuple[str, ...]]:
     for name in COMMANDS:
         command = LazyGroup(name="keyacct").get_command(None, name)
         found.append((name,))
-        found += [(name, inner) for inner in getattr(command, "commands", {})]
+        for inner, below in getattr(command, "commands", {}).items():
+            found.append((name, inner))
+            found += [(name, inner, innermost) for innermost in getattr(below, "commands", {})]
     return found
 
 

@@ -94,7 +94,7 @@ def test_the_list_names_every_kind_and_what_it_needs(keyacct: Keyacct, lang: str
     available = {row["kind"] for row in rows if row["available"]}
     assert available == {
         "month", "customer", "summary", "raw", "register", "energy", "comparison", "custom", "sources", "voltage", "pf",
-        "balance",
+        "balance", "shed_plan", "shed_sheet", "shed_evaluation",
     }  # fmt: skip
     assert {"forecast", "visit-statistics"} <= {row["kind"] for row in rows if not row["available"]}
     word = "不可用: 需要" if lang == "zh" else "unavailable: needs "
@@ -109,6 +109,7 @@ def test_the_list_names_every_kind_and_what_it_needs(keyacct: Keyacct, lang: str
     [
         (("forecast", "--period", "2026-06", "--out", "x"), 3, "unavailable: needs load forecasts"),
         (("mont", "--period", "2026-06", "--out", "x"), 2, "did you mean 'month'?"),
+        (("shed_plan", "--period", "2026-06", "--out", "x"), 2, "`keyacct shed document` makes it"),
         (("month", "--period", "2026-06", "--out", "x", "--all", "--account", "1"), 2, "exclude each other"),
         (("month", "--period", "2026-06", "--out", "x", "--as", "docx"), 2, "'docx' is no report format"),
         (("month", "--period", "2026-06", "--out", "x", "--as", ","), 2, "no report format is named"),

@@ -351,5 +351,25 @@ def test_reports_name_the_command_that_makes_these_papers(keyacct: Callable[...,
     listed = {row["kind"]: row for row in keyacct("report", "--list", "--format", "json").json}
     assert "shed document" in listed["shed_plan"]["state"]
     assert "shed evaluate" in listed["shed_evaluation"]["state"]
-    found = keyacct("report", "shed_plan", "--period", "2026-06", "--out", "x", "--format", "json")
-    assert found.code in (2, 3)
+
+
+def test_the_order_of_the_documentation_is_a_good_one() -> None:
+    from keyacct.report.dispatch_order import parse_order
+
+    page = Path(__file__).resolve().parents[2] / "docs" / "shed-documents.md"
+    example = page.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    order = parse_order(example.encode())
+    assert (order.number, order.level, len(order.targets), len(order.signoffs)) == ("2026-071", "yellow", 1, 1)
+    assert order.priority_table is not None
+
+
+def test_a_plan_without_any_measure_has_its_papers_and_evaluation_too(
+    keyacct: Callable[..., Any], event: Path, tmp_path: Path
+) -> None:
+    (event / "plan.csv").write_text("customer,period,measure,kw\n")
+    for lang in ("en", "zh"):
+        found = document(keyacct, event, tmp_path / "out", "--as", "xlsx,pdf,html,csv", "--lang", lang)
+        assert found.code == 0, found.err
+        assert {row["kind"] for row in found.json} == {"shed_plan"}
+        done = evaluate(keyacct, event, "--out", tmp_path / "ev", "--as", "xlsx,pdf,html,csv", "--lang", lang)
+        assert done.code == 0, done.err

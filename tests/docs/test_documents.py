@@ -39,7 +39,7 @@ def test_paths_named_in_the_architecture_exist() -> None:
 
 def test_the_families_and_tables_of_the_data_page_are_those_of_the_code() -> None:
     """Columns, types and units word for word; every index table and quality bit has its row."""
-    from keyacct.database import quality_tables, tables
+    from keyacct.database import quality_tables, shedding_tables, tables
     from keyacct.store import quality
     from keyacct.store.families import FAMILIES
 
@@ -60,7 +60,9 @@ def test_the_families_and_tables_of_the_data_page_are_those_of_the_code() -> Non
             assert all(unit in part for unit in units), (family.name, part)
     assert all(f"| {bit} | `{name}` |" in page for bit, name in quality.NAMES.items())
     for table in (tables.capture, tables.batch, tables.segment, tables.revision, tables.unresolved_device,
-                  quality_tables.quality_finding, quality_tables.sample_edit):  # fmt: skip
+                  quality_tables.quality_finding, quality_tables.sample_edit, shedding_tables.priority_table,
+                  shedding_tables.priority_entry, shedding_tables.priority_approval, shedding_tables.shed_draft,
+                  shedding_tables.shed_draft_file, shedding_tables.shed_state, shedding_tables.shed_burden):  # fmt: skip
         (line,) = [row for row in page.splitlines() if row.startswith(f"| `{table.name}` |")]
         missing = [column.name for column in table.columns if column.name not in line and column.name != "id"]
         assert not missing, table.name

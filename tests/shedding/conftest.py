@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -13,14 +12,10 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from office import make_bare, make_office, table_bytes
+from office import DAY_BEFORE, make_bare, make_office, with_table
 
 from keyacct import clock
 from keyacct.config import Workspace
-from keyacct.plan.priority_tables import approve_table, import_table
-
-DAY_BEFORE = "2026-06-23T08:00+08:00"
-VERSION = "2026-1"
 
 
 @dataclass(frozen=True)
@@ -40,18 +35,6 @@ class Run:
     def error(self) -> dict[str, Any]:
         """The error object on stderr (`--format json`)."""
         return json.loads(self.err.splitlines()[-1])["error"]
-
-
-def with_table(workspace: Workspace) -> Workspace:
-    """Import and approve the usual priority table."""
-    clock.fix(DAY_BEFORE)
-    import_table(
-        workspace, table_bytes(), file="table.csv", version=VERSION, issued_by="City", valid_from=dt.date(2026, 1, 1),
-        valid_to=dt.date(2026, 12, 31),
-    )  # fmt: skip
-    approve_table(workspace, VERSION, approved_by="City", approval_no="7", approved_on=dt.date(2026, 1, 5))
-    clock.fix(None)
-    return workspace
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,16 @@ import datetime as dt
 import io
 from pathlib import Path
 
+from keyacct import clock
 from keyacct.config import Workspace, open_workspace
+from keyacct.plan.priority_tables import approve_table, import_table
 from keyacct.registry.importing import import_registry
 from keyacct.workflow.mapping import build_mapping
 from keyacct.workflow.samples import import_samples
 from keyacct.workflow.workspace import init_workspace
 
+DAY_BEFORE = "2026-06-23T08:00+08:00"
+VERSION = "2026-1"
 FIRST, LAST = dt.date(2026, 6, 1), dt.date(2026, 6, 24)
 EVENT = dt.date(2026, 6, 24)
 """A Wednesday; 2026-06-24 is measured until noon."""
@@ -205,4 +209,16 @@ def make_office(folder: Path) -> Workspace:
         side="primary",
     )  # fmt: skip
     import_samples(workspace, path, mapping)
+    return workspace
+
+
+def with_table(workspace: Workspace) -> Workspace:
+    """Import and approve the usual priority table."""
+    clock.fix(DAY_BEFORE)
+    import_table(
+        workspace, table_bytes(), file="table.csv", version=VERSION, issued_by="City", valid_from=dt.date(2026, 1, 1),
+        valid_to=dt.date(2026, 12, 31),
+    )  # fmt: skip
+    approve_table(workspace, VERSION, approved_by="City", approval_no="7", approved_on=dt.date(2026, 1, 5))
+    clock.fix(None)
     return workspace

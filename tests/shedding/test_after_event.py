@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DAY_BEFORE, with_table
-from office import EVENT, FOUNDRY, PAPER, load_kw, make_office
+from office import DAY_BEFORE, EVENT, FOUNDRY, PAPER, load_kw, make_office, with_table
 from test_draft import EVENING, QUICK, draft
 
 from keyacct.cli.run import run
@@ -166,10 +165,12 @@ def test_a_repeated_evaluation_takes_the_place_of_the_first(shed, after):
     assert set(account_rows(workspace, name)) == set(first)
 
 
-def test_nothing_is_written_before_the_end_in_a_dry_run_or_for_a_withdrawn_draft(shed, after):
+def test_nothing_is_written_before_the_end_in_a_dry_run_or_for_a_withdrawn_draft(shed, after, tmp_path):
     workspace, name, _ = after
-    early = shed(workspace, "evaluate", "--draft", name, "--format", "json", now="2026-06-24T17:30+08:00")
+    early = shed(workspace, "evaluate", "--draft", name, "--out", tmp_path / "out", "--format", "json",
+                 now="2026-06-24T17:30+08:00")  # fmt: skip
     assert (early.code, name in early.error["message"]) == (8, True)
+    assert not (tmp_path / "out").exists()
     assert shed(workspace, "evaluate", "--draft", name, "--dry-run", now="2026-06-24T17:30+08:00").code == 6
     assert shed(workspace, "evaluate", "--draft", name, "--dry-run", now=AFTER).code == 6
     with open_database(workspace).write() as connection:

@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import with_table
-from office import BAKERY, CLOSED, FOUNDRY, HOSPITAL, LINES, PAPER, make_office
+from office import BAKERY, CLOSED, FOUNDRY, HOSPITAL, LINES, PAPER, make_office, with_table
 
 from keyacct.database import audit
 from keyacct.database.engine import ConstraintError, open_database

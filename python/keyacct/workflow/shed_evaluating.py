@@ -124,17 +124,14 @@ def burden_days(workspace: Workspace) -> set[dt.date]:
         return {dt.date.fromisoformat(row.day) for row in rows}
 
 
-def record_burden(workspace: Workspace, draft: str, evaluation: Evaluation) -> int:
-    """Write the hours and energy borne under a draft into the rotation account, in place of what stood there; the rows.
-
-    A released draft becomes an evaluated one. Raises RefusedError while the event is not over, and for a draft that was
-    replaced or withdrawn.
+def hold_to_end(workspace: Workspace, draft: str) -> str:
+    """The state of a draft whose event is over. Raises RefusedError while it is not, and for a draft that was replaced or
+    withdrawn: nobody bore anything under it.
     """
     from keyacct.plan.drafts import load_draft
 
     stored = load_draft(workspace, draft)
-    now = clock.now_ms()
-    if now < stored.ends_ms:
+    if clock.now_ms() < stored.ends_ms:
         ends = civil(stored.ends_ms, workspace.zone).isoformat(timespec="minutes")
         raise RefusedError(
             "refused.incomplete",
@@ -147,6 +144,16 @@ def record_burden(workspace: Workspace, draft: str, evaluation: Evaluation) -> i
             str(Text(f"draft {draft} is {stored.state}", f"方案 {draft} 状态为 {stored.state}")),
             hint=str(Text("evaluate the draft that took its place", "请评价取代它的方案")),
         )
+    return stored.state
+
+
+def record_burden(workspace: Workspace, draft: str, evaluation: Evaluation) -> int:
+    """Write the hours and energy borne under a draft into the rotation account, in place of what stood there; the rows.
+
+    A released draft becomes an evaluated one. Raises RefusedError as `hold_to_end`.
+    """
+    state = hold_to_end(workspace, draft)
+    now = clock.now_ms()
     rows = [
         {
             "draft": draft, "account_no": row["customer"], "day": row["day"].isoformat(), "hours": row["borne_h"],
@@ -158,7 +165,7 @@ def record_burden(workspace: Workspace, draft: str, evaluation: Evaluation) -> i
         connection.execute(sa.delete(shed_burden).where(shed_burden.c.draft == draft))
         if rows:
             connection.execute(shed_burden.insert(), rows)
-        if stored.state == "released":
+        if state == "released":
             number = connection.execute(
                 sa.select(sa.func.max(shed_state.c.number)).where(shed_state.c.draft == draft)
             ).scalar()
