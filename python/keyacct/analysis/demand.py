@@ -145,15 +145,15 @@ def _curves(question: Question, slip: int) -> tuple[dict[str, tuple[float, int]]
                 SELECT account FROM (SELECT account, point, quantile_disc(w, 0.5) AS usual FROM account_curve GROUP BY ALL)
                 JOIN points USING (account)
                 GROUP BY account HAVING max(usual) <= {FINEST_MIN * MINUTE_MS} AND count(*) = any_value(points)),
-            ends AS (SELECT DISTINCT account, ((ms + {slip_ms} - 1) // {slip_ms}) * {slip_ms} AS at FROM account_curve
+            ends AS (SELECT DISTINCT account, ((ms + {slip_ms} - 1) // {slip_ms}) * {slip_ms} AS end_ms FROM account_curve
                 SEMI JOIN fine USING (account)),
             windows AS (
-                SELECT e.account, e.at, c.point, sum(c.p * c.w) / sum(c.w) AS kw, sum(c.w) AS covered
-                FROM ends e JOIN account_curve c ON c.account = e.account AND c.ms > e.at - {window_ms} AND c.ms <= e.at
+                SELECT e.account, e.end_ms, c.point, sum(c.p * c.w) / sum(c.w) AS kw, sum(c.w) AS covered
+                FROM ends e JOIN account_curve c ON c.account = e.account AND c.ms > e.end_ms - {window_ms} AND c.ms <= e.end_ms
                 GROUP BY ALL),
-            sums AS (SELECT account, at, sum(kw ORDER BY point) AS kw, count(*) AS points FROM windows
+            sums AS (SELECT account, end_ms, sum(kw ORDER BY point) AS kw, count(*) AS points FROM windows
                 WHERE covered >= {need} GROUP BY ALL)
-            SELECT s.account, max(s.kw), arg_max(s.at, (s.kw, -s.at)) FROM sums s JOIN points p USING (account)
+            SELECT s.account, max(s.kw), arg_max(s.end_ms, (s.kw, -s.end_ms)) FROM sums s JOIN points p USING (account)
             WHERE s.points = p.points GROUP BY s.account"""
         ).fetchall()
         capacity = "coalesce(running_capacity_kva, contract_capacity_kva)"
@@ -168,7 +168,7 @@ def _curves(question: Question, slip: int) -> tuple[dict[str, tuple[float, int]]
                 SELECT account, block, sqrt(sum(p ORDER BY point) ** 2 + sum(q ORDER BY point) ** 2) AS s, count(*) AS n
                 FROM blocks GROUP BY ALL),
             rated AS (SELECT account_no AS account, from_ms, to_ms, max({capacity}) AS kva FROM terms GROUP BY ALL)
-            SELECT s.account, (s.block + 1) * {BLOCK_MS} AS at, max(s.s / r.kva) FROM sums s JOIN points p USING (account)
+            SELECT s.account, (s.block + 1) * {BLOCK_MS} AS end_ms, max(s.s / r.kva) FROM sums s JOIN points p USING (account)
             JOIN rated r ON r.account = s.account AND (s.block + 1) * {BLOCK_MS} > r.from_ms
                 AND (s.block + 1) * {BLOCK_MS} <= r.to_ms
             WHERE s.n = p.points AND r.kva > 0 GROUP BY ALL ORDER BY ALL"""

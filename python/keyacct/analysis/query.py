@@ -86,7 +86,8 @@ def query(workspace: Workspace, asked: Asked, *, against: Period | None = None) 
     """Rows by group and bucket: the attributes, `bucket`, `from` (ISO 8601), the figures, and `completeness`.
 
     load_* and reactive_* add up the points of a group: the mean of each point's mean, highest and lowest over quarter hours
-    in which at least `demand.minimum_coverage` of its points have values. Where a meter has no power its energies stand for it. voltage_* (V primary; line voltages of three-wire
+    in which at least `demand.minimum_coverage` of its points have values. Where a meter has no power its energies stand
+    for it. voltage_* (V primary; line voltages of three-wire
     points) and current_* (A primary) are over all phases and points, weighted by time. pf comes from the integrated curve,
     Wp import only, |Wq|; it is not the settlement's. energy and export are exact register differences; `flags` says what
     was doubtful. completeness: time with values of the first level quantity. Null where there is no value.
