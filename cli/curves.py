@@ -28,7 +28,10 @@ def sparkline(values: Sequence[float | None], width: int) -> str:
     if not known:
         return ""
     low, span = min(known), max(known) - min(known)
-    step = lambda value: int((value - low) / span * (len(BLOCKS) - 1) + 0.5) if span else 3  # noqa: E731  a level
+
+    def step(value: float) -> int:
+        return int((value - low) / span * (len(BLOCKS) - 1) + 0.5) if span else 3
+
     return "".join(" " if value is None else BLOCKS[step(value)] for value in fitted)
 
 

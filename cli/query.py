@@ -12,7 +12,7 @@ from keyacct.cli.analysis_options import AccountOption, PeriodOption, chosen_per
 from keyacct.cli.options import Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
-from keyacct.i18n import Text
+from keyacct.i18n import Text, language
 
 app = make_app()
 
@@ -27,9 +27,7 @@ app = make_app()
     ),
 )
 def query(
-    quantity: Annotated[
-        list[str], typer.Argument(metavar="QUANTITY…", help=str(Text("What to ask for.", "数据项。")))
-    ],
+    quantity: Annotated[list[str], typer.Argument(metavar="QUANTITY…", help=str(Text("What to ask for.", "数据项。")))],
     account: AccountOption = None,
     period: PeriodOption = None,
     bucket: Annotated[
@@ -65,7 +63,9 @@ def query(
             "--where",
             metavar="ATTRIBUTE=VALUE",
             help=str(
-                Text("Only points with that value; repeated for one attribute: one of them.", "按属性筛选对象, 可重复。")
+                Text(
+                    "Only points with that value; repeated for one attribute: one of them.", "按属性筛选对象, 可重复。"
+                )
             ),
         ),
     ] = None,
@@ -74,7 +74,9 @@ def query(
         typer.Option(
             "--kind",
             metavar="KIND",
-            help=str(Text("Kinds of points: billing (else), check, …, or all.", "计量点类别, 缺省 billing; all 为全部。")),
+            help=str(
+                Text("Kinds of points: billing (else), check, …, or all.", "计量点类别, 缺省 billing; all 为全部。")
+            ),
         ),
     ] = None,
     against: Annotated[
@@ -83,7 +85,9 @@ def query(
             "--against",
             metavar="P",
             help=str(
-                Text("Compare with a period, with `previous` or with `last-year`.", "对比时段, 或 previous、last-year。")
+                Text(
+                    "Compare with a period, with `previous` or with `last-year`.", "对比时段, 或 previous、last-year。"
+                )
             ),
         ),
     ] = None,
@@ -116,7 +120,7 @@ def query(
     if chart is not None:
         from keyacct.workflow.query_chart import write_chart
 
-        write_chart(asked, rows, chart, str(session.current().lang))
+        write_chart(asked, rows, chart, language())
         render.say(Text(f"chart in {chart}", f"图已写入 {chart}"))
     figures = figures_of(asked)
     shown = [_percent(row) for row in rows] if format is Format.table else rows
@@ -154,7 +158,9 @@ def _against(text: str | None, span: Any) -> Any:
     return found
 
 
-def _columns(by: tuple[str, ...], figures: dict[str, Text], rows: list[dict[str, Any]], *, compared: bool) -> list[Column]:
+def _columns(
+    by: tuple[str, ...], figures: dict[str, Text], rows: list[dict[str, Any]], *, compared: bool
+) -> list[Column]:
     columns = [*(Column(name, Text(name, name)) for name in by), Column("bucket", Text("bucket", "时段"))]
     for name, title in figures.items():
         decimals = 3 if name == "pf" else 1

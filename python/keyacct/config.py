@@ -95,8 +95,34 @@ class DemandSettings(_Section):
     """`[demand]`: maximum demand."""
 
     window_min: int = Field(15, ge=1, le=60, description="demand window, minutes [V]")
+    slip_min: int = Field(
+        1, ge=1, le=15, description="step of the sliding demand window, minutes: 1, 2, 3, 5 or 15 [U]"
+    )
     minimum_coverage: float = Field(
         0.80, gt=0, le=1, description="share of a window that readings must cover for its demand to count [D]"
+    )
+
+
+class LoadingSettings(_Section):
+    """`[loading]`: bands of transformer loading, shares of the capacity in operation."""
+
+    economic_from: float = Field(0.40, gt=0, le=1, description="economic band from here, where losses are unknown [U]")
+    economic_to: float = Field(0.75, gt=0, le=1, description="economic band to here [U]")
+    heavy: float = Field(0.80, gt=0, le=1, description="heavy load above this [U]")
+    overload: float = Field(1.00, gt=0, le=2, description="overload above this [U]")
+    severe: float = Field(1.10, gt=0, le=2, description="severe overload above this for `sustained_min` [D]")
+    severe_at_once: float = Field(1.30, gt=0, le=3, description="severe overload above this at all [D]")
+    sustained_min: int = Field(120, ge=15, le=1440, description="minutes without a break that make a finding [U]")
+
+
+class UnbalanceSettings(_Section):
+    """`[unbalance]`: unbalance of three phases."""
+
+    voltage_limit: float = Field(0.02, gt=0, lt=1, description="negative-sequence share, GB/T 15543-2008 [V]")
+    voltage_short_limit: float = Field(0.04, gt=0, lt=1, description="the same for a short time [V]")
+    current_limit: float = Field(0.15, gt=0, lt=1, description="(Imax - Imin) / Imax at a transformer, SD 292-88 [V]")
+    smallest_current: float = Field(
+        0.10, ge=0, lt=1, description="below this share of the rated current there is no current unbalance [D]"
     )
 
 
@@ -480,6 +506,8 @@ class Settings(_Section):
     voltage: VoltageSettings = VoltageSettings.model_construct()
     power_factor: PowerFactorSettings = PowerFactorSettings.model_construct()
     demand: DemandSettings = DemandSettings.model_construct()
+    loading: LoadingSettings = LoadingSettings.model_construct()
+    unbalance: UnbalanceSettings = UnbalanceSettings.model_construct()
     audit: AuditSettings = AuditSettings.model_construct()
     backup: BackupSettings = BackupSettings.model_construct()
     billing: BillingSettings = BillingSettings.model_construct()

@@ -1,6 +1,7 @@
 """`keyacct stats --state`: every way to a result gives the bits of one pass, and only what has changed is computed."""
 
 import importlib.util
+import itertools
 import os
 import random
 from pathlib import Path
@@ -46,7 +47,10 @@ def exactly(out):
     bits = lambda value: value.hex() if isinstance(value, float) else value  # noqa: E731  a cell
     return [
         sorted(
-            [tuple((name, bits(value)) for name, value in row.items()) for row in pq.read_table(out / name).to_pylist()],
+            [
+                tuple((name, bits(value)) for name, value in row.items())
+                for row in pq.read_table(out / name).to_pylist()
+            ],
             key=lambda row: (row[0][1], row[1][1]),
         )
         for name in ("day.parquet", "month.parquet")
@@ -84,7 +88,9 @@ def test_days_that_come_one_by_one_give_the_bits_of_one_pass(place, seed):
         plain, whole = place.stats("plain", state=False)
         assert kept == whole
         assert written == plain
-        assert [p.name for p in (place.folder / "kept").iterdir()] == [p.name for p in (place.folder / "plain").iterdir()]
+        assert [p.name for p in (place.folder / "kept").iterdir()] == [
+            p.name for p in (place.folder / "plain").iterdir()
+        ]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -100,7 +106,7 @@ def test_any_cut_into_files_gives_the_same_bits(tmp_path, seed, layout):
     cuts = sorted({0, len(rows), *(rnd.randrange(len(rows)) for _ in range(rnd.choice((1, 3, 9))))})
     cut = Place(tmp_path / "cut")
     cut.limits(data.limits_of(rows))
-    for n, (begin, end) in enumerate(zip(cuts, cuts[1:], strict=False)):
+    for n, (begin, end) in enumerate(itertools.pairwise(cuts)):
         cut.put(f"{n:02}", rows[begin:end])
         if rnd.random() < 0.5:
             cut.stats(threads=rnd.choice((1, 2, 5)))
@@ -108,7 +114,7 @@ def test_any_cut_into_files_gives_the_same_bits(tmp_path, seed, layout):
 
 
 def test_a_further_day_reads_that_day_alone(place):
-    rows, days = fill(place)
+    _rows, days = fill(place)
     (place.data / f"part-{len(days) - 1:02}.parquet").unlink()
     place.stats()
     for path in place.state.glob("*.days"):
@@ -130,7 +136,7 @@ def test_with_nothing_new_no_sample_is_read(place):
 
 
 def test_a_late_correction_computes_its_file_alone(place):
-    rows, days = fill(place)
+    _rows, days = fill(place)
     place.stats()
     before = place.segments()
     changed = [(*row[:5], 77.25, *row[6:]) for row in days[1]]
@@ -179,7 +185,7 @@ def test_another_standard_of_the_power_factor_reads_no_sample(place):
 @pytest.mark.parametrize("what", ["joined.state", "*.days", "rows-*.parquet"])
 @pytest.mark.parametrize("how", ["flip", "cut", "empty", "gone"])
 def test_a_damaged_state_is_made_again(place, what, how):
-    rows, days = fill(place)
+    _rows, days = fill(place)
     place.stats()
     for path in place.state.glob(what):
         whole = path.read_bytes()
@@ -188,14 +194,18 @@ def test_a_damaged_state_is_made_again(place, what, how):
             path.unlink()
             continue
         path.write_bytes(
-            {"flip": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :], "cut": whole[:middle], "empty": b""}[how]
+            {
+                "flip": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
+                "cut": whole[:middle],
+                "empty": b"",
+            }[how]
         )
     place.put("00", days[0])  # the joined state does not do, so the segments are asked
     assert place.stats()[1] == place.stats("plain", state=False)[1]
 
 
 def test_a_file_that_goes_back_in_time_is_refused_and_the_results_stay(place):
-    rows, days = fill(place)
+    _rows, days = fill(place)
     _, first = place.stats()
     place.put("99", days[0][-1:])
     with pytest.raises(InputError) as caught:
@@ -208,7 +218,7 @@ def test_a_file_that_goes_back_in_time_is_refused_and_the_results_stay(place):
 
 
 def test_a_row_group_damaged_in_the_middle_leaves_results_and_states(place):
-    rows, days = fill(place)
+    _rows, _days = fill(place)
     _, first = place.stats()
     path = place.data / "part-01.parquet"
     whole, joined = path.read_bytes(), (place.state / "joined.state").read_bytes()

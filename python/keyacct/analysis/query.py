@@ -13,16 +13,15 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from keyacct.analysis.buckets import Bucket, buckets_of
+from keyacct.analysis.curve_tables import curve_meters, curve_tables
 from keyacct.analysis.question import Question, ask
 from keyacct.config import Workspace
 from keyacct.errors import UsageError
 from keyacct.i18n import Text
-from keyacct.model import MINUTE_MS, Period
+from keyacct.model import Period
 
-BLOCK_MIN = 15
 MOST_CELLS = 2_000_000
 
 
@@ -39,7 +38,9 @@ class Quantity:
 def _level(key: str, name: Text, unit: str) -> Quantity:
     stem = f"{key}_{{}}_{unit.lower()}"
     kinds = {"mean": Text("mean", "平均"), "max": Text("max", "最大"), "min": Text("min", "最小")}
-    return Quantity(key, name, unit, {stem.format(k): Text(f"{t.en} {unit}", f"{t.zh} {unit}") for k, t in kinds.items()})
+    return Quantity(
+        key, name, unit, {stem.format(k): Text(f"{t.en} {unit}", f"{t.zh} {unit}") for k, t in kinds.items()}
+    )
 
 
 QUANTITIES: dict[str, Quantity] = {
@@ -55,11 +56,7 @@ QUANTITIES: dict[str, Quantity] = {
     )
 }
 _FAMILY = {"load": "power", "reactive": "power", "pf": "power", "voltage": "voltage", "current": "current"}
-_COLUMNS = {"power": ("p", "q"), "voltage": ("a", "b", "c"), "current": ("a", "b", "c")}
 _ENERGY = {"energy": "import_kwh", "export": "export_kwh"}
-_KINDS = ("interval", "snapshot", "freeze_minute", "freeze_hour")
-"""Kinds of values that make a curve, the best first; of several at one instant the best counts."""
-
 _OF_TERMS = ("account_class", "critical_grade", "supply_station", "tariff_mode", "status")
 _PARAMETERS = (
     "account_no", "account_name", "point", "kind", "meter", "wiring", "industry_code", "supply_line", "transformer",
@@ -73,7 +70,8 @@ ATTRIBUTES = (*_PARAMETERS, *_OF_TERMS)
 @dataclass(frozen=True)
 class Asked:
     """A query. by: attributes that make the groups (none: all together). where: attribute → the values that belong to
-    the set. kinds: of points; billing points alone count nothing twice."""
+    the set. kinds: of points; billing points alone count nothing twice.
+    """
 
     quantities: tuple[str, ...]
     period: Period
@@ -88,7 +86,8 @@ def query(workspace: Workspace, asked: Asked, *, against: Period | None = None) 
     """Rows by group and bucket: the attributes, `bucket`, `from` (ISO 8601), the figures, and `completeness`.
 
     load_* and reactive_* add up the points of a group: the mean of each point's mean, highest and lowest over quarter hours
-    in which at least `demand.minimum_coverage` of its points have values. voltage_* (V primary; line voltages of three-wire
+    in which at least `demand.minimum_coverage` of its points have values. Where a meter has no power its energies stand
+    for it. voltage_* (V primary; line voltages of three-wire
     points) and current_* (A primary) are over all phases and points, weighted by time. pf comes from the integrated curve,
     Wp import only, |Wq|; it is not the settlement's. energy and export are exact register differences; `flags` says what
     was doubtful. completeness: time with values of the first level quantity. Null where there is no value.
@@ -209,60 +208,13 @@ def _levels(
 ) -> list[dict[str, Any]]:
     """Figures of a family by group and bucket number."""
     from keyacct.store.engine import fetch_arrow, query_engine
-    from keyacct.store.read import read_family
 
-    workspace, default = question.workspace, question.workspace.settings.samples.interval_min
-    meters = sorted(set(parameters["meter"].drop_null().to_pylist()))
-    if not meters or question.to_ms <= question.from_ms:
+    if not curve_meters(question, parameters):
         return []
-    names = ["point", "meter", "from_ms", "to_ms", "reading_side", "pt", "ct", "interval_min", *by]
-    spans = pa.table({name: parameters[name] for name in dict.fromkeys(names)})
-    columns = _COLUMNS[family]
-    reach = max(default, pc.max(parameters["interval_min"]).as_py() or 0) * MINUTE_MS
-    reach *= workspace.settings.samples.max_gap_intervals
-    group = "[" + ", ".join(f's."{name}"' for name in by) + "]" if by else "[]"
-    ratio = {"power": "s.pt * s.ct", "voltage": "s.pt", "current": "s.ct"}[family]
-    kinds = ", ".join(f"'{kind}'" for kind in _KINDS)
-    with query_engine(workspace) as engine:
-        engine.execute("SET preserve_insertion_order = true")
-        engine.register("stored", read_family(workspace, family, question.from_ms - reach, question.to_ms + 1, meters))
-        engine.register("spans", spans.append_column("span", pa.array(range(spans.num_rows), pa.int64())))
-        bounds = {
-            "bucket": pa.array(range(len(buckets)), pa.int64()),
-            "start_ms": pa.array([bucket.start_ms for bucket in buckets], pa.int64()),
-            "end_ms": pa.array([min(bucket.end_ms, question.to_ms) for bucket in buckets], pa.int64()),
-        }
-        engine.register("buckets", pa.table(bounds))
-        cells = ", ".join(f'"{name}"::DOUBLE AS {name}' for name in columns)
-        engine.execute(
-            f"""CREATE TEMP TABLE curve AS
-            SELECT meter, epoch_ms(ts) AS ms, {cells} FROM stored WHERE kind IN ({kinds})
-            QUALIFY row_number() OVER (PARTITION BY meter, ts ORDER BY list_position([{kinds}], kind)) = 1"""
-        )
-        values = ", ".join(f"c.{name} * f.ratio AS {name}" for name in columns)
-        engine.execute(
-            f"""CREATE TEMP TABLE weighed AS
-            WITH step AS (SELECT *, ms - lag(ms) OVER (PARTITION BY meter ORDER BY ms) AS gap FROM curve),
-            fitted AS (
-                SELECT s.span, s.point, s.meter, s.from_ms, s.to_ms,
-                    CASE WHEN s.reading_side = 'primary' THEN 1.0 ELSE {ratio} END AS ratio,
-                    coalesce(s.interval_min, {default}) * {MINUTE_MS} AS interval_ms
-                FROM spans s)
-            SELECT f.span, f.point, b.bucket, (c.ms - 1) // {BLOCK_MIN * MINUTE_MS} AS block,
-                CASE WHEN c.gap <= f.interval_ms * {workspace.settings.samples.max_gap_intervals} THEN c.gap
-                     ELSE f.interval_ms END AS w, {values}
-            FROM step c JOIN fitted f ON c.meter = f.meter AND c.ms > f.from_ms AND c.ms <= f.to_ms
-            ASOF JOIN buckets b ON c.ms - 1 >= b.start_ms"""
-        )
-        engine.execute(
-            f"""CREATE TEMP TABLE told AS SELECT s.span, {group}::VARCHAR[] AS key FROM spans s;
-            CREATE TEMP TABLE expected AS
-            SELECT t.key, b.bucket, sum(least(s.to_ms, b.end_ms) - greatest(s.from_ms, b.start_ms)) AS ms
-            FROM spans s JOIN told t USING (span) JOIN buckets b ON s.from_ms < b.end_ms AND s.to_ms > b.start_ms
-            GROUP BY ALL"""
-        )
-        coverage = workspace.settings.demand.minimum_coverage
-        statement = _power_sql(coverage) if family == "power" else _phase_sql(family, columns)
+    with query_engine(question.workspace) as engine:
+        curve_tables(engine, question, parameters, buckets, by, family)
+        coverage = question.workspace.settings.demand.minimum_coverage
+        statement = _power_sql(coverage) if family == "power" else _phase_sql(family, ("a", "b", "c"))
         rows = fetch_arrow(engine, statement).to_pylist()
     texts = {tuple(map(_sql_text, group)): group for group in _groups(parameters, by)}
     return [{**row, "group": texts[tuple(row["group"])]} for row in rows]
@@ -344,9 +296,7 @@ def _energies(
         cell["flags"] = sorted({*cell.get("flags", ()), *row["flags"]})
 
 
-def _compared(
-    rows: list[dict[str, Any]], other: list[dict[str, Any]], asked: Asked
-) -> list[dict[str, Any]]:
+def _compared(rows: list[dict[str, Any]], other: list[dict[str, Any]], asked: Asked) -> list[dict[str, Any]]:
     """Rows with what the other period had: the n-th bucket of a group beside its n-th there."""
 
     def numbered(of: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:

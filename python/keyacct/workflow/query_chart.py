@@ -33,7 +33,9 @@ def write_chart(asked: Asked, rows: Sequence[dict[str, Any]], path: Path, lang: 
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise WriteError("write.failed", f"cannot write {path}: {error.strerror}", hint="choose another place") from error
+        raise WriteError(
+            "write.failed", f"cannot write {path}: {error.strerror}", hint="choose another place"
+        ) from error
 
 
 def _chart(asked: Asked, rows: Sequence[dict[str, Any]]) -> Chart:

@@ -1,0 +1,88 @@
+"""`keyacct balance`: energy balance of busbars."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from keyacct.cli import render, session
+from keyacct.cli.analysis_options import PeriodOption, chosen_period, verdict
+from keyacct.cli.options import Format, FormatOption
+from keyacct.cli.render import Column
+from keyacct.cli.session import command, make_app
+from keyacct.i18n import Text
+
+app = make_app()
+
+_COLUMNS = (
+    Column("busbar", Text("busbar", "母线")),
+    Column("substation", Text("substation", "变电站")),
+    Column("voltage_level_kv", Text("kV", "电压等级 kV"), 0),
+    Column("in_kwh", Text("in kWh", "输入 kWh"), 1),
+    Column("out_kwh", Text("out kWh", "输出 kWh"), 1),
+    Column("imbalance_kwh", Text("difference kWh", "不平衡 kWh"), 1),
+    Column("imbalance_rate", Text("rate %", "不平衡率 %"), 3),
+    Column("limit", Text("limit %", "限值 %"), 1),
+    Column("passed", Text("result", "结论")),
+    Column("provisional", Text("provisional", "暂定")),
+    Column("causes", Text("because", "原因")),
+)
+_FEEDERS = (
+    Column("busbar", Text("busbar", "母线")),
+    Column("point", Text("point", "计量点")),
+    Column("supply_line", Text("line", "线路")),
+    Column("meters", Text("meters", "电表")),
+    Column("in_kwh", Text("in kWh", "输入 kWh"), 1),
+    Column("out_kwh", Text("out kWh", "输出 kWh"), 1),
+    Column("completeness", Text("data %", "完整率 %"), 1),
+    Column("causes", Text("because", "原因")),
+)
+
+
+@command(app, help=str(Text("Energy balance of busbars.", "母线电量平衡。")))
+def balance(
+    busbar: Annotated[
+        list[str] | None,
+        typer.Option("--busbar", metavar="B", help=str(Text("Busbar; may be repeated (else all).", "母线, 可重复。"))),
+    ] = None,
+    period: PeriodOption = None,
+    feeders: Annotated[
+        bool, typer.Option("--feeders", help=str(Text("A row for each point instead.", "逐计量点列出。")))
+    ] = False,
+    format: FormatOption = Format.table,
+) -> int | None:
+    """Print balances; json holds the feeders too."""
+    from keyacct.analysis.bus_balance import bus_balance
+    from keyacct.errors import ConfigError
+
+    workspace = session.open_workspace()
+    span = chosen_period(period, workspace)
+    found = bus_balance(workspace, span)
+    if missing := sorted(set(busbar or ()) - {of.busbar for of in found}):
+        raise ConfigError(
+            "config.registry_not_found",
+            f"no busbar {', '.join(missing)}",
+            hint="`keyacct registry list busbars` shows them",
+        )
+    chosen = [of for of in found if not busbar or of.busbar in busbar]
+    if not chosen:
+        render.say(Text("the registry has no busbar", "台账中没有母线"))
+    if feeders:
+        rows = [_percent(asdict(feeder), format, "completeness") for of in chosen for feeder in of.feeders]
+        render.write_rows(rows, _FEEDERS, format)
+        return None
+    rows = [_percent(asdict(of) | {"provisional": of.provisional}, format, "imbalance_rate", "limit") for of in chosen]
+    if format is Format.table:
+        rows = [row | {"passed": verdict(row["passed"])} for row in rows]
+    if format is Format.csv:
+        rows = [{key: value for key, value in row.items() if key != "feeders"} for row in rows]
+    render.write_rows(rows, _COLUMNS, format)
+    return None
+
+
+def _percent(row: dict[str, Any], format: Format, *names: str) -> dict[str, Any]:
+    if format is not Format.table:
+        return row
+    return row | {name: 100 * row[name] for name in names if row[name] is not None}

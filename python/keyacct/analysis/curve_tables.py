@@ -1,0 +1,141 @@
+"""Stored values of points as tables of a query engine: primary values with the time each stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from keyacct.analysis.buckets import Bucket
+from keyacct.analysis.question import Question
+from keyacct.model import MINUTE_MS
+
+BLOCK_MS = 15 * MINUTE_MS
+COLUMNS = {"power": ("p", "q"), "voltage": ("a", "b", "c", "ab", "bc", "ca"), "current": ("a", "b", "c")}
+"""Family → the columns that a curve has."""
+KINDS = ("interval", "snapshot", "freeze_minute", "freeze_hour")
+"""Kinds of values that make a curve, the best first; of several at one instant the best counts."""
+_REGISTERS = ("register", "freeze_minute", "freeze_hour")
+_HOUR_MS = 60 * MINUTE_MS
+
+
+def curve_meters(question: Question, parameters: pa.Table) -> list[str]:
+    """The meters whose values can be asked for; none while the period has not begun."""
+    if question.to_ms <= question.from_ms:
+        return []
+    return sorted(set(parameters["meter"].drop_null().to_pylist()))
+
+
+def curve_tables(
+    engine: duckdb.DuckDBPyConnection,
+    question: Question,
+    parameters: pa.Table,
+    buckets: Sequence[Bucket],
+    by: Sequence[str],
+    family: str,
+) -> None:
+    """Make the tables of a family.
+
+    weighed: span, point, bucket, ms (UTC, end of the time), block (quarter hour), w (ms that the value stands for, at most
+    `samples.max_gap_intervals` intervals, else one interval) and the primary values; told: span, key (the values of `by` as
+    texts); expected: key, bucket, ms. Power of a meter without power values is that of its energies: increments, else
+    differences of registers not further apart; a fall of the register gives none.
+    """
+    workspace, default = question.workspace, question.workspace.settings.samples.interval_min
+    gap_intervals = workspace.settings.samples.max_gap_intervals
+    reach = max(default, pc.max(parameters["interval_min"]).as_py() or 0) * MINUTE_MS * gap_intervals
+    names = ["point", "meter", "from_ms", "to_ms", "reading_side", "pt", "ct", "interval_min", *by]
+    spans = pa.table({name: parameters[name] for name in dict.fromkeys(names)})
+    engine.execute("SET preserve_insertion_order = true")
+    engine.register("spans", spans.append_column("span", pa.array(range(spans.num_rows), pa.int64())))
+    bounds = {
+        "bucket": pa.array(range(len(buckets)), pa.int64()),
+        "start_ms": pa.array([bucket.start_ms for bucket in buckets], pa.int64()),
+        "end_ms": pa.array([min(bucket.end_ms, question.to_ms) for bucket in buckets], pa.int64()),
+    }
+    engine.register("buckets", pa.table(bounds))
+    meters = curve_meters(question, parameters)
+    _stored(engine, question, family, COLUMNS[family], meters, reach)
+    if family == "power":
+        _from_energy(engine, question, meters, reach, default)
+    columns = COLUMNS[family]
+    ratio = {"power": "s.pt * s.ct", "voltage": "s.pt", "current": "s.ct"}[family]
+    values = ", ".join(f"c.{name} * f.ratio AS {name}" for name in columns)
+    own = "c.own_ms" if family == "power" else "NULL"
+    engine.execute(
+        f"""CREATE TEMP TABLE weighed AS
+        WITH step AS (SELECT *, ms - lag(ms) OVER (PARTITION BY meter ORDER BY ms) AS gap FROM curve),
+        fitted AS (
+            SELECT s.span, s.point, s.meter, s.from_ms, s.to_ms,
+                CASE WHEN s.reading_side = 'primary' THEN 1.0 ELSE {ratio} END AS ratio,
+                coalesce(s.interval_min, {default}) * {MINUTE_MS} AS interval_ms
+            FROM spans s)
+        SELECT f.span, f.point, b.bucket, c.ms, (c.ms - 1) // {BLOCK_MS} AS block,
+            coalesce({own}, CASE WHEN c.gap <= f.interval_ms * {gap_intervals} THEN c.gap ELSE f.interval_ms END) AS w,
+            {values}
+        FROM step c JOIN fitted f ON c.meter = f.meter AND c.ms > f.from_ms AND c.ms <= f.to_ms
+        ASOF JOIN buckets b ON c.ms - 1 >= b.start_ms"""
+    )
+    group = "[" + ", ".join(f's."{name}"::VARCHAR' for name in by) + "]" if by else "[]"
+    engine.execute(
+        f"""CREATE TEMP TABLE told AS SELECT s.span, {group}::VARCHAR[] AS key FROM spans s;
+        CREATE TEMP TABLE expected AS
+        SELECT t.key, b.bucket, sum(least(s.to_ms, b.end_ms) - greatest(s.from_ms, b.start_ms)) AS ms
+        FROM spans s JOIN told t USING (span) JOIN buckets b ON s.from_ms < b.end_ms AND s.to_ms > b.start_ms
+        GROUP BY ALL"""
+    )
+
+
+def _stored(
+    engine: duckdb.DuckDBPyConnection, question: Question, family: str, columns: Sequence[str], meters: Sequence[str],
+    reach: int,
+) -> None:  # fmt: skip
+    from keyacct.store.read import read_family
+
+    stored = read_family(question.workspace, family, question.from_ms - reach, question.to_ms + 1, meters)
+    engine.register("stored", stored)
+    kinds = ", ".join(f"'{kind}'" for kind in KINDS)
+    cells = ", ".join(f'"{name}"::DOUBLE AS {name}' for name in columns)
+    engine.execute(
+        f"""CREATE TEMP TABLE curve AS
+        SELECT meter, epoch_ms(ts) AS ms, {cells}, NULL::BIGINT AS own_ms FROM stored WHERE kind IN ({kinds})
+        QUALIFY row_number() OVER (PARTITION BY meter, ts ORDER BY list_position([{kinds}], kind)) = 1"""
+    )
+
+
+def _from_energy(
+    engine: duckdb.DuckDBPyConnection, question: Question, meters: Sequence[str], reach: int, default: int
+) -> None:
+    """Adds the mean powers that energies make for meters without power values."""
+    from keyacct.store.read import read_family
+
+    told = {row[0] for row in engine.execute("SELECT DISTINCT meter FROM curve WHERE p IS NOT NULL").fetchall()}
+    silent = [meter for meter in meters if meter not in told]
+    if not silent:
+        return
+    reader = read_family(question.workspace, "energy", question.from_ms - reach, question.to_ms + reach + 1, silent)
+    engine.register("stored_energy", reader)
+    registers = ", ".join(f"'{kind}'" for kind in _REGISTERS)
+    ranked = ", ".join(f"'{kind}'" for kind in ("interval", *_REGISTERS))
+    engine.execute(
+        f"""INSERT INTO curve
+        WITH amounts AS (
+            SELECT meter, kind, epoch_ms(ts) AS ms, "import"::DOUBLE AS wp,
+                coalesce(q1, reactive_import)::DOUBLE + coalesce(q4, reactive_export, 0)::DOUBLE AS wq
+            FROM stored_energy WHERE kind IN ({ranked})),
+        steps AS (
+            SELECT meter, kind, ms, CASE WHEN wp >= lag(wp) OVER one THEN wp - lag(wp) OVER one END AS wp,
+                CASE WHEN wq >= lag(wq) OVER one THEN wq - lag(wq) OVER one END AS wq, ms - lag(ms) OVER one AS long_ms
+            FROM amounts WHERE kind IN ({registers}) WINDOW one AS (PARTITION BY meter, kind ORDER BY ms)),
+        every AS (
+            SELECT * FROM steps WHERE long_ms <= {reach}
+            UNION ALL
+            SELECT a.meter, kind, ms, wp, wq, coalesce(i.interval_min, {default}) * {MINUTE_MS} AS long_ms
+            FROM amounts a
+            JOIN (SELECT meter, any_value(interval_min) AS interval_min FROM spans GROUP BY ALL) i USING (meter)
+            WHERE kind = 'interval')
+        SELECT meter, ms, wp * {_HOUR_MS} / long_ms, wq * {_HOUR_MS} / long_ms, long_ms FROM every
+        QUALIFY row_number() OVER (PARTITION BY meter, ms ORDER BY list_position([{ranked}], kind)) = 1"""
+    )
