@@ -75,11 +75,11 @@ class Peer:
         try:
             while data := self.socket.recv(65_536):
                 self.got += data
-            return True
         except BlockingIOError:
             return False
         except ConnectionResetError:
-            return True
+            pass
+        return True
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def test_a_login_is_confirmed_byte_for_byte() -> None:
     with station() as running:
         peer = dial(running)
         peer.send(LOGIN)
-        pump(running, lambda: peer.read())
+        pump(running, peer.read)
         assert peer.got == CONFIRM
         assert running.counts["logins"] == 1
 
@@ -193,7 +193,7 @@ def test_a_waiting_event_is_fetched() -> None:
         peer.read()
         peer.got = b""
         peer.send(uplink("3701-0001", 0xA8, 0x0C, 0x60 | seq & 15, F25 + BODY + b"\x03\x00"))
-        pump(running, lambda: peer.read())
+        pump(running, peer.read)
         assert peer.got[12] == 0x0E
         assert peer.got[14:20] == b"\0\0\1\0\x00\x03"  # events 0 to 3
 
@@ -278,7 +278,7 @@ def test_flapping_ends_in_quarantine() -> None:
         claimed = "3701-00AA"
         first = dial(running, claimed)
         first.login()
-        pump(running, lambda: first.read())
+        pump(running, first.read)
         for _ in range(3):
             again = dial(running, claimed)
             again.login()

@@ -179,7 +179,7 @@ class Terminal1376:
                 return False
             self.clock.set_clock(dt.datetime.fromisoformat(told))
             return True
-        if fn == 25 or fn == 33:
+        if fn in {25, 33}:
             self.keep_supply = fn == 25
             return True
         if fn == 1 and 1 <= pn <= 8:

@@ -16,7 +16,6 @@ from keyacct.capture.master.limits import Limits, allow_files
 from keyacct.capture.master.plan import Plan, Read
 from keyacct.capture.master.readings import frame_readings
 from keyacct.capture.master.station import Failed, Question, Session, Station
-from keyacct.capture.trace import Trace
 from keyacct.config import Workspace
 
 if TYPE_CHECKING:
@@ -111,13 +110,12 @@ class Listening:
                 while not self._stopping:
                     station.turn(0.1)
                     now = time.monotonic()
-                    if self.rounds is not None:
-                        if not station.busy and not any(s.todo for s in station.sessions.values()):
-                            if asked == self.rounds:
-                                break
-                            if len(station.sessions) >= self.expected:
-                                asked += 1
-                                self._ask_all()
+                    if self.rounds is not None and self._idle():
+                        if asked == self.rounds:
+                            break
+                        if len(station.sessions) >= self.expected:
+                            asked += 1
+                            self._ask_all()
                     if now - looked >= 1.0:
                         looked = now
                         self._look()
@@ -132,6 +130,11 @@ class Listening:
         self.summary.failures = station.failures
         self._write_out()
         return self.summary
+
+    def _idle(self) -> bool:
+        """Whether every question is answered or given up."""
+        station = self.station
+        return not station.busy and not any(session.todo for session in station.sessions.values())
 
     def _local(self) -> dt.datetime:
         return dt.datetime.fromtimestamp(self.station.now_ms / 1000, self.zone).replace(tzinfo=None)
