@@ -104,7 +104,9 @@ def listen(
     if protocol not in PROTOCOLS:
         raise UsageError(
             "usage.invalid",
-            str(Text(f"--protocol {protocol}: terminals do not dial in with it", f"--protocol {protocol} 不是终端规约")),
+            str(
+                Text(f"--protocol {protocol}: terminals do not dial in with it", f"--protocol {protocol} 不是终端规约")
+            ),
             hint=" | ".join(PROTOCOLS),
         )
     host, port = _address(bind)
@@ -148,7 +150,9 @@ def listen(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         before[number] = signal.signal(number, stop)
-    sys.stdout.write(json.dumps({"listening": station.front.host, "port": station.front.port, "protocol": protocol}) + "\n")
+    sys.stdout.write(
+        json.dumps({"listening": station.front.host, "port": station.front.port, "protocol": protocol}) + "\n"
+    )
     sys.stdout.flush()
     try:
         summary = listening.run()

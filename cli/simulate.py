@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
@@ -73,10 +74,8 @@ async def _run(description: Description, seconds: float | None) -> int:
         }
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(over.wait(), seconds)
-        except TimeoutError:
-            pass
     finally:
         await park.stop()
     asked = sum(meter.asked for line in description.lines for meter in line.meters)

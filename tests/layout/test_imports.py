@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [
     {"cli"},
     {"workflow"},
     {"report", "plan", "service"},
-    {"analysis"},
+    {"analysis", "simulation"},
     {"store", "registry", "capture"},
     {"database"},
     {"wire"},

@@ -83,7 +83,14 @@ class TracedLine:
         return stamp
 
     def _write(
-        self, source: int, target: int, from_port: int, to_port: int, number: int, seen: int, data: bytes,
+        self,
+        source: int,
+        target: int,
+        from_port: int,
+        to_port: int,
+        number: int,
+        seen: int,
+        data: bytes,
         at_ms: int | None,
     ) -> int:
         tcp = struct.pack(">HHIIBBHHH", from_port, to_port, number, seen, 5 << 4, 0x18, 65_535, 0, 0)

@@ -179,7 +179,9 @@ def _meter(entry: dict[str, Any], protocol: str, address: str, zone: dt.tzinfo, 
         raise ValueError("kw from 0, voltage_v above 0, power_factor above 0 and at most 1")
     if load.kw > MOST_KW and not protocol.startswith("modbus"):
         raise ValueError(f"kw = {load.kw:g}: at most {MOST_KW} (the meter's side of the transformers: XX.XXXX kW)")
-    habits = Habits(**{key: float(entry[key]) for key in ("silent", "late", "late_s", "wrong_address", "flip") if key in entry})
+    habits = Habits(
+        **{key: float(entry[key]) for key in ("silent", "late", "late_s", "wrong_address", "flip") if key in entry}
+    )
     return Meter(
         protocol, address, load, zone, float(entry.get("clock_offset_s", 0)), float(entry.get("drift_ppm", 0)), habits
     )

@@ -24,7 +24,9 @@ class Meter645:
 
     def is_meant(self, address: str) -> bool:
         """Whether an address, perhaps with the wildcard AA, means this meter."""
-        return all(theirs in ("AA", ours) for theirs, ours in zip(_pairs(address), _pairs(self.meter.address), strict=True))
+        return all(
+            theirs in ("AA", ours) for theirs, ours in zip(_pairs(address), _pairs(self.meter.address), strict=True)
+        )
 
     def answer(self, request: dict[str, Any]) -> bytes | None:
         """The answer to a decoded request; None where a meter says nothing."""
@@ -48,7 +50,7 @@ class Meter645:
     def _broadcast(self, control: int, request: dict[str, Any]) -> None:
         if control == 0x08:
             for value in request.get("values", []):
-                if value.get("quantity") == "clock":
+                if value.get("quantity") == "broadcast_time":
                     self.meter.set_clock(dt.datetime.fromisoformat(value["value"]))
 
     def _read(self, di: str, control: int) -> bytes:

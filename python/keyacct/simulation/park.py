@@ -70,7 +70,9 @@ class LineServer:
             if exact is not None:
                 meant = [exact]
             elif "A" in address.upper() or address == "999999999999":
-                meant = [device for device in self._by_address.values() if address[:1] == "9" or device.is_meant(address)]
+                meant = [
+                    device for device in self._by_address.values() if address[:1] == "9" or device.is_meant(address)
+                ]
             else:
                 continue
             for device in meant:
@@ -259,8 +261,17 @@ class Park:
         host, _, port = terminal.master.rpartition(":")
         loop = asyncio.get_running_loop()
         injector = FaultInjector(terminal.faults) if terminal.faults is not None else None
+        talking: list[_Dialled] = []
+
+        def happen(minutes: int) -> None:
+            """A loss of supply; terminals of 1376.1 report it at once."""
+            if isinstance(device, Terminal1376):
+                device.happen(*power_off(terminal.clock.now(), minutes))
+                for peer in talking:
+                    peer.send(device.report())
+
         for after_s, minutes in terminal.events:
-            loop.call_later(after_s, lambda m=minutes: device.happen(*power_off(terminal.clock.now(), m)))
+            loop.call_later(after_s, happen, minutes)
         wait_s = 0.5
         while True:
             try:
@@ -269,6 +280,7 @@ class Park:
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, 30.0)
                 continue
+            talking[:] = [peer]
             try:
                 while not peer.ended.done():
                     await asyncio.wait([peer.ended], timeout=terminal.heartbeat_s)

@@ -47,7 +47,7 @@ class Load:
         return self.power_kw(at) * 1000 / 3 / self.voltage(at, phase) / self.power_factor
 
     def reactive_share(self) -> float:
-        """kvar per kW."""
+        """Kvar per kW."""
         return math.tan(math.acos(self.power_factor))
 
     def energy_kwh(self, at: dt.datetime) -> list[float]:

@@ -12,7 +12,6 @@ from keyacct.simulation.device import Meter
 from keyacct.simulation.dlt645 import Meter645, requests
 
 _REGISTERS = wire.open_registers()
-_IMPORTANT = frozenset({5, 6, 7, 14, 24, 25})
 
 
 @dataclass
@@ -55,6 +54,18 @@ class Terminal1376:
     def happen(self, erc: int, body: bytes) -> None:
         """An event; the next answer says that one waits."""
         self.events.append((erc, body))
+
+    def report(self) -> bytes:
+        """The newest event, reported without being asked (AFN 0E F1, confirmation wanted)."""
+        self.number = self.number + 1 & 15
+        count = len(self.events)
+        erc, data = self.events[-1]
+        body = bytes((count & 0xFF, 0, count - 1 & 0xFF, count & 0xFF, erc, len(data))) + data
+        message = {
+            "address": self.address, "msa": 0, "control": "0xC4", "afn": "0E", "seq": 0x70 | self.number,
+            "items": [{"pn": 0, "fn": 1, "data": body.hex()}],
+        }  # fmt: skip
+        return wire.encode(message, self.protocol, registers=_REGISTERS)
 
     # what it answers -------------------------------------------------------------------------------------------------
 
@@ -168,7 +179,7 @@ class Terminal1376:
                 return False
             self.clock.set_clock(dt.datetime.fromisoformat(told))
             return True
-        if fn == 25 or fn == 33:
+        if fn in {25, 33}:
             self.keep_supply = fn == 25
             return True
         if fn == 1 and 1 <= pn <= 8:

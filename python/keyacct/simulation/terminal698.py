@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from keyacct import wire
@@ -21,7 +22,6 @@ class Terminal698:
     clock: Meter
     heartbeat_s: int = 60
     number: int = 0
-    tripped: list[str] = field(default_factory=list)
 
     protocol = "dlt698.45"
 
@@ -48,15 +48,19 @@ class Terminal698:
     def _frame(self, apdu: dict[str, Any]) -> bytes:
         return wire.encode({"address": self.address, "apdu": apdu}, self.protocol, registers=_REGISTERS)
 
-    def happen(self, erc: int, body: bytes) -> None:
-        """Events of 1376.1 have no place here."""
-
     def answer(self, frame: bytes) -> bytes | None:
         """The answer to a frame of the master; None where it says nothing."""
         request = json.loads(next(iter(wire.describe([frame.hex()], self.protocol, registers=_REGISTERS)), "{}"))
         if not request.get("valid") or request.get("direction") != "downlink" or request["address"] != self.address:
             return None
         apdu = request["apdu"]
+        if request["service"] == "SetRequestNormal":
+            dar = 6
+            if apdu["oad"] == "40000200":
+                self.clock.set_clock(dt.datetime.fromisoformat(apdu["data"]["date_time_s"]))
+                dar = 0
+            told = {"service": "SetResponseNormal", "piid_acd": apdu["piid"], "oad": apdu["oad"], "dar": dar}
+            return self._frame({**told, "follow_report": None, "time_tag": None})
         if request["service"] != "GetRequestNormal":
             return None
         answer = {
@@ -68,7 +72,7 @@ class Terminal698:
     def _object(self, oad: str) -> dict[str, Any]:
         """`data` of an object, or the `dar` 6 (does not exist)."""
         if oad == "40000200":
-            return {"data": {"date-time-s": self.clock.now().isoformat(timespec="seconds")}}
+            return {"data": {"date_time_s": self.clock.now().isoformat(timespec="seconds")}}
         if not self.meters:
             return {"dar": 6}
         meter = self.meters[0]

@@ -16,7 +16,6 @@ from keyacct.capture.master.limits import Limits, allow_files
 from keyacct.capture.master.plan import Plan, Read
 from keyacct.capture.master.readings import frame_readings
 from keyacct.capture.master.station import Failed, Question, Session, Station
-from keyacct.capture.trace import Trace
 from keyacct.config import Workspace
 
 if TYPE_CHECKING:
@@ -103,8 +102,7 @@ class Listening:
     def run(self) -> ListenSummary:
         """Serve until stopped. Raises WriteError when what came cannot be kept."""
         station = self.station
-        if self.rounds is None and self.plan.clock:
-            station.on_login = (station.read_clock(),)
+        self._note_slots(self._local())
         flushed = looked = time.monotonic()
         asked = 0
         with ThreadPoolExecutor(1) as saver:
@@ -112,13 +110,12 @@ class Listening:
                 while not self._stopping:
                     station.turn(0.1)
                     now = time.monotonic()
-                    if self.rounds is not None:
-                        if not station.busy and not any(s.todo for s in station.sessions.values()):
-                            if asked == self.rounds:
-                                break
-                            if len(station.sessions) >= self.expected:
-                                asked += 1
-                                self._ask_all()
+                    if self.rounds is not None and self._idle():
+                        if asked == self.rounds:
+                            break
+                        if len(station.sessions) >= self.expected:
+                            asked += 1
+                            self._ask_all()
                     if now - looked >= 1.0:
                         looked = now
                         self._look()
@@ -133,6 +130,11 @@ class Listening:
         self.summary.failures = station.failures
         self._write_out()
         return self.summary
+
+    def _idle(self) -> bool:
+        """Whether every question is answered or given up."""
+        station = self.station
+        return not station.busy and not any(session.todo for session in station.sessions.values())
 
     def _local(self) -> dt.datetime:
         return dt.datetime.fromtimestamp(self.station.now_ms / 1000, self.zone).replace(tzinfo=None)
@@ -151,18 +153,27 @@ class Listening:
         if self._watch is not None:
             self._watch(station)
         if self.rounds is None:
-            for number, read in enumerate(self.plan.reads):
-                slot = read.slot(local)
-                key = f"{number} {read.name}"
-                if self._slots.setdefault(key, slot - 1) < slot:
-                    self._slots[key] = slot
-                    station.ask(self._question(read, local))
-            if self.plan.clock and self._clock_day != local.date():
-                self._clock_day = local.date()
-                station.ask(station.read_clock())
+            for question in self._note_slots(local):
+                station.ask(question)
         deviations, station.deviations_s = station.deviations_s, {}
         for terminal, deviation_s in deviations.items():
             self._clock(terminal, deviation_s, local)
+
+    def _note_slots(self, local: dt.datetime) -> list[Question]:
+        """What became due since the last call; a terminal that logs in is asked everything once."""
+        if self.rounds is not None:
+            return []
+        slots = {f"{number} {read.name}": read.slot(local) for number, read in enumerate(self.plan.reads)}
+        due = [r for (key, slot), r in zip(slots.items(), self.plan.reads, strict=True) if self._slots.get(key) != slot]
+        clock_due = self.plan.clock and self._clock_day != local.date()
+        self._slots, self._clock_day = slots, local.date()
+        questions = [self._question(read, local) for read in due]
+        if clock_due:
+            questions.append(self.station.read_clock())
+        if questions:
+            clock = (self.station.read_clock(),) if self.plan.clock else ()
+            self.station.on_login = (*clock, *(self._question(read, local) for read in self.plan.reads))
+        return questions
 
     def _clock(self, terminal: str, deviation_s: float, local: dt.datetime) -> None:
         verdict = self._clocks.judge(terminal, deviation_s, local)
@@ -171,9 +182,11 @@ class Listening:
         if verdict == "later":
             self.station.deviations_s.setdefault(terminal, deviation_s)
             return
+        if verdict == "set" and not self.plan.sync:
+            verdict = "off"
         self._log("clock", terminal=terminal, deviation_s=round(deviation_s, 1), verdict=verdict)
         self.station.counts[f"clock_{verdict}"] += 1
-        if verdict == "set" and self.plan.sync:
+        if verdict == "set":
             session = self.station.sessions.get(self.station.address_of(terminal))
             if session is not None:
                 self._clocks.was_set(terminal, local)
@@ -201,7 +214,9 @@ class Listening:
         from keyacct.workflow.family_rows import family_rows
 
         rows, _ = family_rows(self.workspace, readings)
-        with BatchWriter(self.workspace, source=f"listen {self.station.protocol}", sha256=None, decoder=DECODER) as writer:
+        with BatchWriter(
+            self.workspace, source=f"listen {self.station.protocol}", sha256=None, decoder=DECODER
+        ) as writer:
             for family, table in rows.items():
                 writer.add(family, table)
             self.summary.rows_added += writer.commit().added

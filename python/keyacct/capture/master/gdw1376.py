@@ -56,7 +56,9 @@ class Gdw1376Station(Station):
         """`9612-3456` as it stands in a frame."""
         match = re.fullmatch(r"(\d{4})-([0-9A-Fa-f]{4})", name.strip())
         if match is None:
-            raise UsageError("usage.invalid", f"{name!r} is no address of a terminal", hint="write for example 9612-3456")
+            raise UsageError(
+                "usage.invalid", f"{name!r} is no address of a terminal", hint="write for example 9612-3456"
+            )
         return bytes.fromhex(match[1])[::-1] + bytes.fromhex(match[2])[::-1]
 
     @staticmethod
@@ -128,13 +130,13 @@ class Gdw1376Station(Station):
             self._events_wait(session, frame)
 
     def _use(self, session: Session, question: Question, frame: bytes, now: float) -> None:
+        self.keep(frame)
         if question.purpose in ("clock", "challenge"):
             told = _clock(frame[18:24])
             if told is not None:
                 here = dt.datetime.fromtimestamp(self.now_ms / 1000, self._zone).replace(tzinfo=None)
                 self.deviations_s[self.name_of(session.address)] = (told - here).total_seconds()
         elif question.purpose == "events":
-            self.keep(frame)
             session.event_pointer = frame[21]
 
     def _events_wait(self, session: Session, frame: bytes) -> None:
@@ -154,6 +156,8 @@ class Gdw1376Station(Station):
     def _report(self, session: Session, frame: bytes, now: float) -> None:
         if frame[12] == _LINK:
             self.confirm(session.connection, frame, now)
+            if len(frame) > 20:  # a heartbeat that says the terminal's time
+                self.keep(frame)
             if frame[14:18] == _F2:
                 self.front.close(session.connection, "logged_out", now)
             else:
@@ -171,6 +175,8 @@ class Gdw1376Station(Station):
         session.seen = (*session.seen[1 - _SEEN :], mark)
         self.counts["reports"] += 1
         self.keep(frame)
+        if frame[12] == 0x0E and len(frame) > 24:
+            session.event_pointer = frame[21]
         if frame[6] & 0x20:
             self._events_wait(session, frame)
 
@@ -208,7 +214,9 @@ class Gdw1376Station(Station):
 
     def describe(self, frame: bytes) -> dict[str, Any]:
         """A frame as decoding shows it."""
-        shown: dict[str, Any] = json.loads(next(iter(wire.describe([frame.hex()], self.protocol, registers=self._registers))))
+        shown: dict[str, Any] = json.loads(
+            next(iter(wire.describe([frame.hex()], self.protocol, registers=self._registers)))
+        )
         return shown
 
 
