@@ -27,6 +27,8 @@ COMMANDS: dict[str, tuple[str, Text]] = {
     "registers": ("registers", Text("Data identifiers that can be decoded", "可解析的数据标识")),
     "replay": ("replay", Text("Captured bytes into readings and the store", "回放报文记录, 入库或导出")),
     "poll": ("poll", Text("Ask meters on a line, now or by plan", "召测电表: 即时或按计划")),
+    "read": ("read", Text("Registers of one meter, by name, now", "按名称立即读一块表")),
+    "scan": ("scan", Text("What answers on a line", "搜索线路上的设备")),
     "registry": ("registry", Text("Accounts, points, meters, tariffs, by date", "户、计量点、电表、电价台账")),
     "roster": ("roster", Text("The list of key accounts: rules, decisions, review", "大客户名单")),
     "samples": ("samples", Text("Load curves from elsewhere into the store", "导入外部负荷曲线")),
