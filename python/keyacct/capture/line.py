@@ -72,9 +72,9 @@ class Reply:
 
 
 @functools.cache
-def _registers() -> Any:
+def built_in_registers() -> Any:
     """The built-in catalogue, once: only framing and refusals are read here, and hundreds of lines share it."""
-    return wire.open_registers()
+    return wire.openbuilt_in_registers()
 
 
 class BackOff:
@@ -119,7 +119,7 @@ class Line:
         self._quiet_from = 0.0
         self._lock = threading.Lock()
         self._sleep = sleep
-        self._registers = _registers()
+        self._registers = built_in_registers()
 
     @property
     def is_open(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyacct import wire
-from keyacct.capture.line import Line, Reply
+from keyacct.capture.line import Line, Reply, built_in_registers
 from keyacct.capture.link import Link
 
 _WAKE = b"\xfe" * 4
@@ -109,11 +109,17 @@ def _question(protocol: str, suffix: str) -> bytes:
     """A read to every meter whose address ends in these digits."""
     address = suffix.rjust(12, "A")
     if protocol == "dlt645-1997":
-        return wire.encode({"address": address, "control": "0x01", "di": "9010"}, protocol)
+        return wire.encode(
+            {"address": address, "control": "0x01", "di": "9010"}, protocol, registers=built_in_registers()
+        )
     if protocol == "dlt645-2007":
-        return wire.encode({"address": address, "control": "0x11", "di": "00010000"}, protocol)
+        return wire.encode(
+            {"address": address, "control": "0x11", "di": "00010000"}, protocol, registers=built_in_registers()
+        )
     apdu = {"service": "GetRequestNormal", "piid": 1, "oad": "40010200", "time_tag": None}
-    return wire.encode({"address": address, "link": {"sa_type": "wildcard"}, "apdu": apdu}, protocol)
+    return wire.encode(
+        {"address": address, "link": {"sa_type": "wildcard"}, "apdu": apdu}, protocol, registers=built_in_registers()
+    )
 
 
 def _modbus(
@@ -126,7 +132,7 @@ def _modbus(
         request: dict[str, Any] = {"unit": unit, "function": 3, "address": 0, "count": 1}
         if protocol == "modbus-tcp":
             request["transaction"] = unit
-        replies, garbled = line.gather_first(wire.encode(request, protocol), protocol)
+        replies, garbled = line.gather_first(wire.encode(request, protocol, registers=built_in_registers()), protocol)
         noise = noise or garbled
         if any(_is_there(reply) for reply in replies):
             found = True
