@@ -74,7 +74,7 @@ class Reply:
 @functools.cache
 def built_in_registers() -> Any:
     """The built-in catalogue, once: only framing and refusals are read here, and hundreds of lines share it."""
-    return wire.openbuilt_in_registers()
+    return wire.open_registers()
 
 
 class BackOff:
