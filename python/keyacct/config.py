@@ -355,7 +355,7 @@ class SheddingSettings(_Section):
     """`[shedding]`: orderly power use (有序用电管理办法 发改运行〔2011〕832号; 电力负荷管理办法 发改运行规〔2023〕1261号)."""
 
     rule_set: Literal["ou_2011", "ou_2023"] = Field("ou_2023", description="rules that a plan is made under [V]")
-    margin: float = Field(0.05, ge=0, le=1, description="share that a plan gives beyond the demand, domain 8.2 [D]")
+    margin: float = Field(0.05, ge=0, le=1, description="share that a plan gives beyond the demand [D]")
     rounds: tuple[ClockSpan, ...] = Field(
         ("10:00-12:00", "14:00-16:00", "17:00-19:00", "19:00-21:00"),
         min_length=1,
@@ -401,7 +401,7 @@ class SheddingSettings(_Section):
     area: Literal["supply_line", "busbar", "substation", "transformer", "supply_station"] = Field(
         "supply_line", description="what an area of a demand is [D]"
     )
-    like_days: int = Field(5, ge=1, le=60, description="like days that a baseline is the mean of, domain 8.8 [D]")
+    like_days: int = Field(5, ge=1, le=60, description="like days that a baseline is the mean of [D]")
     like_days_of: int = Field(10, ge=1, le=120, description="among so many last like days (N of M) [D]")
     like_days_choice: Literal["latest", "highest"] = Field(
         "latest", description="which of them: the latest, or those of the highest energy [D]"
@@ -411,10 +411,10 @@ class SheddingSettings(_Section):
         120,
         ge=0,
         le=720,
-        description="same-day adjustment: minutes before the event that scale the baseline, 0 none, domain 8.8 [D]",
+        description="same-day adjustment: minutes before the event that scale the baseline, 0 none [D]",
     )
     adjustment_cap: float = Field(
-        0.20, ge=0, le=1, description="the adjustment changes a baseline by this share at most, domain 8.8 [D]"
+        0.20, ge=0, le=1, description="the adjustment changes a baseline by this share at most [D]"
     )
     volatile_from: float = Field(
         0.25, gt=0, le=10, description="coefficient of variation of the like days from which a load is volatile [D]"
@@ -444,13 +444,13 @@ class SheddingSettings(_Section):
     unmet_cost_per_kwh: float = Field(2000.0, ge=0, description="cost of a kWh of demand that is not met [D]")
     history_factor: float = Field(0.02, ge=0, le=1, description="growth of an account's weight per hour of history [D]")
     limit_tolerance: float = Field(
-        0.05, ge=0, le=1, description="evaluation: a limit is kept up to this share above it, domain 8.8 [D]"
+        0.05, ge=0, le=1, description="evaluation: a limit is kept up to this share above it [D]"
     )
     executed_share: float = Field(
-        0.80, gt=0, le=1, description="evaluation: an order is executed from this execution rate on, domain 8.6 [D]"
+        0.80, gt=0, le=1, description="evaluation: an order is executed from this execution rate on [D]"
     )
     on_time_intervals: int = Field(
-        2, ge=1, le=96, description="evaluation: in time when reached within so many intervals, domain 8.6 [D]"
+        2, ge=1, le=96, description="evaluation: in time when reached within so many intervals [D]"
     )
     borne_kw: float = Field(
         1.0, ge=0, le=1000, description="evaluation: an interval is borne when more than so many kW were given [D]"
@@ -459,9 +459,9 @@ class SheddingSettings(_Section):
         4.0, ge=0, le=48, description="evaluation: hours after the last block in which returning load is watched [D]"
     )
     recovery_stage_share: float = Field(
-        0.20, gt=0, le=1, description="recovery: share of the released load in one stage at most, domain 8.7 [D]"
+        0.20, gt=0, le=1, description="recovery: share of the released load in one stage at most [D]"
     )
-    recovery_stage_min: int = Field(5, ge=0, le=240, description="recovery: minutes between stages, domain 8.7 [D]")
+    recovery_stage_min: int = Field(5, ge=0, le=240, description="recovery: minutes between stages [D]")
 
     def measures(self, level: str) -> tuple[Measure, ...]:
         """The measures of a level."""
@@ -484,7 +484,7 @@ class PollSettings(_Section):
         40, ge=1, le=400, description="days of load records that a meter keeps, depends on its memory [U]"
     )
     clock_limit_s: int = Field(
-        300, ge=1, le=3600, description="clock deviation beyond this is a finding; domain rule clock_deviation [D]"
+        300, ge=1, le=3600, description="clock deviation beyond this is a finding [D]"
     )
     clock_step_s: int = Field(
         900, ge=1, le=86_400,

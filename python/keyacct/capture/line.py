@@ -72,7 +72,7 @@ class Reply:
 
 
 @functools.cache
-def _registers() -> Any:
+def built_in_registers() -> Any:
     """The built-in catalogue, once: only framing and refusals are read here, and hundreds of lines share it."""
     return wire.open_registers()
 
@@ -119,7 +119,7 @@ class Line:
         self._quiet_from = 0.0
         self._lock = threading.Lock()
         self._sleep = sleep
-        self._registers = _registers()
+        self._registers = built_in_registers()
 
     @property
     def is_open(self) -> bool:
@@ -165,6 +165,37 @@ class Line:
                 return self._await(request, protocol, deadline, stale)
             finally:
                 self._quiet_from = time.monotonic()
+
+    def gather(self, request: bytes, protocol: str, *, preamble: bytes = b"") -> tuple[list[Reply], bool]:
+        """Every answer until the timeout, and whether bytes came that belong to none (several spoke at once, or noise).
+
+        For requests to wildcard addresses. Raises LinkError.
+        """
+        with self._lock:
+            self._begin()
+            self._drain()
+            self._guarded(lambda: self._transport.write(preamble + request, time.monotonic() + self.timeout_s))
+            deadline = time.monotonic() + self.timeout_s
+            held = b""
+            while time.monotonic() < deadline and len(held) < _MOST_HELD:
+                data = self._guarded(lambda: self._transport.read(deadline))
+                if not data:
+                    break
+                held += data
+            self._quiet_from = time.monotonic()
+            replies, rest = [], held
+            for frame, message in self._frames(held, protocol):
+                rest = rest.replace(frame, b"", 1)
+                if frame != request and wire.answers(request, frame, protocol):
+                    replies.append(Reply(frame, message, clock.now_ms()))
+            return replies, bool(rest.strip(b"\xfe\xff\x00"))
+
+    def gather_first(self, request: bytes, protocol: str) -> tuple[list[Reply], bool]:
+        """The answer, as soon as it is there, in the form of `gather`."""
+        try:
+            return [self.exchange(request, protocol)], False
+        except ExchangeError as error:
+            return [], error.failure.cause not in ("timeout", "link")
 
     def _begin(self) -> None:
         self.open()
