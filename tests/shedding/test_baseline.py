@@ -123,6 +123,13 @@ def test_a_forecast_goes_before_like_days(shed, office, tmp_path):
         assert word in found.error["message"]
 
 
+def test_no_text_of_a_side_file_is_run_as_a_formula() -> None:
+    from keyacct.plan.draft_files import rows_bytes
+
+    written = rows_bytes([{"name": '=cmd|"x"', "kw": -3.5, "note": None}], ("name", "kw", "note"))
+    assert list(csv.reader(written.decode().splitlines())) == [["name", "kw", "note"], ['\'=cmd|"x"', "-3.5", ""]]
+
+
 def flat(kw: float) -> tuple[float, ...]:
     return (kw,) * 96
 

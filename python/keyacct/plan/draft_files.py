@@ -30,9 +30,18 @@ def json_bytes(document: object) -> bytes:
     return (json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8")
 
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
+
+
 def rows_bytes(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
-    """Rows as a CSV file; None is an empty cell."""
-    return table_bytes(columns, [[("" if row.get(c) is None else row[c]) for c in columns] for row in rows])
+    """Rows as a CSV file for people: None is an empty cell, no text is run as a formula by a spreadsheet."""
+    return table_bytes(columns, [[_cell(row.get(column)) for column in columns] for row in rows])
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return "'" + value
+    return "" if value is None else value
 
 
 def method_rows(planned: Planned, written: str) -> list[dict[str, Any]]:
