@@ -140,6 +140,9 @@ def _reserve(path: Path, event: ShedEvent) -> list[dict[str, Any]]:
         numbered = [(reader.line_num, dict(row)) for row in reader]
     for line, row in numbered:
         row.setdefault("customer", row.get("account_no"))
+        name = str(row["customer"])
+        if name not in event.customers and name.startswith("'"):  # escaped, so that no spreadsheet runs it
+            row["customer"] = name[1:]
         where: dict[str, str | int] = {"file": path.name, "line": line}
         missing = [column for column in RESERVE_COLUMNS if row.get(column) in (None, "")]
         if missing:
