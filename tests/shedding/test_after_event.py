@@ -180,6 +180,10 @@ def test_nothing_is_written_before_the_end_in_a_dry_run_or_for_a_withdrawn_draft
     refused = shed(workspace, "evaluate", "--draft", name, "--format", "json", now=AFTER)
     assert (refused.code, "withdrawn" in refused.error["message"]) == (8, True)
     assert account_rows(workspace, name) == {}
+    (tmp_path / "order.toml").write_text(ORDER)
+    paper = ("--draft", name, "--order", tmp_path / "order.toml", "--out", tmp_path / "papers")
+    assert shed(workspace, "document", *paper).code == 8
+    assert not (tmp_path / "papers").exists()
 
 
 def test_a_released_draft_becomes_an_evaluated_one(shed, after):

@@ -8,7 +8,7 @@ from typing import Any
 
 from keyacct import clock
 from keyacct.config import Workspace
-from keyacct.errors import InputError
+from keyacct.errors import InputError, RefusedError
 from keyacct.i18n import Text
 from keyacct.report.dispatch_order import DispatchOrder, Person
 from keyacct.report.document import Document
@@ -26,7 +26,7 @@ def plan_documents(
     """The plan document, then a sheet for each customer with a measure.
 
     With a workspace the registry gives names and contacts where the order gives none. Raises InputError when the order's
-    contact is of an unknown customer.
+    contact is of an unknown customer, RefusedError for a draft that was replaced or withdrawn.
     """
     paper = plan_paper(source, order, workspace)
     return [shed_plan.document(paper), *(shed_sheet.documents(paper) if sheets else ())]
@@ -35,6 +35,12 @@ def plan_documents(
 def plan_paper(source: PlanSource, order: DispatchOrder, workspace: Workspace | None = None) -> PlanPaper:
     """What the documents are made from."""
     event = source.event
+    if source.state in ("replaced", "withdrawn"):
+        raise RefusedError(
+            "refused.not_approved",
+            str(Text(f"draft {source.draft} is {source.state}", f"方案 {source.draft} 状态为 {source.state}")),
+            hint=str(Text("choose the draft in force: `keyacct shed status`", "请选用有效方案: `keyacct shed status`")),
+        )
     for customer in order.contacts or ():
         if customer not in event.customers:
             raise InputError(

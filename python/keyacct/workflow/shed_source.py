@@ -8,7 +8,7 @@ import io
 import json
 import zoneinfo
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ RESERVE_COLUMNS = ("block", "place", "customer", "measure", "mean_kw", "premium_
 @dataclass(frozen=True)
 class PlanSource:
     """A plan that the independent check accepted. zone: of the problem folder. figures: as the check counts them.
-    table: version of the priority table, where the folder holds one. draft: its name in the workspace.
+    table: version of the priority table, where the folder holds one. draft, state: its name in the workspace, and its state.
     """
 
     event: ShedEvent
@@ -40,6 +40,7 @@ class PlanSource:
     reserve: list[dict[str, Any]] = field(default_factory=list)
     explanation: Mapping[str, Any] | None = None
     draft: str = ""
+    state: str = ""
 
 
 def read_source(
@@ -139,6 +140,9 @@ def _reserve(path: Path, event: ShedEvent) -> list[dict[str, Any]]:
         numbered = [(reader.line_num, dict(row)) for row in reader]
     for line, row in numbered:
         row.setdefault("customer", row.get("account_no"))
+        name = str(row["customer"])
+        if name not in event.customers and name.startswith("'"):  # escaped, so that no spreadsheet runs it
+            row["customer"] = name[1:]
         where: dict[str, str | int] = {"file": path.name, "line": line}
         missing = [column for column in RESERVE_COLUMNS if row.get(column) in (None, "")]
         if missing:
@@ -195,7 +199,8 @@ def read_draft(workspace: Workspace, name: str, folder: Path) -> PlanSource:
     def own(path: str) -> Path | None:
         return folder / path if path in stored.files else None
 
-    return read_source(
+    source = read_source(
         folder / "problem", folder / "plan.csv", reserve=own("reserve.csv"), explanation=own("explanation.json"),
         draft=name,
     )  # fmt: skip
+    return replace(source, state=stored.state)
