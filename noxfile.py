@@ -167,6 +167,7 @@ def bench(session: nox.Session) -> None:
     session.install("duckdb", "polars", "numpy", "dlt645")
     session.run("python", "tests/bench/run.py", *session.posargs)
     session.run("python", "tests/bench/store_scale.py", "--check")
+    session.run("python", "tests/bench/poll.py")
 
 
 if __name__ == "__main__":

@@ -124,8 +124,10 @@ class Listening:
                         self._flush(saver)
             finally:
                 station.front.stop_accepting()
-                self._flush(saver, wait=True)
-                station.front.shut()
+                try:
+                    self._flush(saver, wait=True)
+                finally:
+                    station.front.shut()
         self.summary.counts = dict(sorted(station.counts.items()))
         self.summary.failures = station.failures
         self._write_out()
