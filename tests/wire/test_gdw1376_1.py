@@ -88,5 +88,5 @@ def test_bytes_behind_a_function_without_layout_stay_unexplained():
     [got] = decode(row["hex"], fields=True)
     (unknown,) = got["unknown"]
     assert (unknown["key"], unknown["offset"], unknown["length"]) == ("0C F167", 18, 46)
-    assert unknown["hex"].startswith("142016280818EEEE")  # the bytes behind the identifier 01 01 40 14
+    assert unknown["hex"].startswith("2016280818EEEE")  # the bytes behind the identifier 01 01 40 14
     assert [f["length"] for f in got["fields"] if not f["explained"]] == [46]
