@@ -86,5 +86,7 @@ def test_bytes_behind_a_function_without_layout_stay_unexplained():
     # corpus gs050: F167 differs from maker to maker
     [row] = [row for row in ROWS if row["id"] == "gs050"]
     [got] = decode(row["hex"], fields=True)
-    assert got["unknown"] == [{"key": "0C F167", "offset": 18, "length": 46}]
+    (unknown,) = got["unknown"]
+    assert (unknown["key"], unknown["offset"], unknown["length"]) == ("0C F167", 18, 46)
+    assert unknown["hex"].startswith("2016280818EEEE")  # the bytes behind the identifier 01 01 40 14
     assert [f["length"] for f in got["fields"] if not f["explained"]] == [46]

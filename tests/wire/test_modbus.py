@@ -1,5 +1,6 @@
 """Modbus against pymodbus, both ways, and register maps of devices."""
 
+import json
 import struct
 
 import pytest
@@ -7,7 +8,10 @@ from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU, ExceptionResponse
 from pymodbus.pdu.bit_message import (
     ReadCoilsRequest,
+    ReadCoilsResponse,
     ReadDiscreteInputsRequest,
+    ReadDiscreteInputsResponse,
+    WriteMultipleCoilsRequest,
     WriteMultipleCoilsResponse,
     WriteSingleCoilRequest,
     WriteSingleCoilResponse,
@@ -56,8 +60,6 @@ def peer(is_server, tcp):
 
 
 def described(frame, tcp):
-    import json
-
     (text,) = wire.describe([frame.hex()], "modbus-tcp" if tcp else "modbus-rtu")
     return json.loads(text)
 
@@ -108,6 +110,11 @@ PEERS = [
     (WriteSingleRegisterRequest(address=1, registers=[3]), False, {"function": 6, "address": 1, "value": 3}),
     (WriteMultipleRegistersRequest(address=1, registers=[10, 258]), False,
      {"function": 16, "address": 1, "registers": [10, 258]}),
+    (WriteMultipleCoilsRequest(address=19, bits=[True, False] * 5), False,
+     {"function": 15, "address": 19, "count": 10, "bits": [1, 0] * 5}),
+    (ReadCoilsResponse(bits=[True, False, True, True, False, False, True, True]), True,
+     {"function": 1, "bits": [1, 0, 1, 1, 0, 0, 1, 1]}),
+    (ReadDiscreteInputsResponse(bits=[False] * 15 + [True]), True, {"function": 2, "bits": [0] * 15 + [1]}),
     (MaskWriteRegisterRequest(address=4, and_mask=0xF2, or_mask=0x25), False,
      {"function": 22, "address": 4, "and_mask": 0xF2, "or_mask": 0x25}),
     (ReadWriteMultipleRegistersRequest(read_address=3, read_count=6, write_address=14, write_registers=[255, 255, 255]),
@@ -135,6 +142,25 @@ def test_every_function_of_pymodbus_is_read_and_written_byte_by_byte(pdu, is_rep
     assert made == built
     used, back = peer(not is_reply, tcp).handleFrame(made, 17 if is_reply else 0, 5 if tcp and is_reply else 0)
     assert (used, type(back)) == (len(made), type(pdu))
+
+
+@pytest.mark.parametrize(
+    "pdu",
+    [
+        "0F0013000A02CD01", "0F0013000A", "100001000204000A0102", "1000010002",  # MODBUS V1.1b3, 6.11 and 6.12
+        "08000AFFFF", "07", "076D", "0B", "0BFFFF0108", "0C", "0C080000010801212000", "11", "1104AAFF0102",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("protocol", ["modbus-rtu", "modbus-tcp"])
+def test_the_published_form_of_every_function_comes_back(pdu, protocol):
+    built = wire.encode({"unit": 3, "function": int(pdu[:2], 16), "pdu": pdu, "transaction": 5}, protocol)
+    (text,) = wire.describe([built.hex()], protocol)
+    assert wire.encode(json.loads(text), protocol) == built
+
+
+def test_a_count_that_is_not_that_of_the_values_is_named():
+    with pytest.raises(InputError, match="count"):
+        wire.encode({"unit": 3, "function": 16, "address": 1, "count": 3, "registers": [1, 2]}, "modbus-rtu")
 
 
 def test_an_exception_is_told_as_sent():
