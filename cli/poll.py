@@ -10,7 +10,8 @@ import typer
 
 from keyacct.cli import exit_codes
 from keyacct.cli.options import DryRunOption, Format, FormatOption
-from keyacct.cli.render import Column, say, write_rows
+from keyacct.cli.poll_rows import ROW_COLUMNS
+from keyacct.cli.render import say, write_rows
 from keyacct.cli.session import command, make_app
 from keyacct.i18n import Text
 
@@ -18,17 +19,6 @@ if TYPE_CHECKING:
     from keyacct.workflow.poll import PollResult
 
 app = make_app()
-
-ROW_COLUMNS = (
-    Column("meter", Text("meter", "电表")),
-    Column("time", Text("time", "时间")),
-    Column("quantity", Text("quantity", "量")),
-    Column("phase", Text("phase", "相")),
-    Column("tariff", Text("tariff", "费率")),
-    Column("value", Text("value", "数值")),
-    Column("unit", Text("unit", "单位")),
-    Column("quality", Text("quality", "质量")),
-)
 
 
 @command(

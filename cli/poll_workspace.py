@@ -227,7 +227,7 @@ def _log(event: str, **values: Any) -> None:
 
 def _conclude(workspace: Workspace, wish: Wish, result: RoundResult, format: Format, *, by_hand: bool) -> int:
     from keyacct.capture.readings import rows_of, tell
-    from keyacct.cli.poll import ROW_COLUMNS
+    from keyacct.cli.poll_rows import ROW_COLUMNS
     from keyacct.errors import InterruptedRunError, LinkError
 
     if by_hand:

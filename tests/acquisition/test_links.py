@@ -11,7 +11,7 @@ import pytest
 from keyacct.capture.faults import FaultInjector, Faults, FaultyTransport
 from keyacct.capture.line import BackOff
 from keyacct.capture.link import parse_link
-from keyacct.capture.transport import make_transport, open_transport
+from keyacct.capture.opening import make_transport, open_transport
 from keyacct.errors import LinkError, UsageError
 
 
@@ -81,7 +81,7 @@ def test_a_port_of_another_user_is_told(serial_pair):
     code = (
         "import os, sys\n"
         "from keyacct.capture.link import parse_link\n"
-        "from keyacct.capture.transport import open_transport\n"
+        "from keyacct.capture.opening import open_transport\n"
         "from keyacct.errors import LinkError\n"
         "import serial, select\n"
         "import keyacct.capture.serial\n"

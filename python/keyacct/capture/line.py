@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from keyacct import clock, wire
 from keyacct.capture.link import Link
-from keyacct.capture.transport import Transport, make_transport
+from keyacct.capture.opening import make_transport
+from keyacct.capture.transport import Transport
 from keyacct.errors import LinkError
 from keyacct.i18n import Text
 

@@ -19,10 +19,10 @@ from keyacct import clock
 from keyacct.capture.asking import Answer
 from keyacct.capture.items import Item
 from keyacct.capture.line import RETRIED, BackOff, Line
+from keyacct.capture.opening import make_transport
 from keyacct.capture.poller import Finished, LineWork, Poller, Task
 from keyacct.capture.readings import causes, read_answers
 from keyacct.capture.trace import Trace, TracingTransport
-from keyacct.capture.transport import make_transport
 from keyacct.config import Workspace
 from keyacct.database import acquisition_tables as tables
 from keyacct.database.engine import open_database

@@ -8,9 +8,9 @@ import re
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 
+from keyacct import clock
 from keyacct.errors import UsageError
 from keyacct.i18n import Text
 
@@ -61,9 +61,7 @@ def serve(every_s: int, act: Callable[[], None], *, stop: threading.Event, round
             notify(f"WATCHDOG=1\nSTATUS={done} rounds")
             if rounds is not None and done >= rounds:
                 break
-            # Pacing is by the system's own clock: `--now` would make it stand still.
-            now = time.time()
-            stop.wait(every_s - now % every_s)
+            stop.wait(every_s - clock.now_ms() / 1000 % every_s)
     finally:
         notify("STOPPING=1")
     return done
