@@ -483,18 +483,6 @@ class PollSettings(_Section):
     load_record_days: int = Field(
         40, ge=1, le=400, description="days of load records that a meter keeps, depends on its memory [U]"
     )
-    clock_limit_s: int = Field(
-        300, ge=1, le=3600, description="clock deviation beyond this is a finding [D]"
-    )
-    clock_step_s: int = Field(
-        900, ge=1, le=86_400,
-        description="clocks that are off by more are not set remotely, State Grid rule (marketing/4) 384-2014 [V]",
-    )  # fmt: skip
-    sync_away_min: int = Field(
-        5, ge=1, le=29, description="no clock is set so near to a full hour (freeze instants) [D]"
-    )
-    sync_midnight_min: int = Field(30, ge=1, le=240, description="and so near to 00:00 [D]")
-    sync_allowed: bool = Field(False, description="whether clocks may be set and freezes ordered at all [D]")
 
 
 class Settings(_Section):
