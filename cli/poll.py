@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keyacct.cli import exit_codes
-from keyacct.cli.options import Format, FormatOption
-from keyacct.cli.render import Column, say, write_rows
+from keyacct.cli.options import DryRunOption, Format, FormatOption
+from keyacct.cli.poll_rows import ROW_COLUMNS
+from keyacct.cli.render import say, write_rows
 from keyacct.cli.session import command, make_app
 from keyacct.i18n import Text
 
@@ -19,35 +20,34 @@ if TYPE_CHECKING:
 
 app = make_app()
 
-ROW_COLUMNS = (
-    Column("meter", Text("meter", "电表")),
-    Column("time", Text("time", "时间")),
-    Column("quantity", Text("quantity", "量")),
-    Column("phase", Text("phase", "相")),
-    Column("tariff", Text("tariff", "费率")),
-    Column("value", Text("value", "数值")),
-    Column("unit", Text("unit", "单位")),
-    Column("quality", Text("quality", "质量")),
-)
-
 
 @command(
     app,
     help=str(
         Text(
-            "Ask meters on a line.\n\n"
+            "Ask meters.\n\n"
+            "On a line, without a workspace:\n\n"
             "keyacct poll --link '/dev/ttyUSB0?baud=2400&parity=E' --protocol dlt645-2007 --address 000000000161 "
             "--item voltage_a,active_import\n\n"
+            "Those of the workspace: METER…, --group G or --all, with --item or by their plans; --due asks what the plans "
+            "have due and is made for cron: running it again asks nothing twice. Readings go to the store.\n\n"
             "An item that failed is a row without value whose quality is the cause, and a sentence on stderr. "
             "Exit 0 all read, 6 some failed, 5 no answer at all or the line does not open.",
-            "在线路上召测电表。\n\n"
+            "召测电表。\n\n"
+            "不需工作区, 直接在线路上:\n\n"
             "keyacct poll --link '/dev/ttyUSB0?baud=2400&parity=E' --protocol dlt645-2007 --address 000000000161 "
             "--item voltage_a,active_import\n\n"
+            "工作区内电表: 电表号、--group 组或 --all, 项目由 --item 或计划给出; --due 执行到期计划, "
+            "适于 cron, 重复运行不会重复召测。"
+            "读数入库。\n\n"
             "失败的项目数值为空, 质量栏为原因, 标准错误给出说明。退出码: 0 全部读到, 6 部分失败, 5 无任何应答或线路打不开。",
         )
     ),
 )
 def poll(
+    meters: Annotated[
+        list[str] | None, typer.Argument(metavar="[METER…]", help=str(Text("Meters of the registry.", "台账中的电表号。")))
+    ] = None,
     link: Annotated[
         str | None,
         typer.Option(
@@ -73,14 +73,39 @@ def poll(
                           "寄存器名或数据标识: voltage_a、02010100、sdm630:voltage_a。")),
         ),
     ] = None,
+    everybody: Annotated[
+        bool, typer.Option("--all", help=str(Text("Every meter with a line.", "所有配置了线路的电表。")))
+    ] = False,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="G", help=str(Text("Meters of this poll group.", "该召测组的电表。")))
+    ] = None,
+    due: Annotated[
+        bool, typer.Option("--due", help=str(Text("What the plans have due now.", "执行到期的计划。")))
+    ] = False,
+    backfill: Annotated[
+        str | None,
+        typer.Option("--backfill", metavar="FROM..TO",
+                     help=str(Text("Read again what the store lacks of these days.", "补召库中所缺的数据。"))),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help=str(Text("One round (the default).", "一轮 (默认)。")))] = False,
+    every: Annotated[
+        str | None,
+        typer.Option("--every", metavar="15min", help=str(Text("As a service, at even times.", "作为服务按时执行。"))),
+    ] = None,
+    status: Annotated[
+        bool, typer.Option("--status", help=str(Text("How the plans stand; asks nobody.", "计划执行情况, 不召测。")))
+    ] = False,
+    failing: Annotated[
+        bool, typer.Option("--failing", help=str(Text("What is failing, and why; asks nobody.", "失败项目及原因, 不召测。")))
+    ] = False,
     timeout: Annotated[
         float | None,
         typer.Option("--timeout", metavar="S", help=str(Text("Seconds for one answer (else by the line's speed).",
                                                              "一次应答的秒数 (默认按线路速率)。"))),
     ] = None,
     retries: Annotated[
-        int, typer.Option("--retries", metavar="N", help=str(Text("Further attempts.", "重试次数。")))
-    ] = 2,
+        int | None, typer.Option("--retries", metavar="N", help=str(Text("Further attempts (2).", "重试次数 (2)。")))
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option("--out", metavar="FILE", help=str(Text("Write rows to .csv, .jsonl, .json, .parquet.",
@@ -91,24 +116,47 @@ def poll(
         typer.Option("--trace", metavar="FILE", help=str(Text("Every byte as a pcap that `replay` takes.",
                                                               "把全部字节记为可回放的 pcap。"))),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", metavar="FILE", help=str(Text("Prometheus text file, written after each round.",
+                                                                "每轮后写 Prometheus 文本文件。"))),
+    ] = None,
     registers: Annotated[
         list[str] | None, typer.Option("--registers", metavar="FILE", help=str(Text("Further registers.", "附加标识表。")))
     ] = None,
+    dry_run: DryRunOption = False,
     format: FormatOption = Format.table,
 ) -> int:  # fmt: skip
-    """Ask meters on a line."""
+    """Ask meters."""
     from keyacct.errors import UsageError
 
-    if link is None:
+    if link is not None:
+        if meters or everybody or group or due or every or backfill:
+            raise UsageError(
+                "usage.invalid",
+                str(Text("--link asks one line without the workspace", "--link 直接召测一条线路, 不用工作区")),
+                hint=str(
+                    Text("leave --all, --group, --due, --every and meters out", "请去掉 --all、--group、--due 等")
+                ),
+            )
+        return ad_hoc(
+            link, protocol, address or [], item or [], timeout=timeout, retries=2 if retries is None else retries,
+            out=out, trace=trace, registers=registers or [], format=format,
+        )  # fmt: skip
+    if address or protocol:
         raise UsageError(
             "usage.invalid",
-            str(Text("say where the meters are", "应指定链路")),
-            hint=str(Text("add --link URL; see `keyacct poll --help`", "用 --link URL; 见 `keyacct poll --help`")),
+            str(Text("--address and --protocol need --link", "--address 和 --protocol 需配合 --link")),
+            hint=str(Text("add --link URL, or name meters of the registry", "加 --link URL, 或给出台账中的电表号")),
         )
-    return ad_hoc(
-        link, protocol, address or [], item or [], timeout=timeout, retries=retries, out=out, trace=trace,
-        registers=registers or [], format=format,
+    from keyacct.cli.poll_workspace import Wish, poll_workspace
+
+    wish = Wish(
+        tuple(meters or ()), group, tuple(item or ()), everybody=everybody, due=due, backfill=backfill,
+        every=None if once else every, status=status, failing=failing, retries=retries, out=out, trace=trace,
+        metrics=metrics, dry_run=dry_run,
     )  # fmt: skip
+    return poll_workspace(wish, format)
 
 
 def ad_hoc(

@@ -293,6 +293,34 @@ class QualitySettings(_Section):
     )
 
 
+class PollSettings(_Section):
+    """`[poll]`: asking meters."""
+
+    retries: int = Field(2, ge=0, le=20, description="further attempts of a round for what failed [D]")
+    lines_at_once: int = Field(512, ge=1, le=4096, description="lines that are served at the same time [D]")
+    tries_per_due: int = Field(
+        3, ge=1, le=20, description="rounds of `poll --due` that ask again for what one due time still lacks [D]"
+    )
+    commit_items: int = Field(2000, ge=1, le=100_000, description="finished items that are stored together [D]")
+    commit_s: int = Field(15, ge=1, le=600, description="and the longest wait before they are stored, seconds [D]")
+    daily_freezes: int = Field(62, ge=1, le=62, description="day freezes that a meter keeps, DL/T 645-2007 A.6 [V]")
+    load_record_days: int = Field(
+        40, ge=1, le=400, description="days of load records that a meter keeps, depends on its memory [U]"
+    )
+    clock_limit_s: int = Field(
+        300, ge=1, le=3600, description="clock deviation beyond this is a finding; domain rule clock_deviation [D]"
+    )
+    clock_step_s: int = Field(
+        900, ge=1, le=86_400,
+        description="clocks that are off by more are not set remotely, State Grid rule (marketing/4) 384-2014 [V]",
+    )  # fmt: skip
+    sync_away_min: int = Field(
+        5, ge=1, le=29, description="no clock is set so near to a full hour (freeze instants) [D]"
+    )
+    sync_midnight_min: int = Field(30, ge=1, le=240, description="and so near to 00:00 [D]")
+    sync_allowed: bool = Field(False, description="whether clocks may be set and freezes ordered at all [D]")
+
+
 class Settings(_Section):
     """The settings tree of one workspace."""
 
@@ -308,6 +336,7 @@ class Settings(_Section):
     report: ReportSettings = ReportSettings.model_construct()
     retention: RetentionSettings = RetentionSettings.model_construct()
     quality: QualitySettings = QualitySettings.model_construct()
+    poll: PollSettings = PollSettings.model_construct()
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ GOOD = {
     "date": "2026-01-01", "moment": "2026-01-01", "flag": "true",
 }  # fmt: skip
 SPECIAL = {
+    ("poll_plan", "schedule"): "*/15 * * * *",
     ("voltage_limit", "nominal_v"): "10000", ("voltage_limit", "lower_v"): "9300", ("voltage_limit", "upper_v"): "10700",
     ("tariff_slot", "start_min"): "00:00", ("tariff_slot", "end_min"): "24:00", ("tariff_slot", "season_to"): "12-31",
     ("account_pf_standard", "pf_standard"): "0.9", ("meter_exchange", "new_meter_no"): "meter2",

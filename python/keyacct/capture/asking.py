@@ -10,7 +10,7 @@ from typing import Any
 
 from keyacct import wire
 from keyacct.capture.items import Item
-from keyacct.capture.line import ExchangeError, Failure, Line
+from keyacct.capture.line import ExchangeError, Failure, Line, built_in_registers
 from keyacct.i18n import Text
 
 _PREAMBLE = {"dlt645-2007": b"\xfe" * 4, "dlt645-1997": b"\xfe" * 4, "dlt698.45": b"\xfe" * 4}
@@ -57,7 +57,7 @@ def request_of(item: Item, address: str) -> bytes:
         }  # fmt: skip
         if protocol == "modbus-tcp":
             message["transaction"] = next(_numbers) % 65_536
-    return wire.encode(message, protocol)
+    return wire.encode(message, protocol, registers=built_in_registers())
 
 
 def unit_of(address: str) -> int:
@@ -150,7 +150,7 @@ def _follow_request(item: Item, address: str, number: int) -> bytes:
     message: dict[str, Any] = {"address": address, "control": "0x02", "di": item.key}
     if item.protocol == "dlt645-2007":
         message |= {"control": "0x12", "seq": number}
-    return wire.encode(message, item.protocol)
+    return wire.encode(message, item.protocol, registers=built_in_registers())
 
 
 def _values(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from keyacct import clock, wire
 from keyacct.capture.link import Link
-from keyacct.capture.transport import Transport, make_transport
+from keyacct.capture.opening import make_transport
+from keyacct.capture.transport import Transport
 from keyacct.errors import LinkError
 from keyacct.i18n import Text
 
@@ -70,6 +72,12 @@ class Reply:
     recv_at_ms: int
 
 
+@functools.cache
+def built_in_registers() -> Any:
+    """The built-in catalogue, once: only framing and refusals are read here, and hundreds of lines share it."""
+    return wire.open_registers()
+
+
 class BackOff:
     """Seconds to wait before the line is opened again: doubled each time, with jitter so that lines do not march in step."""
 
@@ -112,7 +120,7 @@ class Line:
         self._quiet_from = 0.0
         self._lock = threading.Lock()
         self._sleep = sleep
-        self._registers = wire.open_registers()
+        self._registers = built_in_registers()
 
     @property
     def is_open(self) -> bool:
@@ -159,6 +167,37 @@ class Line:
             finally:
                 self._quiet_from = time.monotonic()
 
+    def gather(self, request: bytes, protocol: str, *, preamble: bytes = b"") -> tuple[list[Reply], bool]:
+        """Every answer until the timeout, and whether bytes came that belong to none (several spoke at once, or noise).
+
+        For requests to wildcard addresses. Raises LinkError.
+        """
+        with self._lock:
+            self._begin()
+            self._drain()
+            self._guarded(lambda: self._transport.write(preamble + request, time.monotonic() + self.timeout_s))
+            deadline = time.monotonic() + self.timeout_s
+            held = b""
+            while time.monotonic() < deadline and len(held) < _MOST_HELD:
+                data = self._guarded(lambda: self._transport.read(deadline))
+                if not data:
+                    break
+                held += data
+            self._quiet_from = time.monotonic()
+            replies, rest = [], held
+            for frame, message in self._frames(held, protocol):
+                rest = rest.replace(frame, b"", 1)
+                if frame != request and wire.answers(request, frame, protocol):
+                    replies.append(Reply(frame, message, clock.now_ms()))
+            return replies, bool(rest.strip(b"\xfe\xff\x00"))
+
+    def gather_first(self, request: bytes, protocol: str) -> tuple[list[Reply], bool]:
+        """The answer, as soon as it is there, in the form of `gather`."""
+        try:
+            return [self.exchange(request, protocol)], False
+        except ExchangeError as error:
+            return [], error.failure.cause not in ("timeout", "link")
+
     def _begin(self) -> None:
         self.open()
         wait_s = self._quiet_from + self.link.turn_s - time.monotonic()
@@ -191,13 +230,14 @@ class Line:
             data = self._guarded(lambda: self._transport.read(deadline))
             if not data:
                 break
+            received_ms = getattr(self._transport, "received_ms", None) or clock.now_ms()
             seen += len(data)
             held += data
             for frame, message in self._frames(held, protocol):
                 if frame == request:
                     continue  # the echo of a two-wire adapter
                 if wire.answers(request, frame, protocol):
-                    return Reply(frame, message, clock.now_ms())
+                    return Reply(frame, message, received_ms)  # the stamp of the trace, where there is one
                 if message not in others:
                     others.append(message)
             if len(held) > _MOST_HELD:

@@ -81,7 +81,7 @@ def _decoded(
     found: list[list[dict[str, Any]]] = [[] for _ in answers]
     rows = table.to_pylist()
     owners = [bisect_right(starts, row["offset"]) - 1 for row in rows]
-    times, qualities, received = [], [], []
+    times, qualities, received, indexes = [], [], [], []
     for row, owner in zip(rows, owners, strict=True):
         answer = answers[owner]
         recv_at = dt.datetime.fromtimestamp(answer.recv_at_ms / 1000, dt.UTC)
@@ -95,6 +95,9 @@ def _decoded(
             quality |= CLOCK_SUSPECT
         if _impossible(row):
             quality |= OUT_OF_RANGE
+        # The n-th freeze back from now is another one tomorrow: once its instant is known, only that names it.
+        dated = row["kind"].startswith("freeze_") and (row["time"] is not None or answer.frozen_at is not None)
+        indexes.append(0 if dated else row["index"])
         times.append(time)
         qualities.append(quality)
         received.append(answer.recv_at_ms)
@@ -102,6 +105,7 @@ def _decoded(
     columns = {
         "time": pa.array(times, table.schema.field("time").type),
         "quality": pa.array(qualities, pa.uint16()),
+        "index": pa.array(indexes, table.schema.field("index").type),
     }
     for name, column in columns.items():
         table = table.set_column(table.column_names.index(name), name, column)

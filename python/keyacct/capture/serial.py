@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import select
+import termios
 import time
 from typing import Any
 
@@ -41,13 +42,15 @@ class SerialTransport:
             port.bytesize, port.stopbits = link.data_bits, link.stop_bits
             port.timeout = 0.05 if remote else 0
             if not remote:
+                port.write_timeout = 10.0  # changing it later would configure the line again
+            if not remote:
                 port.exclusive = True
             port.open()
             if link.rts and not remote:
                 import serial.rs485
 
                 port.rs485_mode = serial.rs485.RS485Settings()
-        except (OSError, ValueError) as error:  # pyserial's own error is an OSError
+        except (OSError, ValueError, termios.error) as error:  # pyserial's own error is an OSError
             raise self._refused(error) from None
         self._port = port
         self._descriptor = None if remote else port.fileno()
@@ -98,10 +101,6 @@ class SerialTransport:
         """Send all of it and wait until it is out. Raises LinkError."""
         port = self._opened()
         try:
-            if self._descriptor is None:
-                port.write(data)
-                return
-            port.write_timeout = max(deadline - time.monotonic(), 0.001)
             port.write(data)
         except OSError as error:
             raise lost(self.place, str(error)) from None

@@ -37,16 +37,17 @@ class Trace:
             self._lines += 1
             return TracedLine(self, self._lines, port)
 
-    def packet(self, data: bytes, at_ms: int | None = None) -> None:
-        """One packet, stamped now or at an instant (UTC milliseconds)."""
-        now_us = (clock.now_ms() if at_ms is None else at_ms) * 1000
-        head = struct.pack("<IIII", now_us // 1_000_000, now_us % 1_000_000, len(data), len(data))
+    def packet(self, data: bytes, at_ms: int | None = None) -> int:
+        """One packet, stamped now or at an instant; the stamp (UTC milliseconds)."""
+        now_ms = clock.now_ms() if at_ms is None else at_ms
+        head = struct.pack("<IIII", now_ms // 1000, now_ms % 1000 * 1000, len(data), len(data))
         try:
             with self._lock:
                 self._file.write(head + data)
                 self._file.flush()
         except OSError as error:
             raise from_os_error(error, writing=True, file=self.path) from None
+        return now_ms
 
     def close(self) -> None:
         """Close the file."""
@@ -72,12 +73,14 @@ class TracedLine:
             self._write(_OURS, self._theirs, self._ours_port, self._port, self._sent, self._came, piece, at_ms)
             self._sent = (self._sent + len(piece)) & 0xFFFF_FFFF
 
-    def came(self, data: bytes, at_ms: int | None = None) -> None:
-        """Bytes that arrived."""
+    def came(self, data: bytes, at_ms: int | None = None) -> int:
+        """Bytes that arrived; the stamp of the last of them."""
+        stamp = 0
         for start in range(0, len(data), _SEGMENT):
             piece = data[start : start + _SEGMENT]
-            self._write(self._theirs, _OURS, self._port, self._ours_port, self._came, self._sent, piece, at_ms)
+            stamp = self._write(self._theirs, _OURS, self._port, self._ours_port, self._came, self._sent, piece, at_ms)
             self._came = (self._came + len(piece)) & 0xFFFF_FFFF
+        return stamp
 
     def _write(
         self,
@@ -89,20 +92,21 @@ class TracedLine:
         seen: int,
         data: bytes,
         at_ms: int | None,
-    ) -> None:
+    ) -> int:
         tcp = struct.pack(">HHIIBBHHH", from_port, to_port, number, seen, 5 << 4, 0x18, 65_535, 0, 0)
         ip = struct.pack(">BBHHHBBHII", 0x45, 0, 40 + len(data), 0, 0, 64, 6, 0, source, target)
         total = sum(struct.unpack(">10H", ip))
         total = (total & 0xFFFF) + (total >> 16)
         ip = ip[:10] + struct.pack(">H", ~(total + (total >> 16)) & 0xFFFF) + ip[12:]
-        self._trace.packet(ip + tcp + data, at_ms)
+        return self._trace.packet(ip + tcp + data, at_ms)
 
 
 class TracingTransport:
-    """A transport whose bytes are written down as they go by."""
+    """A transport whose bytes are written down as they go by. received_ms: the stamp of what came last."""
 
     def __init__(self, inner: Transport, line: TracedLine) -> None:
         self._inner, self._line = inner, line
+        self.received_ms: int | None = None
 
     @property
     def place(self) -> str:
@@ -122,7 +126,7 @@ class TracingTransport:
         """What has come, noted."""
         data = self._inner.read(deadline)
         if data:
-            self._line.came(data)
+            self.received_ms = self._line.came(data)
         return data
 
     def close(self) -> None:

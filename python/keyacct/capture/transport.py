@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from keyacct.capture.link import Link
 from keyacct.errors import LinkError
 from keyacct.i18n import Text
 
@@ -30,24 +29,6 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Close the line. Never fails; may be called twice."""
-
-
-def open_transport(link: Link, *, connect_s: float = 10.0) -> Transport:
-    """The transport of a link, opened. Raises LinkError with a sentence and what to try."""
-    transport = make_transport(link)
-    transport.open(connect_s)
-    return transport
-
-
-def make_transport(link: Link) -> Transport:
-    """The transport of a link, not yet opened."""
-    if link.kind == "socket":
-        from keyacct.capture.tcp import TcpTransport
-
-        return TcpTransport(link.host, link.port)
-    from keyacct.capture.serial import SerialTransport
-
-    return SerialTransport(link)
 
 
 def link_error(place: str, message: Text, hint: Text) -> LinkError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from keyacct.database import acquisition_tables as _acquisition_tables  # noqa: F401
 from keyacct.database import backups as _backups  # noqa: F401 (these join their tables to the metadata)
 from keyacct.database import bills as _bills  # noqa: F401
 from keyacct.database import quality_tables as _quality_tables  # noqa: F401

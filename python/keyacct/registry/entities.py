@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from keyacct.database import acquisition_tables, tables
 from keyacct.database import registry_tables as more
-from keyacct.database import tables
 from keyacct.registry.entity import Entity, Field
 from keyacct.registry.entity_checks import (
     check_exchange,
     check_meter,
+    check_plan,
     check_ratio,
     check_slot,
     check_source,
@@ -389,7 +390,45 @@ _TARIFFS = (
     ),
 )  # fmt: skip
 
-ENTITIES: tuple[Entity, ...] = (*_PEOPLE, *_NETWORK, *_ACCOUNTS, *_METERING, *_TARIFFS)
+_ACQUISITION: tuple[Entity, ...] = (
+    Entity(
+        acquisition_tables.poll_line,
+        (
+            Field("poll_line", required=True), Field("link", required=True), Field("timeout_s", "ratio", most=600),
+            Field("retries", "whole", most=20), Field("out_of_use", "flag", default=0),
+        ),
+        ("poll_line",),
+    ),
+    Entity(
+        acquisition_tables.meter_link,
+        (
+            _METER, Field("poll_line", required=True, refers="poll_line"), Field("register_model"),
+            Field("poll_group"), Field("password_file"),
+        ),
+        ("meter_no",),
+    ),
+    Entity(
+        acquisition_tables.poll_plan,
+        (
+            Field("poll_plan", required=True), Field("items", required=True), Field("schedule", required=True),
+            Field("priority", choices=("alarm", "on_demand", "schedule", "backfill"), default="schedule"),
+            Field("title"),
+        ),
+        ("poll_plan",), check=check_plan,
+    ),
+    Entity(
+        acquisition_tables.poll_assignment,
+        (
+            Field("poll_plan", required=True, refers="poll_plan"),
+            Field("scope", choices=("all", "group", "model", "line", "account", "meter"), default="all"),
+            Field("scope_value", default=""),
+        ),
+        ("poll_plan", "scope", "scope_value"),
+        check=lambda row: "scope_value is missing" if row["scope"] != "all" and not row["scope_value"] else None,
+    ),
+)  # fmt: skip
+
+ENTITIES: tuple[Entity, ...] = (*_PEOPLE, *_NETWORK, *_ACCOUNTS, *_METERING, *_TARIFFS, *_ACQUISITION)
 """In the order in which they refer to each other."""
 
 BY_NAME: dict[str, Entity] = {entity.name: entity for entity in ENTITIES}

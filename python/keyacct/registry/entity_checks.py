@@ -95,3 +95,20 @@ def check_exchange(row: Row) -> str | None:
 def check_tree_self(row: Row, name: str, own: str) -> str | None:
     """Nothing is above itself."""
     return f"{name} names the entry itself" if row[name] is not None and row[name] == row[own] else None
+
+
+def check_plan(row: Row) -> str | None:
+    """A plan's schedule is a cron expression of five fields, or `settlement`; it asks for something."""
+    if not any(item.strip() for item in row["items"].split(",")):
+        return "items names no register"
+    if row["schedule"] == "settlement":
+        return None
+    import datetime as dt
+
+    from cronsim import CronSim, CronSimError
+
+    try:
+        next(CronSim(row["schedule"], dt.datetime(2026, 1, 1)))
+    except (CronSimError, StopIteration):
+        return f"{row['schedule']!r} is no cron expression; every 15 minutes is */15 * * * *, or write settlement"
+    return None

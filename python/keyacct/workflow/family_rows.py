@@ -92,6 +92,9 @@ def _prepared(workspace: Workspace, readings: pa.Table) -> pa.Table:
         return column if default is None else column.fill_null(default)
 
     devices = zip(text("protocol", "").to_pylist(), text("device", "").to_pylist(), strict=True)
+    aliases = [f"?{protocol}:{device}" for protocol, device in devices]
+    if "meter" in readings.column_names:  # who polls knows whom it asked; a Modbus unit alone does not tell
+        aliases = [meter or alias for meter, alias in zip(text("meter").to_pylist(), aliases, strict=True)]
     instants: dict[str, pa.Array] = {}
     for name in ("time", "recv_at"):
         if name not in readings.column_names:  # a capture from a file has no time of receipt
@@ -102,7 +105,7 @@ def _prepared(workspace: Workspace, readings: pa.Table) -> pa.Table:
         instants[name] = column.cast(UTC_MS) if zoned else utc_from_local(column, workspace.zone)
     return pa.table(
         {
-            "alias": pa.array([f"?{protocol}:{device}" for protocol, device in devices], pa.string()),
+            "alias": pa.array(aliases, pa.string()),
             "kind": text("kind", "snapshot"),
             "quantity": _numbered(readings, text("quantity", "unknown")),
             "phase": text("phase", "total"),

@@ -15,10 +15,10 @@ from keyacct.capture.asking import Answer, check_address
 from keyacct.capture.items import Item, ItemCatalogue
 from keyacct.capture.line import Line
 from keyacct.capture.link import Link, parse_link
+from keyacct.capture.opening import make_transport
 from keyacct.capture.poller import Finished, LineWork, Poller, Task
 from keyacct.capture.readings import read_answers, rows_of
 from keyacct.capture.trace import Trace, TracingTransport
-from keyacct.capture.transport import make_transport
 from keyacct.errors import UsageError, from_os_error
 from keyacct.i18n import Text
 

@@ -1,0 +1,266 @@
+"""What `keyacct poll` does with the meters of a workspace."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keyacct import clock
+from keyacct.cli import exit_codes, session
+from keyacct.cli.options import Format
+from keyacct.cli.progress import Bar
+from keyacct.cli.render import Column, say, write_rows
+from keyacct.cli.session import open_workspace
+from keyacct.i18n import Text
+
+if TYPE_CHECKING:
+    from keyacct.config import Workspace
+    from keyacct.workflow.poll_due import Job
+    from keyacct.workflow.poll_round import Progress, RoundResult
+
+SUMMARY = (
+    Column("meters", Text("meters", "电表"), 0), Column("items", Text("items", "项目"), 0),
+    Column("read", Text("read", "读到"), 0), Column("failed", Text("failed", "失败"), 0),
+    Column("first_pass_rate", Text("first pass", "一次成功率"), 4), Column("final_rate", Text("final", "最终成功率"), 4),
+    Column("rows_added", Text("rows added", "新增行"), 0),
+)  # fmt: skip
+PLANS = (
+    Column("plan", Text("plan", "计划")), Column("schedule", Text("schedule", "时间")),
+    Column("meters", Text("meters", "电表"), 0), Column("due", Text("due", "到期"), 0),
+    Column("oldest_due", Text("oldest due", "最早到期")), Column("last_served", Text("last served", "最近执行")),
+    Column("items_today", Text("items today", "今日项目"), 0),
+    Column("first_pass_rate", Text("first pass", "一次成功率"), 4), Column("final_rate", Text("final", "最终成功率"), 4),
+    Column("missed", Text("missed", "漏采"), 0),
+)  # fmt: skip
+FAILURES = (
+    Column("meter_no", Text("meter", "电表")), Column("item", Text("item", "项目")), Column("cause", Text("cause", "原因")),
+    Column("detail", Text("seen", "现象")), Column("failed_at", Text("last", "最近")), Column("times", Text("times", "次数"), 0),
+)  # fmt: skip
+MOST_TOLD = 20
+LOG_EVERY_S = 10.0
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command line asks of a workspace."""
+
+    meters: tuple[str, ...] = ()
+    group: str | None = None
+    items: tuple[str, ...] = ()
+    everybody: bool = False
+    due: bool = False
+    backfill: str | None = None
+    every: str | None = None
+    status: bool = False
+    failing: bool = False
+    retries: int | None = None
+    out: str | None = None
+    trace: str | None = None
+    metrics: str | None = None
+    dry_run: bool = False
+
+
+def poll_workspace(wish: Wish, format: Format) -> int:
+    """Show how things stand, run one round, or serve; the exit code."""
+    from keyacct.workflow import poll_status
+
+    workspace = open_workspace()
+    if wish.failing:
+        write_rows(poll_status.failing(workspace), FAILURES, format)
+        return exit_codes.DONE
+    if wish.status:
+        write_rows(poll_status.plan_status(workspace), PLANS, format)
+        if wish.metrics:
+            poll_status.write_metrics(workspace, Path(wish.metrics))
+        return exit_codes.DONE
+    if wish.every is None:
+        return _one(workspace, wish, format)
+    return _serve(workspace, wish, format)
+
+
+def _serve(workspace: Workspace, wish: Wish, format: Format) -> int:
+    from keyacct.errors import KeyacctError
+    from keyacct.workflow.poll_service import parse_every, serve, stopped_by_signals
+
+    every_s = parse_every(wish.every or "")
+    stop = threading.Event()
+
+    def act() -> None:
+        try:
+            _one(workspace, wish, format)
+        except KeyacctError as error:
+            if error.exit_code in (exit_codes.CONFIG, exit_codes.USAGE, exit_codes.WRITE, exit_codes.INTERNAL):
+                raise
+            if error.exit_code == exit_codes.INTERRUPTED:
+                stop.set()
+            _log("poll_error", code=error.code, message=str(error))
+
+    with stopped_by_signals(stop):
+        try:
+            serve(every_s, act, stop=stop)
+        except KeyboardInterrupt:
+            stop.set()
+    say(Text("stopped; what was read is stored", "已停止, 已读数据均已入库"))
+    return exit_codes.DONE
+
+
+def _jobs(workspace: Workspace, wish: Wish) -> list[Job]:
+    from keyacct.capture.items import ItemCatalogue
+    from keyacct.capture.poller import ON_DEMAND
+    from keyacct.errors import UsageError
+    from keyacct.workflow.poll_due import Job, due_jobs
+    from keyacct.workflow.poll_targets import choose, items_for, read_plans, read_targets
+
+    targets, plans = read_targets(workspace), read_plans(workspace)
+    if wish.backfill is not None:
+        from keyacct.workflow.poll_backfill import backfill_jobs
+
+        asked = choose(targets, wish.meters, wish.group, everybody=wish.everybody or not (wish.meters or wish.group))
+        return backfill_jobs(workspace, asked, wish.backfill)
+    if wish.due:
+        if wish.meters or wish.group:
+            targets = {target.meter_no: target for target in choose(targets, wish.meters, wish.group)}
+        return due_jobs(workspace, targets, plans, clock.now())
+    catalogue = ItemCatalogue()
+    given = [part.strip() for text in wish.items for part in text.split(",") if part.strip()]
+    jobs = []
+    for target in choose(targets, wish.meters, wish.group, everybody=wish.everybody):
+        names = given or [name for plan in plans if plan.covers(target) for name in plan.items]
+        items = items_for(catalogue, target, names)
+        if items:
+            jobs.append(Job(target, items, ON_DEMAND))
+    if not jobs:
+        raise UsageError(
+            "usage.invalid",
+            str(
+                Text(
+                    "nothing to ask: no --item, and no plan covers these meters",
+                    "无可召测项目: 未给 --item, 也无适用计划",
+                )
+            ),
+            hint=str(
+                Text("add --item, or a [[poll_plan]] with a [[poll_assignment]]", "加 --item, 或在台账中配置计划")
+            ),
+        )
+    return jobs
+
+
+def _one(workspace: Workspace, wish: Wish, format: Format) -> int:
+    from keyacct.workflow.poll_round import poll_lock, run_round
+    from keyacct.workflow.poll_status import write_metrics
+
+    if wish.dry_run:
+        return _dry(_jobs(workspace, wish), format)
+    with poll_lock(workspace):
+        jobs = _jobs(workspace, wish)
+        if not jobs:
+            say(Text("nothing is due", "没有到期项目"))
+            if wish.metrics:
+                write_metrics(workspace, Path(wish.metrics))
+            return exit_codes.DONE
+        view = _View()
+        by_hand = not wish.due and wish.backfill is None and wish.every is None
+        try:
+            result = run_round(
+                workspace, jobs, progress=view, trace=wish.trace, retries=wish.retries, keep_answers=by_hand
+            )
+        finally:
+            view.close()
+    if wish.metrics:
+        write_metrics(workspace, Path(wish.metrics))
+    return _conclude(workspace, wish, result, format, by_hand=by_hand)
+
+
+def _dry(jobs: list[Job], format: Format) -> int:
+    rows = [
+        {"meter": job.target.meter_no, "line": job.target.line.name, "plan": job.plan or "–",
+         "items": [str(item) for item in job.items], "tries": job.tries}
+        for job in jobs
+    ]  # fmt: skip
+    columns = (
+        Column("meter", Text("meter", "电表")), Column("line", Text("line", "线路")), Column("plan", Text("plan", "计划")),
+        Column("items", Text("items", "项目")),
+    )  # fmt: skip
+    write_rows(rows, columns, format)
+    say(Text("dry run: nobody was asked", "试运行: 未召测"))
+    return exit_codes.DONE
+
+
+class _View:
+    """How far a round is: a bar on a terminal, else a line of JSON every few seconds."""
+
+    def __init__(self) -> None:
+        self.terminal = sys.stderr.isatty()
+        self.bar = Bar(str(Text("polling", "召测")))
+        self.last = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        if self.terminal:
+            told = Text(f"{progress.failed} failed", f"失败 {progress.failed}")
+            self.bar.label = f"{Text('polling', '召测')} {progress.meters_done}/{progress.meters}, {told}, " + (
+                f"{progress.rate_per_s:.0f}/s"
+            )
+            self.bar(progress.done, progress.items)
+        elif time.monotonic() - self.last >= LOG_EVERY_S:
+            self.last = time.monotonic()
+            _log(
+                "poll_progress", items=progress.items, done=progress.done, failed=progress.failed,
+                meters=progress.meters, meters_done=progress.meters_done, rate_per_s=round(progress.rate_per_s, 1),
+            )  # fmt: skip
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self.bar.close()
+
+
+def _log(event: str, **values: Any) -> None:
+    from keyacct.workflow.poll_status import log_line
+
+    if session.current().verbosity >= 0:
+        sys.stderr.write(log_line(event, **values) + "\n")
+        sys.stderr.flush()
+
+
+def _conclude(workspace: Workspace, wish: Wish, result: RoundResult, format: Format, *, by_hand: bool) -> int:
+    from keyacct.capture.readings import rows_of, tell
+    from keyacct.cli.poll_rows import ROW_COLUMNS
+    from keyacct.errors import InterruptedRunError, LinkError
+
+    if by_hand:
+        order = {name: number for number, name in enumerate(dict.fromkeys(a.meter for a in result.answers))}
+        rows = list(rows_of(sorted(result.answers, key=lambda answer: order[answer.meter]), workspace.zone))
+        if wish.out not in (None, "-"):
+            from keyacct.workflow.poll import write_rows_file
+
+            write_rows_file(rows, Path(str(wish.out)))
+        else:
+            write_rows(rows, ROW_COLUMNS, format)
+    else:
+        write_rows([result.as_row()], SUMMARY, format)
+    sys.stdout.flush()
+    told = [answer for answer in result.failed if answer.failure is not None and answer.failure.cause != "interrupted"]
+    if sys.stderr.isatty() or by_hand or len(told) <= MOST_TOLD:
+        for answer in told[:MOST_TOLD]:
+            say(tell(answer))
+        if len(told) > MOST_TOLD:
+            more = len(told) - MOST_TOLD
+            say(Text(f"… and {more} more: keyacct poll --failing", f"… 另有 {more} 项: keyacct poll --failing"))
+    if not sys.stderr.isatty() and not by_hand:
+        _log("poll_round", **result.as_row())
+    if result.interrupted:
+        raise InterruptedRunError(
+            "interrupted.by_user", str(Text("stopped; what was read is stored", "已中断, 已读数据均已入库"))
+        )
+    if not result.failed:
+        return exit_codes.DONE
+    if not result.answered:
+        raise LinkError(
+            "link.failed",
+            str(Text("no device answered", "没有设备应答")),
+            hint=str(Text("`keyacct poll --failing` tells why", "`keyacct poll --failing` 列出原因")),
+        )
+    return exit_codes.PARTIAL

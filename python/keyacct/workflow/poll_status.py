@@ -1,0 +1,123 @@
+"""How polling stands: plans, success of today, what is failing; for people and for Prometheus' textfile collector."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from keyacct import clock
+from keyacct.config import Workspace
+from keyacct.database import acquisition_tables as tables
+from keyacct.database.engine import open_database
+from keyacct.errors import from_os_error
+from keyacct.workflow.poll_due import due_jobs
+from keyacct.workflow.poll_targets import read_plans, read_targets
+
+
+def plan_status(workspace: Workspace) -> list[dict[str, Any]]:
+    """One row a plan: meters, how many are due now, last due time served, today's success, due times nobody served.
+
+    Rates are shares 0..1 of the items that were scheduled today, None where none were.
+    """
+    targets, plans = read_targets(workspace), read_plans(workspace)
+    now = clock.now()
+    today = now.astimezone(workspace.zone).date().isoformat()
+    jobs = due_jobs(workspace, targets, plans, now)
+    with open_database(workspace).read() as connection:
+        marks = connection.execute(sa.select(tables.poll_mark)).mappings().all()
+        tallies = {
+            row["poll_plan"]: row
+            for row in connection.execute(
+                sa.select(tables.poll_tally).where(tables.poll_tally.c.day == today)
+            ).mappings()
+        }
+    rows = []
+    for plan in plans:
+        own = [mark for mark in marks if mark["poll_plan"] == plan.name]
+        waiting = [job for job in jobs if job.plan == plan.name]
+        tally = tallies.get(plan.name)
+        scheduled = tally["scheduled"] if tally is not None else 0
+        last = max((mark["due_at"] for mark in own), default=None)
+        oldest = min((job.due_at_ms for job in waiting), default=None)
+        rows.append({
+            "plan": plan.name, "schedule": plan.schedule,
+            "meters": sum(plan.covers(target) for target in targets.values()), "due": len(waiting),
+            "oldest_due": _local(workspace, oldest), "last_served": _local(workspace, last),
+            "items_today": scheduled,
+            "first_pass_rate": round(tally["first_pass"] / scheduled, 6) if tally is not None and scheduled else None,
+            "final_rate": round(tally["final"] / scheduled, 6) if tally is not None and scheduled else None,
+            "missed": sum(mark["missed"] for mark in own),
+        })  # fmt: skip
+    return rows
+
+
+def failing(workspace: Workspace) -> list[dict[str, Any]]:
+    """Every item whose last attempt failed: meter, item, cause, what was seen, when, how often."""
+    table = tables.poll_failure
+    with open_database(workspace).read() as connection:
+        rows = connection.execute(sa.select(table).order_by(table.c.meter_no, table.c.item)).mappings().all()
+    return [{**row, "failed_at": _local(workspace, row["failed_at"])} for row in rows]
+
+
+def _local(workspace: Workspace, at_ms: int | None) -> dt.datetime | None:
+    return None if at_ms is None else dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).astimezone(workspace.zone)
+
+
+_METRICS = (
+    ("keyacct_poll_meters", "meters", "Meters of the plan"),
+    ("keyacct_poll_due", "due", "Meters of the plan that are due and not yet read"),
+    ("keyacct_poll_items_today", "items_today", "Items scheduled today"),
+    ("keyacct_poll_first_pass_ratio", "first_pass_rate", "Share of today's items that the first attempt gave"),
+    ("keyacct_poll_success_ratio", "final_rate", "Share of today's items that were read in the end"),
+    ("keyacct_poll_missed_total", "missed", "Due times that nobody served"),
+)
+
+
+def write_metrics(workspace: Workspace, path: Path) -> None:
+    """The state of polling in Prometheus' text form, whole or not at all. Raises WriteError."""
+    rows = plan_status(workspace)
+    lines = []
+    for name, key, told in _METRICS:
+        kind = "counter" if name.endswith("_total") else "gauge"
+        lines += [f"# HELP {name} {told}", f"# TYPE {name} {kind}"]
+        lines += [f'{name}{{plan="{_label(row["plan"])}"}} {row[key]}' for row in rows if row[key] is not None]
+    causes: dict[str, int] = {}
+    for failure in failing(workspace):
+        causes[failure["cause"]] = causes.get(failure["cause"], 0) + 1
+    lines += ["# HELP keyacct_poll_failing Items whose last attempt failed", "# TYPE keyacct_poll_failing gauge"]
+    lines += [f'keyacct_poll_failing{{cause="{cause}"}} {count}' for cause, count in sorted(causes.items())]
+    lines += [
+        "# HELP keyacct_poll_written_seconds When this was written",
+        "# TYPE keyacct_poll_written_seconds gauge",
+        f"keyacct_poll_written_seconds {clock.now_ms() / 1000:.3f}",
+    ]
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        staged.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        staged.replace(path)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise from_os_error(error, writing=True, file=str(path)) from None
+
+
+def _label(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def log_line(event: str, **values: Any) -> str:
+    """One event as a line of JSON, for logs."""
+    return json.dumps({"at": clock.now().isoformat(), "event": event, **values}, ensure_ascii=False, default=str)
+
+
+def cause_rows(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """How many rows of `failing` have each cause."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row["cause"]] = counts.get(row["cause"], 0) + 1
+    return counts

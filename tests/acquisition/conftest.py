@@ -1,0 +1,186 @@
+"""Devices that nobody of this project wrote, and lines to them."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import os
+import select
+import socket
+import threading
+import tty
+
+import pytest
+
+ADDRESS = "000000000161"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _filled(service):
+    from dlt645 import Demand
+
+    service.set_address(bytes.fromhex("610100000000"))  # as on the wire
+    service.set_00(0x00010000, 123.45)
+    service.set_00(0x00010100, 23.45)
+    service.set_00(0x00020000, 0.07)
+    service.set_02(0x02010100, 230.1)
+    service.set_02(0x02020100, -1.234)
+    service.set_02(0x02030000, 12.3456)
+    service.set_02(0x02060000, 0.987)
+    service.set_01(0x01010000, Demand(12.3456, dt.datetime(2026, 7, 1, 8, 15)))
+    service.set_04(0x04000103, "15")
+    return service
+
+
+@pytest.fixture
+def filled():
+    """Gives a meter of the package dlt645 its values."""
+    return _filled
+
+
+@pytest.fixture(scope="session")
+def meter_645():
+    """Port of the PyPI package dlt645's meter over TCP."""
+    from dlt645 import MeterServerService, disable_logging
+
+    disable_logging()
+    port = free_port()
+    service = _filled(MeterServerService.new_tcp_server("127.0.0.1", port, 60))
+    assert service.start()
+    yield port
+    service.stop()
+
+
+class Pump:
+    """Two pseudo-terminals whose far ends are joined, so that two programs share a serial line."""
+
+    def __init__(self):
+        self.ends = [os.openpty(), os.openpty()]
+        self.names = [os.ttyname(slave) for _, slave in self.ends]
+        for master, slave in self.ends:
+            tty.setraw(master)
+            tty.setraw(slave)
+        self._stop = os.pipe()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self):
+        first, second = self.ends[0][0], self.ends[1][0]
+        while True:
+            ready, _, _ = select.select([first, second, self._stop[0]], [], [])
+            if self._stop[0] in ready:
+                return
+            for source in ready:
+                with contextlib.suppress(OSError):
+                    os.write(second if source == first else first, os.read(source, 4096))
+
+    def close(self):
+        os.write(self._stop[1], b"x")
+        self._thread.join()
+        for descriptor in [*self._stop, *(end for pair in self.ends for end in pair)]:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
+@pytest.fixture
+def serial_pair():
+    pump = Pump()
+    yield pump.names
+    pump.close()
+
+
+class Loop:
+    """An event loop in a thread, for servers that want one."""
+
+    def __init__(self):
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+
+    def run(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
+
+    def close(self):
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+
+def sdm630():
+    """A device of pymodbus with the registers of an SDM630, values as its manual's example and round numbers."""
+    from pymodbus.simulator import DataType, SimData, SimDevice
+
+    def float32(address, value):
+        return SimData(address, values=float(value), datatype=DataType.FLOAT32)
+
+    inputs = [float32(0x0000, 230.2), float32(0x0002, 231.5), float32(0x0006, 5.25), float32(0x0034, 12_500.0),
+              float32(0x0046, 50.0), float32(0x0048, 1234.5)]  # fmt: skip
+    block = SimData(0, values=0, datatype=DataType.REGISTERS)
+    bits = SimData(0, count=16, values=False, datatype=DataType.BITS)
+    return SimDevice(1, simdata=([bits], [bits], [block], inputs))
+
+
+@pytest.fixture
+def modbus_tcp():
+    from pymodbus.server import ModbusTcpServer
+
+    loop, port = Loop(), free_port()
+
+    async def start():
+        server = ModbusTcpServer(sdm630(), address=("127.0.0.1", port))
+        await server.serve_forever(background=True)
+        return server
+
+    server = loop.run(start())
+    yield port
+    loop.run(server.shutdown())
+    loop.close()
+
+
+class Responder:
+    """A TCP server that answers each request by a function of the test; it may answer nothing (None)."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        self.requests = []
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.server.accept()
+                threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection):
+        with contextlib.suppress(OSError), connection:
+            while data := connection.recv(4096):
+                self.requests.append(data)
+                reply = self.answer(data)
+                if reply is False:
+                    return
+                for piece in reply if isinstance(reply, list) else [reply]:
+                    if piece:
+                        connection.sendall(piece)
+
+    def close(self):
+        self.server.close()
+
+
+@pytest.fixture
+def respond():
+    made = []
+
+    def make(answer):
+        made.append(Responder(answer))
+        return made[-1]
+
+    yield make
+    for responder in made:
+        responder.close()
