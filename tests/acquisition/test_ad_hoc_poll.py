@@ -1,5 +1,6 @@
 """`keyacct poll --link`: devices nobody here wrote, and every way an answer can fail."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -391,18 +392,17 @@ def test_rfc2217(meter_645):
             except OSError:
                 return
 
-        threading.Thread(target=back, daemon=True).start()
-        try:
+        returning = threading.Thread(target=back, daemon=True)
+        returning.start()
+        with connection, meter, contextlib.suppress(OSError):
             while data := connection.recv(4096):
                 plain = b"".join(manager.filter(data))
                 if plain:
                     meter.sendall(plain)
-        except OSError:
-            pass
-        meter.close()
-        connection.close()
+        returning.join(5)
 
-    threading.Thread(target=serve, daemon=True).start()
+    server = threading.Thread(target=serve, daemon=True)
+    server.start()
     question = make_question(
         f"rfc2217://127.0.0.1:{listener.getsockname()[1]}?baud=2400",
         "dlt645-2007",
@@ -410,5 +410,6 @@ def test_rfc2217(meter_645):
         ["voltage_a,active_import"],
     )
     result = poll_once(question, ZONE)
+    server.join(10)
     listener.close()
     assert values_of(result) == {("voltage", "A", 0): 230.1, ("active_import", "total", 0): 123.45}
