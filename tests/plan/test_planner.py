@@ -137,6 +137,64 @@ def test_planning_again_keeps_what_has_begun_and_changes_little(tmp_path: Path) 
     assert any(breach.customer == dropped for breach in broken.breaches)
 
 
+@pytest.mark.parametrize("more", [0.6, 1.3])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_limit_whose_notice_is_over_keeps_its_ceiling_or_falls(tmp_path: Path, seed: int, more: float) -> None:
+    problem = make(seed, 60, share=0.2)
+    first = planned(write(problem, tmp_path / "p"))
+    begun, now = BLOCKS[1][0], BLOCKS[1][0] - 1
+    problem["meta"]["issue_period"] = now
+    problem["system"] = [[t, kw * (more if t >= begun else 1), room] for t, kw, room in problem["system"]]
+    folder = write(problem, tmp_path / "now")
+    wishes = Wishes(threads=1, previous=("plan.csv", first.content), replan_from=begun)
+    again = plan(read_folder(folder), wishes)
+    assert publish(read_folder(folder), again, tmp_path / "again.csv", wishes).accepted
+    was, is_now = (
+        {(r["customer"], r["period"], r["measure"]): r["kw"] for r in rows(p.content)} for p in (first, again)
+    )
+    late = {c["id"] for c in problem["customers"] if begun < now + c["notice_limit"]}
+    limits = {k: kw for k, kw in is_now.items() if k[2] == "limit" and k[0] in late and int(k[1]) >= begun}
+    assert all(was.get(k) == kw for k, kw in limits.items())
+    # Whoever reads the folder without the first plan sees in fixed.csv what has been ordered in time.
+    orders: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+    for key in was:
+        if int(key[1]) >= begun and key[2] != "rebound":
+            orders.setdefault((key[0], key[2]), []).append(key)
+    stands = [key for keys in orders.values() if all(is_now.get(k) == was[k] for k in keys) for key in keys]
+    fixed = [key for key in was if int(key[1]) < begun] + stands
+    with (folder / "fixed.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("customer", "period", "measure", "kw"), *((*k, was[k]) for k in fixed)])
+    assert check(folder, tmp_path / "again.csv").accepted
+
+
+def test_a_deeper_limit_without_notice_is_a_breach(tmp_path: Path) -> None:
+    for seed in range(20):
+        problem = make(seed, 40, share=0.2)
+        first = planned(write(problem, tmp_path / f"p{seed}"))
+        begun = BLOCKS[1][0]
+        problem["meta"]["issue_period"] = begun - 1
+        late = {c["id"] for c in problem["customers"] if c["notice_limit"] == 4}
+        found = [r for r in rows(first.content)
+                 if r["measure"] == "limit" and r["customer"] in late and int(r["period"]) >= begun]  # fmt: skip
+        if found:
+            break
+    folder = write(problem, tmp_path / "now")
+    name = found[0]["customer"]
+    lines = first.content.decode().splitlines()
+    changed = [
+        f"{line.rsplit(',', 1)[0]},{float(line.rsplit(',', 1)[1]) + 0.5:.3f}"
+        if line.startswith(f"{name},") and ",limit," in line and int(line.split(",")[1]) >= begun
+        else line
+        for line in lines
+    ]
+    assert changed != lines
+    held = Held("plan.csv", first.content, begun)
+    for text, rules in ((lines, set()), (changed, {"notice"})):
+        (tmp_path / "plan.csv").write_text("\n".join(text) + "\n")
+        breaches = check(folder, tmp_path / "plan.csv", held=held).breaches
+        assert {b.rule for b in breaches if b.customer == name and b.rule == "notice"} == rules
+
+
 def test_a_failed_check_publishes_nothing(tmp_path: Path) -> None:
     from dataclasses import replace
 

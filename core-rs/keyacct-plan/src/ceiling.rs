@@ -21,8 +21,12 @@ pub(crate) fn best_ceiling(
     let area = g.group * m.rows.periods;
     let price = m.tariff.per_kwh[Measure::Limit as usize] * g.burden * m.p.dt_h;
     trial.clear();
-    trial.push(floor);
-    for (i, &b) in load.iter().enumerate() {
+    let firm = m.p.firm_ceiling(g.customer, block);
+    trial.push(firm.unwrap_or(floor));
+    if firm.is_some() {
+        trial.push(load.iter().copied().fold(floor, f64::max)); // which is nothing
+    }
+    for (i, &b) in load.iter().enumerate().filter(|_| firm.is_none()) {
         let t = span.0 + i;
         let mut add = |ceiling: f64| {
             if ceiling > floor && ceiling <= b {

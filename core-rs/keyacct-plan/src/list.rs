@@ -70,6 +70,9 @@ fn enough(s: &State<'_>, giver: usize, block: usize, measure: Measure) -> Option
         return Some(Choice::Offer(offer));
     }
     let g = &m.offers.givers[giver];
+    if m.p.firm_ceiling(g.customer, block).is_some() {
+        return Some(Choice::Offer(offer));
+    }
     let floor = m.p.lowest_ceiling(g.customer, block, false)?;
     let (a, b) = m.p.blocks[block];
     let base = g.group * m.rows.periods;

@@ -119,7 +119,11 @@ impl Offers {
                         };
                         if measure == Measure::Limit {
                             let ordered = same.map(|q| q.ceiling_kw);
+                            let firm = p.firm_ceiling(customer, r).filter(|_| !lifted.notice);
                             for ceiling in ceilings(p, customer, r, ordered, loose) {
+                                if firm.is_some_and(|f| f != ceiling) {
+                                    continue;
+                                }
                                 under(p, customer, r, ceiling, &mut kw);
                                 add(ceiling, &kw, ordered == Some(ceiling));
                             }

@@ -233,6 +233,16 @@ impl Problem {
         }
     }
 
+    /// The ceiling of a limit that has been ordered and whose notice would come too late now: it stands as it is or falls,
+    /// but may not be changed.
+    pub fn firm_ceiling(&self, customer: usize, block: usize) -> Option<f64> {
+        let notice = self.customers[customer].notice[Measure::Limit as usize];
+        let late = (self.blocks[block].0 as i64) < self.issue + notice;
+        self.previous_at(customer, block)
+            .filter(|q| late && q.measure == Measure::Limit)
+            .map(|q| q.ceiling_kw)
+    }
+
     /// Why a measure is closed to a customer in a block; `None` when it is open.
     pub fn why_not(
         &self,

@@ -227,7 +227,7 @@ def check(folder: Path, plan: Path, *, held: Held | None = None) -> Verdict:
     if (folder / "fixed.csv").exists():
         with _open(folder / "fixed.csv") as file:
             fixed = _plan_rows(file.read(), "fixed.csv", problem, None)
-    kept: set[tuple[str, int, str]] = set()
+    kept: dict[tuple[str, int, str], dict[int, float]] = defaultdict(dict)
     if held is not None:
         old = _plan_rows(held.content.decode("utf-8-sig"), held.name, problem, None)
         for (name, t, measure), kw in old.items():
@@ -236,7 +236,7 @@ def check(folder: Path, plan: Path, *, held: Held | None = None) -> Verdict:
             if begun < held.from_period:
                 fixed.setdefault((name, t, measure), kw)
             elif measure != "rebound" and block is not None:
-                kept.add((name, block, measure))
+                kept[name, block, measure][t] = kw
     return _Judge(problem, rows, fixed, kept, breaches).verdict()
 
 
@@ -246,7 +246,7 @@ class _Judge:
         problem: _Folder,
         rows: dict[_Key, float],
         fixed: dict[_Key, float],
-        kept: set[tuple[str, int, str]],
+        kept: dict[tuple[str, int, str], dict[int, float]],
         breaches: list[Breach],
     ) -> None:
         self.problem, self.rows, self.fixed, self.kept, self.breaches = problem, rows, fixed, kept, breaches
@@ -338,6 +338,14 @@ class _Judge:
                     self.breach("ramp", f"limitation changes by {step:.3f} kW, allowed are {c.ramp} kW", name, t)
         self._returns(name, c, back, moved_kwh)
 
+    def _stands(self, name: str, block: int, measure: str, kws: dict[int, float]) -> bool:
+        """Whether the order is out already, a limit with this ceiling."""
+        old = self.kept.get((name, block, measure))
+        if old is None:
+            return False
+        periods = range(*self.problem.blocks[block])
+        return measure != "limit" or all(abs(old.get(t, 0.0) - kws.get(t, 0.0)) <= TOLERANCE_KW for t in periods)
+
     def _order(self, name: str, c: _Customer, block: int, measure: str, kws: dict[int, float]) -> None:
         p = self.problem
         first, end = p.blocks[block]
@@ -347,7 +355,7 @@ class _Judge:
         if measure != "shift" and c.rest == 1:
             self.breach("rest", f"{measure} ordered on a rest day, only shift is open", name, first)
         notice = c.notice[SHEDDING.index(measure)]
-        if first < p.issue + notice and (name, block, measure) not in self.kept:
+        if first < p.issue + notice and not self._stands(name, block, measure, kws):
             detail = f"{measure} needs {notice:.0f} periods, issued in {p.issue}, begins in {first}"
             self.breach("notice", detail, name, first)
         most = [c.most(measure, t) for t in range(first, end)]
