@@ -434,7 +434,7 @@ class SheddingSettings(_Section):
         8.0, gt=0, le=1000, description="hours borne in those days from which an account rests, and is only shifted [D]"
     )
     historical_max_kw: float = Field(
-        0.0, ge=0, description="highest load of the region so far, for the size of the plans (0: not checked)"
+        0.0, ge=0, description="highest load of the region so far, for the size of the plans (0: not checked) [D]"
     )
     cost_per_kwh: tuple[float, ...] = Field(
         (1.0, 3.0, 8.0, 40.0), min_length=4, max_length=4, strict=False,
