@@ -116,6 +116,7 @@ def test_a_pulled_cable_is_told(respond):
     transport.write(b"x", time.monotonic() + 1)
     with pytest.raises(LinkError, match="went away") as caught:
         transport.read(time.monotonic() + 5)
+    transport.close()
     assert "cable" in caught.value.hint
 
 

@@ -15,6 +15,20 @@ from keyacct.errors import LinkError
 from keyacct.i18n import Text
 
 
+def _lent_port() -> Any:
+    """A port by RFC 2217 that is not open yet. pyserial's own leaves the socket open where the server hung up first."""
+    import serial.rfc2217
+
+    class LentPort(serial.rfc2217.Serial):  # type: ignore[misc]
+        def close(self) -> None:
+            connection = self._socket
+            super().close()
+            if connection is not None:
+                connection.close()
+
+    return LentPort()
+
+
 class SerialTransport:
     """One serial line through pyserial."""
 
@@ -35,9 +49,9 @@ class SerialTransport:
         self.close()
         link = self.link
         remote = link.kind == "rfc2217"
-        name = f"rfc2217://{link.host}:{link.port}?timeout={max(timeout_s, 0.1):g}" if remote else link.device
         try:
-            port = serial.serial_for_url(name, do_not_open=True)
+            port = _lent_port() if remote else serial.Serial()
+            port.port = f"rfc2217://{link.host}:{link.port}?timeout={max(timeout_s, 0.1):g}" if remote else link.device
             port.baudrate, port.parity = link.baud, link.parity
             port.bytesize, port.stopbits = link.data_bits, link.stop_bits
             port.timeout = 0.05 if remote else 0
