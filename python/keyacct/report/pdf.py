@@ -99,7 +99,7 @@ def compile_pdf(content: str, font: Font, template: tuple[str, str], made: dt.da
     import typst
 
     source, origin = template
-    compiler = _compiler(font)
+    compiler = compiler_with(font)
     try:
         found = compiler.compile(
             input=source.encode(),
@@ -123,7 +123,7 @@ def compile_pdf(content: str, font: Font, template: tuple[str, str], made: dt.da
 
 
 @functools.cache
-def _compiler(font: Font) -> Any:
+def compiler_with(font: Font) -> Any:
     """One compiler a process: its fonts are read once. Its root is an empty place, so a template reads no file."""
     import typst
 

@@ -95,14 +95,14 @@ def _png(drawing: str) -> bytes:
     import typst
 
     from keyacct.report.fonts import find_font
-    from keyacct.report.pdf import _compiler
+    from keyacct.report.pdf import compiler_with
 
     page = (
         "#set page(width: auto, height: auto, margin: 6pt)\n"
         f'#image(bytes(sys.inputs.drawing), format: "svg", width: {WIDTH_PT}pt)'
     )
     try:
-        found = _compiler(find_font("")).compile(
+        found = compiler_with(find_font("")).compile(
             input=page.encode(), format="png", ppi=144.0, sys_inputs={"drawing": drawing}
         )
     except typst.TypstError as error:
