@@ -10,7 +10,7 @@ import typer
 
 from keyacct import i18n
 from keyacct.cli import exit_codes, session
-from keyacct.cli.options import DryRunOption, Format, FormatOption
+from keyacct.cli.options import DryRunOption, Format, FormatOption, FormatsOption, JobsOption
 from keyacct.cli.own_reports import DEFINE, LIST_OWN, define_own, list_own, own_period
 from keyacct.cli.render import Column, say, write_rows
 from keyacct.cli.session import command, make_app
@@ -97,29 +97,12 @@ def report(
         Path | None,
         typer.Option("--out", metavar="DIR", help=str(Text("Folder for the files.", "输出目录。"))),
     ] = None,
-    formats: Annotated[
-        str,
-        typer.Option(
-            "--as",
-            metavar="LIST",
-            help=str(
-                Text("Formats, comma-separated: xlsx, pdf, html, csv.", "文件格式, 逗号分隔: xlsx, pdf, html, csv。")
-            ),
-        ),
-    ] = "xlsx,html",
+    formats: FormatsOption = "xlsx,html",
     csv_bom: Annotated[
         bool,
         typer.Option("--csv-bom", help=str(Text("Begin CSV files with a byte-order mark.", "CSV 文件以 BOM 开头。"))),
     ] = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs",
-            metavar="N",
-            min=1,
-            help=str(Text("Processes; else one a processor.", "进程数; 默认每个处理器一个。")),
-        ),
-    ] = None,
+    jobs: JobsOption = None,
     rewrite: Annotated[
         bool,
         typer.Option(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from keyacct.cli import exit_codes, render
-from keyacct.cli.options import DryRunOption, Format, FormatOption
+from keyacct.cli.options import DryRunOption, Format, FormatOption, ThreadsOption, read_input
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
 from keyacct.cli.shed_columns import SUMMARY
@@ -136,9 +136,7 @@ def plan(
         float | None,
         typer.Option("--change-cost", min=0.0, help=str(Text("Cost of one changed order.", "变更一项指令的代价。"))),
     ] = None,
-    threads: Annotated[
-        int, typer.Option("--threads", min=0, help=str(Text("Threads, 0 = all.", "线程数, 0 为全部。")))
-    ] = 0,
+    threads: ThreadsOption = 0,
     format: FormatOption = Format.table,
     dry_run: DryRunOption = False,
 ) -> int | None:
@@ -156,7 +154,7 @@ def plan(
         fairness=fairness,
         threads=threads,
         explain=explain is not None or reserve is not None,
-        previous=(Path(replan).name, _read(replan)) if replan is not None else None,
+        previous=(Path(replan).name, read_input(replan)) if replan is not None else None,
         replan_from=folder.terms.period_of(from_) if from_ is not None else None,
         change_cost=planner.CHANGE_COST if change_cost is None else change_cost,
     )
@@ -208,7 +206,7 @@ def check(
     if plan == "-":
         with tempfile.TemporaryDirectory() as temporary:
             path = Path(temporary) / "stdin.csv"
-            path.write_bytes(_read("-"))
+            path.write_bytes(read_input("-"))
             verdict = judge(problem, path)
     else:
         verdict = judge(problem, Path(plan))
@@ -221,15 +219,6 @@ def check(
     render.write_rows([row], columns, format)
     render.say(Text("accepted: no rule is broken", "通过: 无违规"))
     return None
-
-
-def _read(name: str) -> bytes:
-    if name == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise from_os_error(error, writing=False, file=name) from None
 
 
 def _summary(planned: Planned, written: str, format: Format) -> None:

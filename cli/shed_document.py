@@ -12,7 +12,7 @@ import typer
 
 from keyacct import i18n
 from keyacct.cli import exit_codes, render, session
-from keyacct.cli.options import DryRunOption, Format, FormatOption
+from keyacct.cli.options import DryRunOption, Format, FormatOption, FormatsOption, JobsOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command
 from keyacct.errors import ConfigError, UsageError
@@ -105,29 +105,12 @@ def document(
             ),
         ),
     ] = None,
-    formats: Annotated[
-        str,
-        typer.Option(
-            "--as",
-            metavar="LIST",
-            help=str(
-                Text("Formats, comma-separated: xlsx, pdf, html, csv.", "文件格式, 逗号分隔: xlsx, pdf, html, csv。")
-            ),
-        ),
-    ] = "xlsx,pdf,html",
+    formats: FormatsOption = "xlsx,pdf,html",
     sheets: Annotated[
         bool,
         typer.Option("--sheets/--no-sheets", help=str(Text("A sheet for every customer too.", "同时生成逐户通知书。"))),
     ] = True,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs",
-            metavar="N",
-            min=1,
-            help=str(Text("Processes; else one a processor.", "进程数; 默认每个处理器一个。")),
-        ),
-    ] = None,
+    jobs: JobsOption = None,
     format: FormatOption = Format.table,
     dry_run: DryRunOption = False,
 ) -> int | None:

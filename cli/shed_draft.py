@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from keyacct.cli import exit_codes, render
-from keyacct.cli.options import DryRunOption, Format, FormatOption
+from keyacct.cli.options import DryRunOption, Format, FormatOption, ThreadsOption, read_input
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, open_workspace
 from keyacct.cli.shed_columns import SUMMARY
-from keyacct.errors import UsageError, from_os_error
+from keyacct.errors import UsageError
 from keyacct.i18n import Text
 
 if TYPE_CHECKING:
@@ -195,9 +194,7 @@ def draft(
         str | None,
         typer.Option("--at", metavar="TIME", help=str(Text("Blocks begun before stay.", "此前开始的时段不变。"))),
     ] = None,
-    threads: Annotated[
-        int, typer.Option("--threads", min=0, help=str(Text("Threads, 0 = all.", "线程数, 0 为全部。")))
-    ] = 0,
+    threads: ThreadsOption = 0,
     format: FormatOption = Format.table,
     dry_run: DryRunOption = False,
 ) -> int | None:
@@ -222,7 +219,7 @@ def draft(
     wishes = DraftWishes(
         day=day, level=level, target=_target(target), rounds=_names(rounds) or (), rule_set=rules,
         method=method.replace("-", "_"), mode=mode,  # type: ignore[arg-type]  # held to their names above
-        table=table, forecast=(Path(forecast).name, _read(forecast)) if forecast is not None else None, margin=margin,
+        table=table, forecast=(Path(forecast).name, read_input(forecast)) if forecast is not None else None, margin=margin,
         measures=_names(measures), expected_max_kw=expected_max, emergency=emergency, order=order,
         from_draft=from_draft, at=at, threads=threads,
     )  # fmt: skip
@@ -239,20 +236,13 @@ def _target(text: str | None) -> float | tuple[str, bytes] | None:
     if text is None:
         return None
     if text != "-" and Path(text).exists():
-        return Path(text).name, _read(text)
+        return Path(text).name, read_input(text)
     if text == "-":
-        return "stdin", sys.stdin.buffer.read()
+        return "stdin", read_input(text)
     try:
         return float(text)
     except ValueError:
-        return Path(text).name, _read(text)  # says that there is no such file
-
-
-def _read(name: str) -> bytes:
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise from_os_error(error, writing=False, file=name) from None
+        return Path(text).name, read_input(text)  # says that there is no such file
 
 
 def _show(drafted: Drafted, format: Format) -> None:

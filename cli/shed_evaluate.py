@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,11 +11,11 @@ import typer
 
 from keyacct import i18n
 from keyacct.cli import exit_codes, render
-from keyacct.cli.options import DryRunOption, Format, FormatOption
+from keyacct.cli.options import DryRunOption, Format, FormatOption, FormatsOption, read_input
 from keyacct.cli.render import Column
 from keyacct.cli.session import command
 from keyacct.cli.shed_document import DraftOption, PlanOption, ProblemOption, plan_source
-from keyacct.errors import ConfigError, UsageError, from_os_error
+from keyacct.errors import ConfigError, UsageError
 from keyacct.i18n import Text
 
 if TYPE_CHECKING:
@@ -152,16 +151,7 @@ def evaluate(
         Path | None,
         typer.Option("--out", metavar="DIR", help=str(Text("Write the report into this folder.", "报表输出目录。"))),
     ] = None,
-    formats: Annotated[
-        str,
-        typer.Option(
-            "--as",
-            metavar="LIST",
-            help=str(
-                Text("Formats, comma-separated: xlsx, pdf, html, csv.", "文件格式, 逗号分隔: xlsx, pdf, html, csv。")
-            ),
-        ),
-    ] = "xlsx,pdf,html",
+    formats: FormatsOption = "xlsx,pdf,html",
     format: FormatOption = Format.table,
     dry_run: DryRunOption = False,
 ) -> int | None:
@@ -186,7 +176,7 @@ def evaluate(
         if metered is not None:
             zone = workspace.zone if workspace is not None else source.zone
             name = "-" if metered == "-" else Path(metered).name
-            curves = file_curves(_read(metered), name, zone, source.event.by_customer)
+            curves = file_curves(read_input(metered), name, zone, source.event.by_customer)
         elif workspace is not None:
             curves = stored_curves(workspace, source.event.by_customer)
         else:
@@ -267,12 +257,3 @@ def _date(text: str) -> dt.date:
         raise UsageError(
             "usage.invalid", f"{text!r} is no date", hint=str(Text("write 2026-07-15", "请写 2026-07-15"))
         ) from None
-
-
-def _read(name: str) -> bytes:
-    if name == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise from_os_error(error, writing=False, file=name) from None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from keyacct.cli import render
-from keyacct.cli.options import DryRunOption, Format, FormatOption
+from keyacct.cli.options import DryRunOption, Format, FormatOption, read_input
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app, open_workspace
-from keyacct.errors import UsageError, from_os_error
+from keyacct.errors import UsageError
 from keyacct.i18n import Text
 
 app = make_app(
@@ -87,10 +86,7 @@ def import_(
     """Keep a version from a file."""
     from keyacct.plan.priority_tables import import_table
 
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise from_os_error(error, writing=False, file=file) from None
+    data = read_input(file)
     table = import_table(
         open_workspace(), data, file="stdin" if file == "-" else Path(file).name, version=version, issued_by=issued_by,
         valid_from=_day("--valid-from", valid_from), valid_to=_day("--valid-to", valid_to), title=title, write=not dry_run,
