@@ -24,11 +24,6 @@ class Dlt698Station(Station):
 
     protocol = "dlt698.45"
 
-    def __init__(self, *arguments: Any, zone: dt.tzinfo = dt.UTC, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self._registers = wire.open_registers()
-        self._zone = zone
-
     @staticmethod
     def address_of(name: str) -> bytes:
         """AF and SA of an address of twelve digits, as they stand in a frame."""
@@ -107,7 +102,7 @@ class Dlt698Station(Station):
     def _confirm_login(self, connection: Connection, frame: bytes, now: float) -> None:
         """LINK-Response: our clock is right, all is well, and the three times."""
         request = self.describe(frame)
-        here = dt.datetime.fromtimestamp(self.now_ms / 1000, self._zone).replace(tzinfo=None)
+        here = self._civil_now()
         told = here.isoformat(timespec="milliseconds")
         apdu = {
             "service": "LINK-Response", "piid": request["apdu"]["piid_acd"] & 0x3F,
@@ -152,7 +147,7 @@ class Dlt698Station(Station):
             told = dt.datetime.fromisoformat(str(next(iter(data.values()))))
         except (AttributeError, StopIteration, ValueError):
             return
-        here = dt.datetime.fromtimestamp(self.now_ms / 1000, self._zone).replace(tzinfo=None)
+        here = self._civil_now()
         self.deviations_s[self.name_of(session.address)] = (told - here).total_seconds()
 
     def _report(self, session: Session, frame: bytes, now: float) -> None:

@@ -44,10 +44,8 @@ class Gdw1376Station(Station):
 
     protocol = "gdw1376.1"
 
-    def __init__(self, *arguments: Any, zone: dt.tzinfo = dt.UTC, **more: Any) -> None:
+    def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self._registers = wire.open_registers()
-        self._zone = zone
         self._clock = self.question("clock", "clock", {"afn": "0C", "items": [{"pn": 0, "fn": 2}]})
         self._challenge = self.question("challenge", "clock", {"afn": "0C", "items": [{"pn": 0, "fn": 2}]})
 
@@ -134,7 +132,7 @@ class Gdw1376Station(Station):
         if question.purpose in ("clock", "challenge"):
             told = _clock(frame[18:24])
             if told is not None:
-                here = dt.datetime.fromtimestamp(self.now_ms / 1000, self._zone).replace(tzinfo=None)
+                here = self._civil_now()
                 self.deviations_s[self.name_of(session.address)] = (told - here).total_seconds()
         elif question.purpose == "events":
             session.event_pointer = frame[21]
@@ -185,7 +183,7 @@ class Gdw1376Station(Station):
         second, minute, hour, day, allowed = frame[-7:-2]
         if not allowed:
             return False
-        here = dt.datetime.fromtimestamp(self.now_ms / 1000, self._zone).replace(tzinfo=None)
+        here = self._civil_now()
         try:
             sent = here.replace(day=_bcd(day), hour=_bcd(hour), minute=_bcd(minute), second=_bcd(second), microsecond=0)
         except ValueError:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keyacct import clock
+from keyacct import clock, wire
 from keyacct.capture.master.envelope import CUTS
 from keyacct.capture.master.front import Connection, Front
 from keyacct.capture.master.limits import Limits
@@ -61,7 +62,7 @@ class Failed:
     at_ms: int
 
 
-class Station:
+class Station(ABC):
     """What the protocols share. A protocol gives `frame` (Handler), `name_of`, `_login_of`, `_transmit`, `_confirm_login`."""
 
     protocol = ""
@@ -75,11 +76,15 @@ class Station:
         allowed: Iterable[str] | None = None,
         trace: Trace | None = None,
         log: Log | None = None,
+        zone: dt.tzinfo = dt.UTC,
     ) -> None:
         """allowed: addresses of terminals as people write them; any if None. log: called with an event and its fields.
+        zone: of the terminals' clocks.
 
         Raises LinkError when it cannot listen there.
         """
+        self._registers = wire.open_registers()
+        self._zone = zone
         self.limits = limits or Limits()
         cut, most = CUTS[self.protocol]
         self.front = Front(host, port, cut, most, self.limits, self)
@@ -104,41 +109,47 @@ class Station:
 
     # what a protocol gives -------------------------------------------------------------------------------------------
 
+    @abstractmethod
     def question(self, purpose: str, name: str, message: Mapping[str, Any]) -> Question:
         """A question for any terminal. Raises InputError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read_clock(self) -> Question:
         """The question for the terminal's clock."""
-        raise NotImplementedError
 
+    @abstractmethod
     def set_clock(self, session: Session, at: dt.datetime) -> None:
         """Set a terminal's clock to a local civil time."""
-        raise NotImplementedError
 
     @staticmethod
+    @abstractmethod
     def address_of(name: str) -> bytes:
         """The bytes of an address as they stand in a frame. Raises UsageError."""
-        raise NotImplementedError
 
     @staticmethod
+    @abstractmethod
     def name_of(address: bytes) -> str:
         """The address as people write it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def frame(self, connection: Connection, frame: bytes, now: float) -> None:
         """A whole frame has come."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _transmit(self, session: Session, question: Question, now: float) -> None:
-        raise NotImplementedError
+        """Send a question."""
 
+    @abstractmethod
     def _confirm_login(self, connection: Connection, frame: bytes, now: float) -> None:
-        raise NotImplementedError
+        """Answer a log-in."""
 
+    def _civil_now(self) -> dt.datetime:
+        """What a terminal's clock should show."""
+        return dt.datetime.fromtimestamp(self.now_ms / 1000, self._zone).replace(tzinfo=None)
+
+    @abstractmethod
     def challenge(self) -> Question:
         """What a silent terminal is asked to prove that it is there."""
-        raise NotImplementedError
 
     # asking ----------------------------------------------------------------------------------------------------------
 
