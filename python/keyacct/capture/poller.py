@@ -103,6 +103,25 @@ class Poller:
         finally:
             self.stop()
 
+    def each(self, take: Callable[[Finished], None], interrupted: Callable[[], None]) -> None:
+        """Give every finished item to `take`. At Ctrl-C `interrupted` is called, nothing more is asked, and what is under
+        way is still given; a second Ctrl-C goes up.
+        """
+        rounds, stopped = self.run(), False
+        while True:
+            try:
+                for finished in rounds:
+                    take(finished)
+            except KeyboardInterrupt:
+                if stopped:
+                    raise
+                stopped = True
+                interrupted()
+                self.stop()
+                rounds = self.rest()
+                continue
+            return
+
     def _work(self) -> None:
         try:
             while True:

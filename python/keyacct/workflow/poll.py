@@ -159,21 +159,17 @@ def poll_once(
 
 def _collect(poller: Poller, result: PollResult, progress: Callable[[Finished], None] | None) -> list[Answer]:
     answers: list[Answer] = []
-    rounds = poller.run()
-    while True:
-        try:
-            for finished in rounds:
-                answers.append(finished.answer)
-                if progress is not None:
-                    progress(finished)
-        except KeyboardInterrupt:
-            if result.interrupted:
-                raise
-            result.interrupted = True
-            poller.stop()
-            rounds = poller.rest()
-            continue
-        return answers
+
+    def take(finished: Finished) -> None:
+        answers.append(finished.answer)
+        if progress is not None:
+            progress(finished)
+
+    def interrupted() -> None:
+        result.interrupted = True
+
+    poller.each(take, interrupted)
+    return answers
 
 
 def write_rows_file(rows: Sequence[dict[str, Any]], out: Path) -> None:

@@ -146,27 +146,23 @@ def run_round(
         retries=settings.retries if retries is None else retries,
         most_lines=settings.lines_at_once,
     )
-    rounds = poller.run()
     last_commit = time.monotonic()
+
+    def take(finished: Finished) -> None:
+        nonlocal last_commit
+        ledger.take(finished)
+        if progress is not None:
+            progress(result.progress)
+        due = time.monotonic() - last_commit >= settings.commit_s
+        if ledger.waiting >= settings.commit_items or (due and ledger.waiting):
+            ledger.commit()
+            last_commit = time.monotonic()
+
+    def interrupted() -> None:
+        result.interrupted = True
+
     try:
-        while True:
-            try:
-                for finished in rounds:
-                    ledger.take(finished)
-                    if progress is not None:
-                        progress(result.progress)
-                    due = time.monotonic() - last_commit >= settings.commit_s
-                    if ledger.waiting >= settings.commit_items or (due and ledger.waiting):
-                        ledger.commit()
-                        last_commit = time.monotonic()
-            except KeyboardInterrupt:
-                if result.interrupted:
-                    raise
-                result.interrupted = True
-                poller.stop()
-                rounds = poller.rest()
-                continue
-            break
+        poller.each(take, interrupted)
     finally:
         ledger.commit()
         if capture is not None:
