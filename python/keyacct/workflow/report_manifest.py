@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from keyacct.errors import from_os_error
+from keyacct.report.document import Document
 from keyacct.report.files import write_whole
 
 MANIFEST = "manifest.json"
@@ -129,6 +130,12 @@ class Folder:
     def whole(self, entries: Sequence[Written]) -> bool:
         """Whether the files lie there as they were written."""
         return self.out is not None and bool(entries) and all(self._intact(self.out, entry) for entry in entries)
+
+    def holding(self, document: Document, lang: str, format: str, content_sha256: str) -> list[Written]:
+        """The files of a document in one format, if they lie there whole and say this; else none."""
+        entries = self.of(document.kind, document.period.label, lang, document.account_no, format)
+        same = all(entry.content_sha256 == content_sha256 for entry in entries)
+        return entries if same and self.whole(entries) else []
 
     @staticmethod
     def _intact(out: Path, entry: Written) -> bool:

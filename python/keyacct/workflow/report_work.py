@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -16,10 +16,12 @@ from typing import Any
 
 from keyacct.errors import CODES, InternalError, KeyacctError
 from keyacct.i18n import Lang
+from keyacct.report import fingerprint
 from keyacct.report.document import Document
 from keyacct.report.files import file_part, write_whole
 from keyacct.report.look import Look
 from keyacct.report.writers import parts
+from keyacct.workflow.report_manifest import Written
 
 JOBS_AHEAD = 2
 """Documents that wait for each process; more would only take memory."""
@@ -56,6 +58,26 @@ class Made:
 
 Trouble = tuple[str, str, str, dict[str, str | int]]
 """An error that can travel between processes: code, message, hint, where."""
+
+
+def entries_of(
+    document: Document,
+    made: Iterable[Made],
+    lang: str,
+    writing: Mapping[str, str],
+    state: Mapping[str, str] | None = None,
+) -> list[Written]:
+    """What the manifest holds of the files of a document. writing, state: digests by format (see `Written`)."""
+    content = fingerprint.of_document(document)
+    return [
+        Written(
+            document.account_no, file.format, file.file, file.rows, file.bytes, file.sha256, document.inputs_sha256,
+            document.kind, document.period.label, lang, document.generated_at.isoformat(timespec="seconds"),
+            fingerprint.joined(content, writing[file.format]), state[file.format] if state else "",
+        )
+        for file in made
+    ]  # fmt: skip
+
 
 Outcome = tuple[list[Made], Trouble | None]
 Take = Callable[[Job, Outcome], None]

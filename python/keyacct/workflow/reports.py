@@ -27,7 +27,7 @@ from keyacct.workflow.auditing import record
 from keyacct.workflow.report_index import index_page, said
 from keyacct.workflow.report_manifest import MANIFEST, Failed, Folder, Written
 from keyacct.workflow.report_state import audit_head, state_of
-from keyacct.workflow.report_work import Job, Outcome, Paper, error_of, file_name, processes, work
+from keyacct.workflow.report_work import Job, Outcome, Paper, entries_of, error_of, file_name, processes, work
 
 __all__ = [
     "FORMATS",
@@ -266,9 +266,9 @@ class _Run:
 
     def _keep(self, document: Document, format: str, content: str) -> bool:
         """Whether the files of a document in a format say what it says; they then count as done."""
-        entries = self.folder.of(document.kind, document.period.label, self.paper.lang, document.account_no, format)
         digest = fingerprint.joined(content, self.writing[format])
-        if not all(entry.content_sha256 == digest for entry in entries) or not self.folder.whole(entries):
+        entries = self.folder.holding(document, self.paper.lang, format, digest)
+        if not entries:
             return False
         entries = [replace(entry, state_sha256=self._state(format)) for entry in entries]
         self.folder.add(said(document, self.paper.lang), entries)
@@ -284,16 +284,8 @@ class _Run:
         made, trouble = outcome
         document = job.document
         if made:
-            content = fingerprint.of_document(document)
-            entries = [
-                Written(
-                    document.account_no, file.format, file.file, file.rows, file.bytes, file.sha256,
-                    document.inputs_sha256, document.kind, document.period.label, self.paper.lang,
-                    document.generated_at.isoformat(timespec="seconds"),
-                    fingerprint.joined(content, self.writing[file.format]), self._state(file.format),
-                )
-                for file in made
-            ]  # fmt: skip
+            states = {name: self._state(name) for name in self.formats}
+            entries = entries_of(document, made, self.paper.lang, self.writing, states)
             self.folder.add(said(document, self.paper.lang), entries)
             self.done += entries
             self.written += len(entries)

@@ -20,7 +20,7 @@ from keyacct.report.writers import FORMATS
 from keyacct.workflow.auditing import record
 from keyacct.workflow.report_index import index_page, said
 from keyacct.workflow.report_manifest import Folder, Written
-from keyacct.workflow.report_work import Job, Outcome, Paper, error_of, processes, work
+from keyacct.workflow.report_work import Job, Outcome, Paper, entries_of, error_of, processes, work
 
 FEW_DOCUMENTS = 6
 """Up to so many are written in this process: starting others would take longer."""
@@ -110,9 +110,8 @@ class _Run:
         content = fingerprint.of_document(document)
         lacking = []
         for name in self.formats:
-            entries = self.folder.of(document.kind, document.period.label, self.paper.lang, document.account_no, name)
             digest = fingerprint.joined(content, self.writing[name])
-            if all(entry.content_sha256 == digest for entry in entries) and self.folder.whole(entries):
+            if entries := self.folder.holding(document, self.paper.lang, name, digest):
                 self.folder.add(said(document, self.paper.lang), entries)
                 self.done += entries
                 self.kept += len(entries)
@@ -125,16 +124,7 @@ class _Run:
         made, trouble = outcome
         document = job.document
         if made:
-            content = fingerprint.of_document(document)
-            entries = [
-                Written(
-                    document.account_no, file.format, file.file, file.rows, file.bytes, file.sha256,
-                    document.inputs_sha256, document.kind, document.period.label, self.paper.lang,
-                    document.generated_at.isoformat(timespec="seconds"),
-                    fingerprint.joined(content, self.writing[file.format]),
-                )
-                for file in made
-            ]  # fmt: skip
+            entries = entries_of(document, made, self.paper.lang, self.writing)
             self.folder.add(said(document, self.paper.lang), entries)
             self.done += entries
         if trouble is not None:
