@@ -5,6 +5,7 @@ mod column_block;
 mod columns;
 pub mod container;
 mod day_segment;
+mod feed_order;
 mod field_energy;
 mod field_load;
 pub mod field_parameters;

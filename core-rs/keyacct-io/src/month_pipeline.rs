@@ -12,6 +12,7 @@ use std::time::Duration;
 use keyacct_model::{Error, ErrorCode, Result};
 use keyacct_stats::month::{DayState, Kernel, MonthTally, Reading, Sink, Tally};
 
+use crate::feed_order::{Columns, FeedOrder};
 use crate::month_limits::Limits;
 use crate::parquet_column::{Batch, ColumnReader, MeterLookup, Meters, Plan, Values, times, values};
 use crate::parquet_file::guarded;
@@ -47,7 +48,7 @@ impl Sink for Emitted {
         self.months.push(Finished { at: self.at, meter: self.meter, day, figures: *tally });
     }
     fn part(&mut self, state: &DayState) {
-        let day = state.day;
+        let day = state.open.day;
         self.parts.push(Finished { at: self.at, meter: self.meter, day, figures: state.clone() });
     }
 }
@@ -71,6 +72,8 @@ pub trait Output: Send {
 struct Shard<K> {
     local: Vec<u32>,
     meters: Vec<(u32, K)>,
+    narrow: FeedOrder<f32>,
+    wide: FeedOrder<f64>,
 }
 
 const NONE: u32 = u32::MAX;
@@ -151,7 +154,14 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
             }),
             emitted: Mutex::default(),
         };
-        let shard = || Mutex::new(Shard { local: vec![NONE; limits.ids.len()], meters: Vec::new() });
+        let shard = || {
+            Mutex::new(Shard {
+                local: vec![NONE; limits.ids.len()],
+                meters: Vec::new(),
+                narrow: FeedOrder::new(workers),
+                wide: FeedOrder::new(workers),
+            })
+        };
         Run {
             plan,
             interval_ms,
@@ -328,7 +338,7 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
             0 => lock(&self.lookup)
                 .take(&array, &mut slot.meters.write().unwrap_or_else(PoisonError::into_inner)),
             1 => times(&array, &mut slot.times.write().unwrap_or_else(PoisonError::into_inner)),
-            _ => values(&array, &mut slot.values[column - 2].write().unwrap_or_else(PoisonError::into_inner)),
+            _ => values(array, &mut slot.values[column - 2].write().unwrap_or_else(PoisonError::into_inner)),
         };
         taken.map_err(|(row, e)| (row, self.plan.place(reader.named(e), batch, Some(row))))
     }
@@ -368,7 +378,10 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         let (Values::Wide(ep), Values::Wide(eq)) = (&*ep, &*eq) else {
             return Err((0, Error::new(ErrorCode::Internal, "registers are not in double precision")));
         };
-        let at = |row: usize, error: Error| (row, self.plan.place(error, batch, Some(row)));
+        let at = |(row, error): Fault| (row, self.plan.place(error, batch, Some(row)));
+        let rows = (&meters.rows[shard][..], &meters.number[..]);
+        let Shard { local, meters: known, narrow, wide } = state;
+        let states = (&mut local[..], known);
         match (&*a, &*b, &*c, &*p, &*q) {
             (
                 Values::Narrow(a),
@@ -378,51 +391,79 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
                 Values::Narrow(q),
             ) => {
                 let columns = Columns { times: &times, u: [a, b, c], p, q, ep, eq };
-                self.push_rows(state, &meters, shard, &columns, batch, emitted).map_err(|(row, e)| at(row, e))
+                self.push_rows(states, narrow, rows, &columns, batch, emitted).map_err(at)
             }
             (Values::Wide(a), Values::Wide(b), Values::Wide(c), Values::Wide(p), Values::Wide(q)) => {
                 let columns = Columns { times: &times, u: [a, b, c], p, q, ep, eq };
-                self.push_rows(state, &meters, shard, &columns, batch, emitted).map_err(|(row, e)| at(row, e))
+                self.push_rows(states, wide, rows, &columns, batch, emitted).map_err(at)
             }
             _ => Err((0, Error::new(ErrorCode::Internal, "columns of mixed precision"))),
         }
     }
 
-    fn push_rows<V: Copy + Into<f64>>(
+    fn push_rows<V: Copy + Default + Into<f64>>(
         &self,
-        state: &mut Shard<K>,
-        meters: &Meters,
-        shard: usize,
+        (local, known): (&mut [u32], &mut Vec<(u32, K)>),
+        order: &mut FeedOrder<V>,
+        rows: (&[u32], &[u32]),
         columns: &Columns<'_, V>,
         batch: &Batch,
         emitted: &mut Emitted,
     ) -> std::result::Result<(), (usize, Error)> {
-        for &row in &meters.rows[shard] {
-            let row = row as usize;
-            let meter = meters.number[row];
-            let reading = columns.reading(row);
-            let local = state.local[meter as usize];
-            if local == NONE {
-                state.local[meter as usize] = state.meters.len() as u32;
-                state.meters.push((meter, K::new(reading)));
-                continue;
+        let (rows, number) = rows;
+        let Some(taken) = order.of(rows, number, self.limits.ids.len(), columns) else {
+            for &row in rows {
+                let n = row as usize;
+                let of = (row, number[n]);
+                self.push(local, known, of, columns.reading(n), batch, emitted).map_err(|e| (n, e))?;
             }
-            (emitted.at, emitted.meter) = (batch.first_row + row as u64, meter);
-            let parameters = &self.limits.parameters[meter as usize];
-            let meter_state = &mut state.meters[local as usize].1;
-            if let Err(unsorted) = meter_state.push(reading, self.interval_ms, parameters, emitted) {
-                let id = &self.limits.ids[meter as usize];
-                let what =
-                    format!("time {} ms comes after {} ms of the same meter", reading.ts, unsorted.before);
-                return Err((
-                    row,
-                    Error::new(ErrorCode::InputOrder, what)
-                        .hint("sort the rows of each meter by time; file names and row order make the data set order")
-                        .at(|place| place.meter = Some(id.clone())),
-                ));
+            return Ok(());
+        };
+        // The earliest fault of all meters is told, not that of the first meter.
+        let mut fault: Option<(usize, Error)> = None;
+        for taken in taken {
+            let row = taken.row as usize;
+            if fault.as_ref().is_none_or(|(earliest, _)| row < *earliest)
+                && let Err(error) =
+                    self.push(local, known, (taken.row, taken.meter), taken.reading(), batch, emitted)
+            {
+                fault = Some((row, error));
             }
         }
-        Ok(())
+        fault.map_or(Ok(()), Err)
+    }
+
+    /// Hands a reading to its meter; `row` and `meter` say where it stands.
+    #[inline(always)]
+    fn push(
+        &self,
+        local: &mut [u32],
+        known: &mut Vec<(u32, K)>,
+        (row, meter): (u32, u32),
+        reading: Reading,
+        batch: &Batch,
+        emitted: &mut Emitted,
+    ) -> Result<()> {
+        let place = local[meter as usize];
+        if place == NONE {
+            local[meter as usize] = known.len() as u32;
+            known.push((meter, K::new(reading)));
+            return Ok(());
+        }
+        (emitted.at, emitted.meter) = (batch.first_row + u64::from(row), meter);
+        let parameters = &self.limits.parameters[meter as usize];
+        let state = &mut known[place as usize].1;
+        state
+            .push(reading, self.interval_ms, parameters, emitted)
+            .map_err(|unsorted| self.unsorted(meter, reading.ts, unsorted.before))
+    }
+
+    #[cold]
+    fn unsorted(&self, meter: u32, ts: i64, before: i64) -> Error {
+        let id = &self.limits.ids[meter as usize];
+        Error::new(ErrorCode::InputOrder, format!("time {ts} ms comes after {before} ms of the same meter"))
+            .hint("sort the rows of each meter by time; file names and row order make the data set order")
+            .at(|place| place.meter = Some(id.clone()))
     }
 
     fn put(&self, number: usize) -> std::result::Result<(), Fault> {
@@ -448,29 +489,5 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
             output.part(f.meter, f.figures);
         }
         output.flush().map_err(|e| (usize::MAX, e))
-    }
-}
-
-/// The columns of a batch.
-struct Columns<'a, V> {
-    times: &'a [i64],
-    u: [&'a [V]; 3],
-    p: &'a [V],
-    q: &'a [V],
-    ep: &'a [f64],
-    eq: &'a [f64],
-}
-
-impl<V: Copy + Into<f64>> Columns<'_, V> {
-    #[inline(always)]
-    fn reading(&self, row: usize) -> Reading {
-        Reading {
-            ts: self.times[row],
-            u: [self.u[0][row].into(), self.u[1][row].into(), self.u[2][row].into()],
-            p: self.p[row].into(),
-            q: self.q[row].into(),
-            ep: self.ep[row],
-            eq: self.eq[row],
-        }
     }
 }
