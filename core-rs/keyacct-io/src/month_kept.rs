@@ -42,8 +42,8 @@ pub struct Kept<'a> {
 struct Collected(Vec<(u32, DayState)>);
 
 impl Output for Collected {
-    fn part(&mut self, meter: u32, state: DayState) {
-        self.0.push((meter, state));
+    fn part(&mut self, meter: u32, state: &DayState) {
+        self.0.push((meter, state.clone()));
     }
     fn flush(&mut self) -> Result<()> {
         Ok(())

@@ -19,6 +19,8 @@ use crate::parquet_file::guarded;
 
 /// Columns of the data set, in the order of their readers.
 pub const COLUMNS: [&str; 9] = ["meter_id", "ts", "ua", "ub", "uc", "p", "q", "ep", "eq"];
+/// Meters that are ended at once: their figures are waiting for the output.
+const END_METERS: usize = 4096;
 /// Batches that may be in work at once.
 const RING: usize = 6;
 
@@ -53,6 +55,13 @@ impl Sink for Emitted {
     }
 }
 
+/// What all shards have finished, in the order of the rows. The figures are large and stay where they are.
+fn in_order<T>(shards: &[Emitted], list: impl Fn(&Emitted) -> &Vec<Finished<T>>) -> Vec<&Finished<T>> {
+    let mut all: Vec<&Finished<T>> = shards.iter().flat_map(|shard| list(shard)).collect();
+    all.sort_by_key(|f| f.at);
+    all
+}
+
 /// Takes finished figures in their final order.
 pub trait Output: Send {
     /// A day of a meter (its number in the limits).
@@ -60,7 +69,7 @@ pub trait Output: Send {
     /// A month of a meter.
     fn month(&mut self, _meter: u32, _day: i64, _tally: &MonthTally) {}
     /// A day, or a part of one, whose last reading is still open.
-    fn part(&mut self, _meter: u32, _state: DayState) {}
+    fn part(&mut self, _meter: u32, _state: &DayState) {}
     /// Called from time to time: may write what has come together.
     ///
     /// # Errors
@@ -280,9 +289,9 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
 
     /// The next task. What frees a batch comes first, then what lies furthest behind.
     fn pick(&self, s: &Schedule) -> Option<Task> {
-        // The batch after the last one is the end, at which every shard finishes its meters.
+        // After the last batch every shard finishes its meters.
         let end = self.plan.batches.len();
-        let last = s.fault.as_ref().map_or(end, |((batch, _, _), _)| *batch);
+        let last = s.fault.as_ref().map_or(self.steps() - 1, |((batch, _, _), _)| *batch);
         let fed = s.shard.iter().copied().min().unwrap_or(0);
         if !s.put_busy && s.put < fed && s.put <= last {
             return Some(Task::Put { batch: s.put });
@@ -291,7 +300,7 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         let ready = match &s.fault {
             // A batch with a column that could not be decoded is fed to nobody.
             Some(((batch, _, column), _)) if *column < COLUMNS.len() => decoded.min(*batch),
-            _ if decoded == end => end + 1,
+            _ if decoded == end => self.steps().min(s.put + RING),
             _ => decoded,
         };
         let behind = (0..s.shard.len())
@@ -349,18 +358,33 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         let mut emitted = Emitted::default();
         let result = match self.plan.batches.get(number) {
             None => {
-                let mut meters = std::mem::take(&mut state.meters);
-                meters.sort_unstable_by_key(|(meter, _)| *meter);
-                for (meter, of) in meters {
-                    (emitted.at, emitted.meter) = (u64::from(meter), meter);
-                    of.finish(self.interval_ms, &self.limits.parameters[meter as usize], &mut emitted);
-                }
+                self.end(&mut state, number - self.plan.batches.len(), &mut emitted);
                 Ok(())
             }
             Some(batch) => self.feed_batch(&mut state, slot, shard, batch, &mut emitted),
         };
         lock(&slot.emitted).push(emitted);
         result
+    }
+
+    /// Ends some of the meters of a shard, from the highest number down so that each leaves its memory.
+    fn end(&self, state: &mut Shard<K>, step: usize, emitted: &mut Emitted) {
+        if step == 0 {
+            state.meters.sort_unstable_by_key(|(meter, _)| std::cmp::Reverse(*meter));
+        }
+        let to = ((step + 1) * END_METERS) as u32;
+        while let Some((meter, of)) = state.meters.pop_if(|(meter, _)| *meter < to) {
+            (emitted.at, emitted.meter) = (u64::from(meter), meter);
+            of.finish(self.interval_ms, &self.limits.parameters[meter as usize], emitted);
+        }
+        if state.meters.len() * 2 < state.meters.capacity() {
+            state.meters.shrink_to_fit();
+        }
+    }
+
+    /// Batches, and steps of the end behind them.
+    fn steps(&self) -> usize {
+        self.plan.batches.len() + self.limits.ids.len().div_ceil(END_METERS).max(1)
     }
 
     fn feed_batch(
@@ -469,24 +493,15 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
     fn put(&self, number: usize) -> std::result::Result<(), Fault> {
         let shards = std::mem::take(&mut *lock(&self.slots[number % RING].emitted));
         let mut output = lock(&self.output);
-        let (mut days, mut months, mut parts) = (Vec::new(), Vec::new(), Vec::new());
-        for shard in shards {
-            days.extend(shard.days);
-            months.extend(shard.months);
-            parts.extend(shard.parts);
-        }
-        // A shard's own figures lie in order; at most one meter has finished something at one row.
-        days.sort_by_key(|f| f.at);
-        months.sort_by_key(|f| f.at);
-        parts.sort_by_key(|f| f.at);
-        for f in days {
+        // At most one meter has finished something at one row.
+        for f in in_order(&shards, |shard| &shard.days) {
             output.day(f.meter, f.day, &f.figures);
         }
-        for f in months {
+        for f in in_order(&shards, |shard| &shard.months) {
             output.month(f.meter, f.day, &f.figures);
         }
-        for f in parts {
-            output.part(f.meter, f.figures);
+        for f in in_order(&shards, |shard| &shard.parts) {
+            output.part(f.meter, &f.figures);
         }
         output.flush().map_err(|e| (usize::MAX, e))
     }
