@@ -110,7 +110,7 @@ def month_stats(
     state: str | None = None,
 ) -> tuple[ArrowStream, ArrowStream, list[str], int]: ...
 
-_Question = tuple[int, int, list[tuple[int, int]], int, bool]
+_Question = tuple[int, int, list[tuple[int, int]], int, bool, list[tuple[int, bool]]]
 
 def field_voltage(
     samples: object, parameters: object, question: _Question, floor_share: float, ceiling_share: float

@@ -348,7 +348,27 @@ def _date_text(text: object) -> object:
 
 ClockSpan = Annotated[str, BeforeValidator(_clock_span)]
 DateText = Annotated[str, BeforeValidator(_date_text)]
+DayKind = Literal["workday", "weekend", "holiday"]
+SATURDAY = 5
 Measure = Literal["shift", "avoid", "limit", "trip"]
+
+
+class CalendarSettings(_Section):
+    """`[calendar]`: days that are not what their weekday says, for tariffs, typical days and like days of plans."""
+
+    holidays: tuple[DateText, ...] = Field(
+        (), description="statutory holidays, dates as the State Council publishes them every year", strict=False
+    )
+    workdays: tuple[DateText, ...] = Field(
+        (), description="make-up working days on weekends (调休上班日), every year", strict=False
+    )
+
+    def kind(self, day: dt.date) -> DayKind:
+        """What a civil day is: a holiday of the list, a make-up working day, else by its weekday."""
+        text = day.isoformat()
+        if text in self.holidays:
+            return "holiday"
+        return "weekend" if day.weekday() >= SATURDAY and text not in self.workdays else "workday"
 
 
 class SheddingSettings(_Section):
@@ -422,12 +442,6 @@ class SheddingSettings(_Section):
     volatile_quantile: float = Field(
         0.10, gt=0, le=0.5, description="quantile of the like days that stands for a volatile load in a block [D]"
     )
-    holidays: tuple[DateText, ...] = Field(
-        (), description="statutory holidays, dates as the State Council publishes them every year", strict=False
-    )
-    workdays: tuple[DateText, ...] = Field(
-        (), description="make-up working days on weekends (调休上班日), every year", strict=False
-    )
     history_days: int = Field(30, ge=0, le=3660, description="days whose hours count as an account's history [D]")
     rest_days: int = Field(3, ge=0, le=60, description="days that are looked at for rest (轮休) [D]")
     rest_after_h: float = Field(
@@ -491,6 +505,7 @@ class Settings(_Section):
     workspace: WorkspaceSettings = WorkspaceSettings.model_construct()
     database: DatabaseSettings = DatabaseSettings.model_construct()
     samples: SampleSettings = SampleSettings.model_construct()
+    calendar: CalendarSettings = CalendarSettings.model_construct()
     voltage: VoltageSettings = VoltageSettings.model_construct()
     power_factor: PowerFactorSettings = PowerFactorSettings.model_construct()
     demand: DemandSettings = DemandSettings.model_construct()

@@ -7,6 +7,7 @@ use keyacct_io::field_parameters::{Frame, parameters as read_parameters, tariffs
 use keyacct_io::month_stats::{Question, month_stats as compute};
 use keyacct_io::{Source, energy, load, voltage};
 use keyacct_model::{Error, ErrorCode};
+use keyacct_stats::calendar::SpecialDays;
 use keyacct_stats::zone::Zone;
 use pyo3::prelude::*;
 
@@ -62,11 +63,13 @@ fn table(batch: RecordBatch) -> ArrowStream {
     ArrowStream::from_batches(batch.schema(), vec![batch])
 }
 
-/// What holds for a whole question: `(from_ms, to_ms, zone offsets, max_gap_intervals, snapshots_follow)`.
-type FrameOf = (i64, i64, Vec<(i64, i64)>, i64, bool);
+/// What holds for a whole question: `(from_ms, to_ms, zone offsets, max_gap_intervals, snapshots_follow, special days)`;
+/// a special day is `(days since 1970-01-01, whether a holiday)`.
+type FrameOf = (i64, i64, Vec<(i64, i64)>, i64, bool, Vec<(i64, bool)>);
 
-fn frame((from_ms, to_ms, offsets, max_gap_intervals, snapshots_follow): FrameOf) -> Frame {
-    Frame { from_ms, to_ms, zone: Zone::new(offsets), max_gap_intervals, snapshots_follow }
+fn frame((from_ms, to_ms, offsets, max_gap_intervals, snapshots_follow, special): FrameOf) -> Frame {
+    let special = SpecialDays::new(special);
+    Frame { from_ms, to_ms, zone: Zone::new(offsets), special, max_gap_intervals, snapshots_follow }
 }
 
 /// Voltage compliance by the rules of the field: `(days, period)`, a row per point and phase.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -28,7 +29,7 @@ _TARIFFS = pa.schema(
     ]
 )
 
-KernelQuestion = tuple[int, int, list[tuple[int, int]], int, bool]
+KernelQuestion = tuple[int, int, list[tuple[int, int]], int, bool, list[tuple[int, bool]]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,16 @@ class Question:
         samples = self.workspace.settings.samples
         offsets = zone_offsets(self.from_ms, self.to_ms, self.workspace.zone)
         follow = samples.snapshot_stands_for == "following"
-        return self.from_ms, self.to_ms, offsets, samples.max_gap_intervals, follow
+        return self.from_ms, self.to_ms, offsets, samples.max_gap_intervals, follow, self._special_days()
+
+    def _special_days(self) -> list[tuple[int, bool]]:
+        """(Days since 1970-01-01, whether a holiday) of the calendar, as far as they can matter."""
+        calendar = self.workspace.settings.calendar
+        days = [(text, True) for text in calendar.holidays]
+        days += [(text, False) for text in calendar.workdays if text not in calendar.holidays]
+        near = self.period.first - dt.timedelta(days=2), self.period.last + dt.timedelta(days=2)
+        found = [(day, holiday) for text, holiday in days if near[0] <= (day := dt.date.fromisoformat(text)) <= near[1]]
+        return sorted(((day - dt.date(1970, 1, 1)).days, holiday) for day, holiday in found)
 
     @property
     def kernel_parameters(self) -> pa.Table:
