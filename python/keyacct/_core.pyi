@@ -115,6 +115,15 @@ _Question = tuple[int, int, list[tuple[int, int]], int, bool, list[tuple[int, bo
 def field_voltage(
     samples: object, parameters: object, question: _Question, floor_share: float, ceiling_share: float
 ) -> tuple[ArrowStream, ArrowStream]: ...
+def field_voltage_loss(
+    voltage: object,
+    current: object,
+    parameters: object,
+    rated_a: list[float],
+    question: _Question,
+    conditions: tuple[float, float, float, float, float, float],
+    delay_ms: int,
+) -> tuple[ArrowStream, ArrowStream]: ...
 def field_load(
     power: object,
     energy: object,

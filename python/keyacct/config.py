@@ -75,6 +75,31 @@ class VoltageSettings(_Section):
     target_rate: float = Field(0.98, gt=0, le=1, description="target of the compliance rate, S0 §1.6.2.2 [S]")
 
 
+class VoltageLossSettings(_Section):
+    """`[voltage_loss]`: voltage lost while current flows (Q/GDW 1354-2013 appendix D; DL/T 645 registers 0409)."""
+
+    loss_below: float = Field(
+        0.78, ge=0.70, le=0.90, description="a voltage below this share, with current, is lost [FW]"
+    )
+    loss_until: float = Field(0.85, gt=0.70, le=1, description="until it is above this share again [FW]")
+    phase_loss_below: float = Field(
+        0.60, ge=0.60, le=0.85, description="a voltage below this share without current is a lost phase [FW]"
+    )
+    working_voltage: float = Field(
+        0.60, gt=0, lt=1, description="below this share a voltage is none that a meter works with [U]"
+    )
+    flowing_current: float = Field(
+        0.005, ge=0.001, le=0.05, description="share of the rated current above which current flows [FW]"
+    )
+    drawn_current: float = Field(
+        0.05, ge=0.03, le=0.10, description="share above which power is drawn though all voltages are lost [U]"
+    )
+    delay_s: int = Field(60, ge=0, le=3600, description="what is shorter is no event, seconds [FW]")
+    rated_a: float = Field(
+        5.0, gt=0, le=1000, description="rated secondary current where the registry has no nameplate, ampere [D]"
+    )
+
+
 class PowerFactorSettings(_Section):
     """`[power_factor]`: power factor and its tariff adjustment ((83)水电财字215号)."""
 
@@ -507,6 +532,7 @@ class Settings(_Section):
     samples: SampleSettings = SampleSettings.model_construct()
     calendar: CalendarSettings = CalendarSettings.model_construct()
     voltage: VoltageSettings = VoltageSettings.model_construct()
+    voltage_loss: VoltageLossSettings = VoltageLossSettings.model_construct()
     power_factor: PowerFactorSettings = PowerFactorSettings.model_construct()
     demand: DemandSettings = DemandSettings.model_construct()
     loading: LoadingSettings = LoadingSettings.model_construct()

@@ -12,7 +12,8 @@ from keyacct import clock
 from keyacct.config import Workspace, parse_settings
 
 FAMILIES = {
-    "voltage": (("a", "b", "c"), 3),
+    "voltage": (("a", "b", "c", "ab", "bc", "ca"), 3),
+    "current": (("a", "b", "c", "n"), 4),
     "power": (("p", "p_a", "p_b", "p_c", "q", "q_a", "q_b", "q_c", "s", "pf"), 4),
     "energy": (
         ("import", "export", "q1", "q2", "q3", "q4", "reactive_import", "reactive_export"), 4,
@@ -26,6 +27,8 @@ PARAMETERS = pa.schema(
         ("wiring", pa.string()), ("pt", pa.float64()), ("ct", pa.float64()), ("interval_min", pa.int32()),
         ("nominal_v", pa.float64()), ("lower_v", pa.float64()), ("upper_v", pa.float64()),
         ("monitoring_class", pa.string()), ("pf_standard", pa.float64()), ("tariff_table", pa.string()),
+        ("metering_mode", pa.string()),
+        ("ct_primary_a", pa.float64()), ("ct_secondary_a", pa.float64()), ("transformer", pa.string()),
     ]
 )  # fmt: skip
 TARIFFS = pa.schema(
