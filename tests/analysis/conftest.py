@@ -48,6 +48,7 @@ class Office:
         self.samples = {family: [] for family in FAMILIES}
         self.parameters = []
         self.tariffs = []
+        self.transformers = []
 
     def at(self, text):
         """UTC ms of a wall-clock time in the workspace's zone."""
@@ -110,6 +111,9 @@ def make_office(tmp_path, monkeypatch):
         parameters = types.ModuleType("keyacct.registry.parameters")
         parameters.point_parameters = office.point_parameters
         parameters.tariff_slots = office.tariff_slots
+        units = types.ModuleType("keyacct.registry.transformers")
+        units.transformers = lambda workspace, from_ms, to_ms: office.transformers
+        monkeypatch.setitem(sys.modules, "keyacct.registry.transformers", units)
         for name in ("keyacct.store", "keyacct.registry"):
             monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
         monkeypatch.setitem(sys.modules, "keyacct.store.read", read)
