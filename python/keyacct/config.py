@@ -133,11 +133,31 @@ class LoadingSettings(_Section):
 
     economic_from: float = Field(0.40, gt=0, le=1, description="economic band from here, where losses are unknown [U]")
     economic_to: float = Field(0.75, gt=0, le=1, description="economic band to here [U]")
+    fluctuation: float = Field(
+        1.05, ge=1, le=2, description="factor of load fluctuation in the economic loading, GB/T 13462 [U]"
+    )
+    oversized_max: float = Field(
+        0.40, gt=0, le=1, description="oversized: a month's highest loading below this, three months in a row [D]"
+    )
+    oversized_mean: float = Field(0.30, gt=0, le=1, description="and the mean below this, GB/T 3485 practice [U]")
+    light: float = Field(0.20, gt=0, le=1, description="light load: the year's highest loading up to this [U]")
+    over_capacity: float = Field(
+        1.05, ge=1, le=2, description="demand above this share of the contract capacity is over capacity [D]"
+    )
     heavy: float = Field(0.80, gt=0, le=1, description="heavy load above this [U]")
     overload: float = Field(1.00, gt=0, le=2, description="overload above this [U]")
     severe: float = Field(1.10, gt=0, le=2, description="severe overload above this for `sustained_min` [D]")
     severe_at_once: float = Field(1.30, gt=0, le=3, description="severe overload above this at all [D]")
     sustained_min: int = Field(120, ge=15, le=1440, description="minutes without a break that make a finding [U]")
+
+
+class CtLoadingSettings(_Section):
+    """`[ct_loading]`: loading of current transformers, shares of the rated primary current."""
+
+    severe: float = Field(1.10, gt=1, le=2, description="severe from here when sustained, from S0 §5 [S], duration [D]")
+    oversized: float = Field(
+        0.30, gt=0, le=1, description="a mean below this is too small for the accuracy, DL/T 448 [U]"
+    )
 
 
 class UnbalanceSettings(_Section):
@@ -536,6 +556,7 @@ class Settings(_Section):
     power_factor: PowerFactorSettings = PowerFactorSettings.model_construct()
     demand: DemandSettings = DemandSettings.model_construct()
     loading: LoadingSettings = LoadingSettings.model_construct()
+    ct_loading: CtLoadingSettings = CtLoadingSettings.model_construct()
     unbalance: UnbalanceSettings = UnbalanceSettings.model_construct()
     audit: AuditSettings = AuditSettings.model_construct()
     backup: BackupSettings = BackupSettings.model_construct()

@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from keyacct.analysis.buckets import buckets_of
-from keyacct.analysis.demand import loading_of
+from keyacct.analysis.loading import loading_of
 from keyacct.analysis.unbalance import current_unbalance, voltage_unbalance
 from keyacct.cli.curves import braille, sparkline
 from keyacct.cli.run import run

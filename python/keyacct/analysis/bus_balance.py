@@ -116,11 +116,11 @@ def _balance(bus: Mapping[str, Any], spans: Sequence[Mapping[str, Any]], lines: 
         stands_behind = row["kind"] == "billing" and row["supply_line"] in measured
         if not stands_behind:
             counted.setdefault(row["point"], []).append(row)
-    feeders = tuple(_feeder(str(bus["busbar"]), point, rows) for point, rows in sorted(counted.items()))
+    feeders = tuple(feeder_of(str(bus["busbar"]), point, rows) for point, rows in sorted(counted.items()))
     known = {row["supply_line"] for rows in counted.values() for row in rows}
     missing = tuple(sorted(lines - known))
-    in_kwh = _sum([feeder.in_kwh for feeder in feeders])
-    out_kwh = _sum([feeder.out_kwh for feeder in feeders])
+    in_kwh = sum_of([feeder.in_kwh for feeder in feeders])
+    out_kwh = sum_of([feeder.out_kwh for feeder in feeders])
     causes = {cause for feeder in feeders for cause in feeder.causes}
     if missing:
         causes.add("missing_feeder")
@@ -135,10 +135,11 @@ def _balance(bus: Mapping[str, Any], spans: Sequence[Mapping[str, Any]], lines: 
     )  # fmt: skip
 
 
-def _feeder(busbar: str, point: str, rows: Sequence[Mapping[str, Any]]) -> Feeder:
+def feeder_of(busbar: str, point: str, rows: Sequence[Mapping[str, Any]]) -> Feeder:
+    """What a point gave or took, from its spans of `point_energy`."""
     line = next((row["supply_line"] for row in rows if row["supply_line"]), None)
-    forward = _sum([row["import_kwh"] for row in rows])
-    reverse = _sum([row["export_kwh"] for row in rows])
+    forward = sum_of([row["import_kwh"] for row in rows])
+    reverse = sum_of([row["export_kwh"] for row in rows])
     shares = [row["completeness"] for row in rows if row["completeness"] is not None]
     meters = tuple(dict.fromkeys(row["meter"] for row in rows))
     flags = {flag for row in rows for flag in row["flags"]}
@@ -157,6 +158,7 @@ def _feeder(busbar: str, point: str, rows: Sequence[Mapping[str, Any]]) -> Feede
     return Feeder(busbar, point, line, meters, role, into, out, min(shares) if shares else None, ordered)
 
 
-def _sum(found: Sequence[Decimal | None]) -> Decimal | None:
+def sum_of(found: Sequence[Decimal | None]) -> Decimal | None:
+    """The sum of what is known, None without any."""
     known = [amount for amount in found if amount is not None]
     return sum(known, Decimal(0)) if known else None

@@ -29,6 +29,7 @@ _TARIFFS = pa.schema(
     ]
 )
 
+HOUR_MS = 60 * MINUTE_MS
 KernelQuestion = tuple[int, int, list[tuple[int, int]], int, bool, list[tuple[int, bool]]]
 
 
