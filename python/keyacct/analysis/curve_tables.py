@@ -57,9 +57,10 @@ def curve_tables(
     }
     engine.register("buckets", pa.table(bounds))
     meters = curve_meters(question, parameters)
-    _stored(engine, question, family, COLUMNS[family], meters, reach)
-    if family == "power":
-        _from_energy(engine, question, meters, reach, default)
+    with question.faults_told():
+        _stored(engine, question, family, COLUMNS[family], meters, reach)
+        if family == "power":
+            _from_energy(engine, question, meters, reach, default)
     columns = COLUMNS[family]
     ratio = {"power": "s.pt * s.ct", "voltage": "s.pt", "current": "s.ct"}[family]
     values = ", ".join(f"c.{name} * f.ratio AS {name}" for name in columns)
@@ -95,7 +96,7 @@ def _stored(
     from keyacct.store.read import read_family
 
     stored = read_family(question.workspace, family, question.from_ms - reach, question.to_ms + 1, meters)
-    engine.register("stored", stored)
+    engine.register("stored", question.kept(stored))
     kinds = ", ".join(f"'{kind}'" for kind in KINDS)
     cells = ", ".join(f'"{name}"::DOUBLE AS {name}' for name in columns)
     engine.execute(
@@ -116,7 +117,7 @@ def _from_energy(
     if not silent:
         return
     reader = read_family(question.workspace, "energy", question.from_ms - reach, question.to_ms + reach + 1, silent)
-    engine.register("stored_energy", reader)
+    engine.register("stored_energy", question.kept(reader))
     registers = ", ".join(f"'{kind}'" for kind in _REGISTERS)
     ranked = ", ".join(f"'{kind}'" for kind in ("interval", *_REGISTERS))
     engine.execute(

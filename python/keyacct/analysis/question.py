@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -89,17 +90,35 @@ class Question:
             + [(name, pa.decimal128(38, scale)) for name in columns]
         )
 
+        return self.kept(reader, schema)
+
+    def kept(self, reader: pa.RecordBatchReader, schema: pa.Schema | None = None) -> pa.RecordBatchReader:
+        """A reader whose faults are kept, so that `run` and `faults_told` can raise them as what they were.
+
+        schema: the columns to take, in which types (None: as they are).
+        """
+
         def batches() -> Iterator[pa.RecordBatch]:
             try:
                 for batch in reader:
-                    yield batch.select(schema.names).cast(schema)
+                    yield batch if schema is None else batch.select(schema.names).cast(schema)
             except GeneratorExit:
                 raise
             except BaseException as fault:
                 self._faults.append(fault)
                 raise
 
-        return pa.RecordBatchReader.from_batches(schema, batches())
+        return pa.RecordBatchReader.from_batches(schema or reader.schema, batches())
+
+    @contextlib.contextmanager
+    def faults_told(self) -> Iterator[None]:
+        """What goes wrong in a kept reader is raised as what it was, whatever took it through."""
+        try:
+            yield
+        except Exception:
+            if self._faults:
+                raise self._faults[0] from None
+            raise
 
     def run(self, kernel: Callable[[], Iterable[object]]) -> tuple[pa.Table, ...]:
         """The tables that a kernel gives over this question's samples.
@@ -107,12 +126,8 @@ class Question:
         What goes wrong while the kernel reads samples (a damaged file, Ctrl-C) passes through it as a message
         only; it is raised here as what it was.
         """
-        try:
+        with self.faults_told():
             return tuple(pa.table(stream) for stream in kernel())
-        except Exception:
-            if self._faults:
-                raise self._faults[0] from None
-            raise
 
     def tariffs(self) -> pa.Table:
         """Tariff slots as the core takes them."""
