@@ -2,6 +2,7 @@
 
 import csv
 import json
+import random
 
 import pytest
 
@@ -276,3 +277,34 @@ def test_a_demand_behind_a_transformer_has_its_losses(tmp_path, capsys):
     (row,) = _ask(root, capsys, "demand", "--account", "103")
     assert (row["block_md_kw"], row["loss_kw"]) == (400, pytest.approx(1.7 + 10.3 * 0.25))
     assert row["md_kw"] == pytest.approx(400 + 1.7 + 10.3 * 0.25)
+
+
+def _minutes():
+    """Three hours of minutes of meter MC1, with gaps; p in kW on the secondary side, CT 40."""
+    rnd = random.Random(11)
+    return {minute: rnd.randrange(0, 5000) / 1000 for minute in range(1, 181) if minute % 37 and not 90 <= minute < 99}
+
+
+def _sliding(powers, slip):
+    """Highest mean of 15 minutes and the first end that has it, said plainly; ends are multiples of the slip."""
+    best = None
+    for end in range(slip, 181 + slip, slip):
+        inside, before, covered, total = [m for m in powers if end - 15 < m <= end], None, 0, 0.0
+        for minute in inside:
+            earlier = [m for m in powers if m < minute]
+            # A value covers the time since the one before it up to two minutes, else one.
+            before = minute - max(earlier) if earlier and minute - max(earlier) <= 2 else 1
+            covered, total = covered + before, total + before * powers[minute]
+        if covered >= 12 and (best is None or total / covered > best[0] + 1e-12):
+            best = (total / covered, end)
+    return best
+
+
+@pytest.mark.parametrize("slip", [1, 2, 3, 5, 15])
+def test_a_sliding_window_agrees_with_a_plain_one(tmp_path, capsys, slip):
+    rows = [("MC1", f"2026-06-01T{m // 60:02}:{m % 60:02}", p, 0, 1) for m, p in _minutes().items()]
+    root = _office(tmp_path, _registry('[[meter_setting]]\nmeter_no = "MC1"\ninterval_min = 1\n'), (), rows)
+    (row,) = _ask(root, capsys, "demand", "--account", "103", "--slip", str(slip))
+    kw, end = _sliding(_minutes(), slip)
+    assert (row["demand_kind"], row["md_kw"]) == (f"sliding15/{slip}", pytest.approx(40 * kw, rel=1e-9))
+    assert row["md_at"] == f"2026-06-01T{end // 60:02}:{end % 60:02}:00+08:00"

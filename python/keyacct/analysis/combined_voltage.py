@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from keyacct.analysis.curve_tables import exact_sum
 from keyacct.analysis.voltage import VOLTAGES
 from keyacct.config import Workspace
 from keyacct.model import Period
@@ -89,7 +90,7 @@ def voltage_curve(workspace: Workspace, period: Period, *, accounts: list[str] |
                 WHERE v IS NOT NULL AND NOT (s.wiring = '3p3w' AND place = 1) AND NOT (s.wiring = '1p' AND place > 0)
             )
             SELECT account_no, point, phase, (((ms - 1 + {shift}) // 3600000) % 24)::BIGINT AS hour,
-                avg(v) AS mean_v, min(v) AS min_v, max(v) AS max_v, count(*) AS "values"
+                {exact_sum("v")} / count(v) AS mean_v, min(v) AS min_v, max(v) AS max_v, count(*) AS "values"
             FROM primary_side WHERE nominal_v IS NULL OR v >= {floor} * nominal_v
             GROUP BY ALL ORDER BY account_no, point, phase, hour"""
         return question.run(lambda: [fetch_arrow(engine, sql)])[0]

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from keyacct.analysis.buckets import buckets_of
-from keyacct.analysis.curve_tables import curve_meters, curve_tables
+from keyacct.analysis.curve_tables import curve_meters, curve_tables, exact_sum
 from keyacct.analysis.question import Question, ask
 from keyacct.config import Workspace
 from keyacct.model import Period, civil
@@ -47,8 +47,8 @@ def ct_loading(workspace: Workspace, period: Period, *, accounts: Sequence[str] 
             WHERE amperes IS NOT NULL"""
         )
         rows = engine.execute(
-            """SELECT point, arg_max(primary_a, ms), max(amperes), max(share), arg_max(ms, (share, -ms)),
-                sum(share * w ORDER BY ms) / sum(w), sum(w) FILTER (share > 1), sum(w) FILTER (severe),
+            f"""SELECT point, arg_max(primary_a, ms), max(amperes), max(share), arg_max(ms, (share, -ms)),
+                {exact_sum("share", "w")} / sum(w), sum(w) FILTER (share > 1), sum(w) FILTER (severe),
                 list(DISTINCT bucket ORDER BY bucket) FILTER (severe)
             FROM loads GROUP BY point ORDER BY point"""
         ).fetchall()

@@ -21,6 +21,14 @@ _REGISTERS = ("register", "freeze_minute", "freeze_hour")
 _HOUR_MS = 60 * MINUTE_MS
 
 
+def exact_sum(value: str, weight: str = "1") -> str:
+    """SQL for Σ value × weight, the same bits in whatever order the engine's threads add.
+
+    Each value is taken as a whole number of 10^-9; whole numbers add to the same sum in any order.
+    """
+    return f"(sum((({value}) * 1e9)::HUGEINT * {weight})::DOUBLE / 1e9)"
+
+
 def curve_meters(question: Question, parameters: pa.Table) -> list[str]:
     """The meters whose values can be asked for; none while the period has not begun."""
     if question.to_ms <= question.from_ms:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from keyacct.analysis.buckets import buckets_of
-from keyacct.analysis.curve_tables import curve_meters, curve_tables
+from keyacct.analysis.curve_tables import curve_meters, curve_tables, exact_sum
 from keyacct.analysis.load import load
 from keyacct.analysis.loading import apparent_power, at_most, loading
 from keyacct.analysis.question import Question, ask
@@ -94,13 +94,20 @@ def _sliding(question: Question, slip: int) -> dict[str, tuple[float, int]]:
                 SELECT account FROM (SELECT account, point, quantile_disc(w, 0.5) AS usual FROM account_curve GROUP BY ALL)
                 JOIN points USING (account)
                 GROUP BY account HAVING max(usual) <= {FINEST_MIN * MINUTE_MS} AND count(*) = any_value(points)),
-            ends AS (SELECT DISTINCT account, ((ms + {slip_ms} - 1) // {slip_ms}) * {slip_ms} AS end_ms FROM account_curve
-                SEMI JOIN fine USING (account)),
+            steps AS (
+                SELECT account, point, (ms + {slip_ms} - 1) // {slip_ms} AS step, sum((p * 1e9)::HUGEINT * w) AS s, sum(w) AS w
+                FROM account_curve SEMI JOIN fine USING (account) GROUP BY ALL),
+            grid AS (
+                SELECT account, point, step FROM (SELECT DISTINCT account, step FROM steps)
+                JOIN (SELECT DISTINCT account, point FROM steps) USING (account)),
             windows AS (
-                SELECT e.account, e.end_ms, c.point, sum(c.p * c.w ORDER BY c.ms) / sum(c.w) AS kw, sum(c.w) AS covered
-                FROM ends e JOIN account_curve c ON c.account = e.account AND c.ms > e.end_ms - {window_ms} AND c.ms <= e.end_ms
-                GROUP BY ALL),
-            sums AS (SELECT account, end_ms, sum(kw ORDER BY point) AS kw, count(*) AS points FROM windows
+                SELECT account, point, step * {slip_ms} AS end_ms, sum(coalesce(s, 0)) OVER length AS s,
+                    sum(coalesce(w, 0)) OVER length AS covered
+                FROM grid LEFT JOIN steps USING (account, point, step)
+                WINDOW length AS (PARTITION BY account, point ORDER BY step
+                    RANGE BETWEEN {window_ms // slip_ms - 1} PRECEDING AND CURRENT ROW)),
+            sums AS (
+                SELECT account, end_ms, {exact_sum("s::DOUBLE / 1e9 / covered")} AS kw, count(*) AS points FROM windows
                 WHERE covered >= {need} GROUP BY ALL)
             SELECT s.account, max(s.kw), arg_max(s.end_ms, (s.kw, -s.end_ms)) FROM sums s JOIN points p USING (account)
             WHERE s.points = p.points GROUP BY s.account"""

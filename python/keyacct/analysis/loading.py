@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from keyacct.analysis.buckets import buckets_of
-from keyacct.analysis.curve_tables import BLOCK_MS, curve_meters, curve_tables
+from keyacct.analysis.curve_tables import BLOCK_MS, curve_meters, curve_tables, exact_sum
 from keyacct.analysis.question import Question, ask
 from keyacct.config import LoadingSettings, Workspace
 from keyacct.model import MINUTE_MS, Period, civil
@@ -218,12 +218,12 @@ def apparent_power(question: Question, by: str) -> dict[str, list[Block]]:
             f"""WITH points AS (
                 SELECT t.key[1] AS owner, count(DISTINCT s.point) AS points FROM spans s JOIN told t USING (span) GROUP BY ALL),
             blocks AS (
-                SELECT t.key[1] AS owner, point, block, sum(p * w ORDER BY ms) / sum(w) AS p,
-                    sum(q * w ORDER BY ms) / sum(w) AS q
+                SELECT t.key[1] AS owner, point, block, {exact_sum("p", "w")} / sum(w) AS p,
+                    {exact_sum("q", "w")} / sum(w) AS q
                 FROM weighed JOIN told t USING (span) WHERE p IS NOT NULL AND q IS NOT NULL GROUP BY ALL
                 HAVING sum(w) >= {need}),
             sums AS (
-                SELECT owner, block, sqrt(sum(p ORDER BY point) ** 2 + sum(q ORDER BY point) ** 2) AS s, count(*) AS n
+                SELECT owner, block, sqrt({exact_sum("p")} ** 2 + {exact_sum("q")} ** 2) AS s, count(*) AS n
                 FROM blocks GROUP BY ALL)
             SELECT owner, (block + 1) * {BLOCK_MS}, s FROM sums JOIN points USING (owner) WHERE n = points ORDER BY ALL"""
         ).fetchall()
