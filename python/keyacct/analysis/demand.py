@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -35,7 +36,7 @@ def demand(
     """
     slip = slip_min or workspace.settings.demand.slip_min
     window = workspace.settings.demand.window_min
-    if slip not in SLIPS_MIN or window % slip:
+    if slip not in SLIPS_MIN or slip > window:
         raise UsageError(
             "usage.invalid", f"a window of {window} min cannot slip by {slip} min", hint="take 1, 2, 3, 5 or 15"
         )
@@ -77,6 +78,8 @@ def _sliding(question: Question, slip: int) -> dict[str, tuple[float, int]]:
         return {}
     settings = question.workspace.settings
     zone = question.workspace.zone
+    # Values are added by steps that both the window and the slip are made of; then the window's ends are chosen.
+    base_ms = math.gcd(settings.demand.window_min, slip) * MINUTE_MS
     window_ms, slip_ms = settings.demand.window_min * MINUTE_MS, slip * MINUTE_MS
     with query_engine(question.workspace) as engine:
         whole = buckets_of(question.period, "period", zone)
@@ -95,20 +98,22 @@ def _sliding(question: Question, slip: int) -> dict[str, tuple[float, int]]:
                 JOIN points USING (account)
                 GROUP BY account HAVING max(usual) <= {FINEST_MIN * MINUTE_MS} AND count(*) = any_value(points)),
             steps AS (
-                SELECT account, point, (ms + {slip_ms} - 1) // {slip_ms} AS step, sum((p * 1e9)::HUGEINT * w) AS s, sum(w) AS w
+                SELECT account, point, (ms + {base_ms} - 1) // {base_ms} AS step, sum((p * 1e9)::HUGEINT * w) AS s, sum(w) AS w
                 FROM account_curve SEMI JOIN fine USING (account) GROUP BY ALL),
             grid AS (
-                SELECT account, point, step FROM (SELECT DISTINCT account, step FROM steps)
+                SELECT account, point, step FROM (
+                    SELECT account, step FROM steps UNION SELECT account,
+                        (step * {base_ms} + {slip_ms} - 1) // {slip_ms} * {slip_ms} // {base_ms} FROM steps)
                 JOIN (SELECT DISTINCT account, point FROM steps) USING (account)),
             windows AS (
-                SELECT account, point, step * {slip_ms} AS end_ms, sum(coalesce(s, 0)) OVER length AS s,
+                SELECT account, point, step * {base_ms} AS end_ms, sum(coalesce(s, 0)) OVER length AS s,
                     sum(coalesce(w, 0)) OVER length AS covered
                 FROM grid LEFT JOIN steps USING (account, point, step)
                 WINDOW length AS (PARTITION BY account, point ORDER BY step
-                    RANGE BETWEEN {window_ms // slip_ms - 1} PRECEDING AND CURRENT ROW)),
+                    RANGE BETWEEN {window_ms // base_ms - 1} PRECEDING AND CURRENT ROW)),
             sums AS (
                 SELECT account, end_ms, {exact_sum("s::DOUBLE / 1e9 / covered")} AS kw, count(*) AS points FROM windows
-                WHERE covered >= {need} GROUP BY ALL)
+                WHERE covered >= {need} AND end_ms % {slip_ms} = 0 GROUP BY ALL)
             SELECT s.account, max(s.kw), arg_max(s.end_ms, (s.kw, -s.end_ms)) FROM sums s JOIN points p USING (account)
             WHERE s.points = p.points GROUP BY s.account"""
         ).fetchall()
