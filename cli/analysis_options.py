@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,13 +16,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from keyacct.config import Workspace
-
-
-class By(StrEnum):
-    """How finely results are listed."""
-
-    period = "period"
-    day = "day"
 
 
 AccountOption = Annotated[
@@ -46,9 +38,6 @@ PeriodOption = Annotated[
             )
         ),
     ),
-]
-ByOption = Annotated[
-    By, typer.Option("--by", help=str(Text("A row for the period or for each day.", "按全期或按日列出。")))
 ]
 
 

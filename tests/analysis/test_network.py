@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import random
 
 import pytest
@@ -308,3 +309,75 @@ def test_a_sliding_window_agrees_with_a_plain_one(tmp_path, capsys, slip):
     kw, end = _sliding(_minutes(), slip)
     assert (row["demand_kind"], row["md_kw"]) == (f"sliding15/{slip}", pytest.approx(40 * kw, rel=1e-9))
     assert row["md_at"] == f"2026-06-01T{end // 60:02}:{end % 60:02}:00+08:00"
+
+
+WORKS = """
+[[account]]
+account_no = "W"
+account_name = "Chemical works"
+[[account_terms]]
+account_no = "W"
+contract_capacity_kva = 30500
+running_capacity_kva = 30500
+[[point]]
+point = "W"
+[[point_account]]
+point = "W"
+account_no = "W"
+[[meter]]
+meter_no = "W"
+[[meter_point]]
+meter_no = "W"
+point = "W"
+[[point_ratio]]
+point = "W"
+wiring = "3p3w"
+pt = "35000/100"
+ct = "500/5"
+"""
+# A chemical works at 35 kV with 30 500 kVA behind current transformers 500 A/5 A; the currents of its spring of 2006.
+SPRING = {
+    "normal": ([380, 430, 470, 465] * 24, None, None),
+    "single periods": (([505, 470, 470, 470] + [460] * 20) * 4, "general", None),
+    "rising": (([495, 545] + [480] * 10) * 8, "general", "heavy"),
+    "severe": ([450] * 32 + [552, 560, 575, 570] * 14 + [450] * 8, "severe", "overload"),
+    "back to normal": ([400, 470] * 48, None, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("step", SPRING)
+def test_the_spring_of_a_chemical_works(tmp_path, capsys, step):
+    amperes, of_ct, of_capacity = SPRING[step]
+    rows = []
+    for n, primary in enumerate(amperes, start=1):
+        kva = math.sqrt(3) * 35 * primary / 35_000  # secondary side: PT 350 × CT 100
+        at = f"2026-06-{1 + n // 96:02}T{n % 96 // 4:02}:{n % 4 * 15:02}"
+        rows.append(("W", at, f"{kva:.4f}", 0, f"{primary / 100:.4f}"))
+    path = tmp_path / "currents.csv"
+    root = _office(tmp_path, WORKS, (), ())
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("meter", "ts", "p", "q", "i"), *rows])
+    given = ["samples", "import", str(path), "--meter-column", "meter", "--workspace", root]
+    # The third column of three wires is phase C; both carry the current.
+    doubled = path.read_text(encoding="utf-8").replace("p,q,i", "p,q,i,k").splitlines()
+    path.write_text(
+        "\n".join([doubled[0], *(f"{line},{line.rsplit(',', 1)[1]}" for line in doubled[1:])]), encoding="utf-8"
+    )
+    assert run([*given, "--map", "p=power.p,q=power.q,i=current.a,k=current.c"]) == 0
+    (ct,) = _ask(root, capsys, "loading", "--by", "ct")
+    assert (ct["ct_primary_a"], ct["current_max_a"], ct["finding"]) == (500, max(amperes), of_ct)
+    assert ct["current_max_secondary_a"] == pytest.approx(max(amperes) / 100)
+    (loading,) = _ask(root, capsys, "loading")
+    assert loading["loading_max"] == pytest.approx(math.sqrt(3) * 35 * max(amperes) / 30_500, rel=1e-3)
+    if of_capacity is not None:
+        assert loading["finding"] == of_capacity
+
+
+@pytest.mark.parametrize(
+    ("kva", "amperes"),
+    [(30_500, 503.1), (31_500, 519.6), (1500, 24.7)],
+    ids=["sum of units", "catalogue size", "3 × 500"],
+)
+def test_full_load_currents_at_35_kv(kva, amperes):
+    assert round(kva / (math.sqrt(3) * 35), 1) == amperes
+    assert (round(math.sqrt(3) * 35 * 550), round(math.sqrt(3) * 35 * 550 / 315, 1)) == (33_342, 105.8)
