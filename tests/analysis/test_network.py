@@ -128,6 +128,9 @@ def test_a_complete_month_balances_and_gives_line_losses(tmp_path, capsys):
     assert got["L1"] == (2000, 1940, pytest.approx(0.03), [])
     assert got["L2"] == (980, 950, pytest.approx(30 / 980), [])
     assert got["L1b"] == (None, 440, None, ["missing_supply"])
+    # Points of the utility belong to no account: they are points of their own in the power factor.
+    assert [row["account_no"] for row in _ask(root, capsys, "pf")] == ["103", "104", "105"]
+    assert {row["point"] for row in _ask(root, capsys, "pf", "--by", "point")} == set(POINTS)
 
 
 def test_a_missing_reading_makes_balance_and_loss_provisional(tmp_path, capsys):
