@@ -148,7 +148,7 @@ def power_factor(workspace: Workspace, period: Period, *, accounts: Sequence[str
     account_rows: list[dict[str, Any]] = []
     hour_rows: list[dict[str, Any]] = []
     for account, rows in spans_of(parameters, "account_no").items():
-        if account is None:
+        if not account:
             continue  # points of the utility itself are in `points`
         together = _Books()
         kinds = parameters["kind"].take(rows).to_pylist()
