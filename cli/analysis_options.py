@@ -74,7 +74,7 @@ def verdict(passed: object) -> str | None:
 
 def note_missing(rows: list[dict[str, object]], measured: str, period: Period) -> None:
     """Say on stderr which accounts have no values at all; their rows stand with nulls."""
-    accounts = {str(row["account_no"]) for row in rows}
+    accounts = {str(row["account_no"]) for row in rows if row["account_no"]}
     seen = {str(row["account_no"]) for row in rows if row[measured] is not None}
     if not rows:
         render.say(Text(f"no metering points in {period.label}", f"{period.label} 内没有计量点"))

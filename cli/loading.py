@@ -86,7 +86,10 @@ def loading(
         from keyacct.analysis.loading import loading as analyse
 
         rows = analyse(workspace, span, accounts=account, by=by)
-        note_missing(rows, "loading_mean", span)
+        if by == "transformer" and not rows:
+            render.say(Text("no metering point names its transformer", "没有计量点登记所属变压器"))
+        else:
+            note_missing(rows, "loading_mean", span)
     if format is Format.table:
         rows = [with_percent(row, "loading_mean", "loading_max", "economic_from") for row in rows]
     columns = [column for column in _COLUMNS if by == "transformer" or column.key != "transformer"]
