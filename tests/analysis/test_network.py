@@ -1,15 +1,22 @@
 """Balance of busbars and line loss over a real registry: exchange, bypass, missing readings; loading and two-part tariff."""
 
 import csv
+import datetime as dt
 import json
 import math
 import random
+import types
+import zoneinfo
 
 import pytest
 
+from keyacct.analysis.loading import findings_of
 from keyacct.cli.run import run
+from keyacct.config import LoadingSettings
+from keyacct.model import Period
 
 NOW = "2026-07-05T00:00+08:00"
+SHANGHAI = zoneinfo.ZoneInfo("Asia/Shanghai")
 REGISTRY = """
 [[substation]]
 substation = "S"
@@ -384,3 +391,30 @@ def test_the_spring_of_a_chemical_works(tmp_path, capsys, step):
 def test_full_load_currents_at_35_kv(kva, amperes):
     assert round(kva / (math.sqrt(3) * 35), 1) == amperes
     assert (round(math.sqrt(3) * 35 * 550), round(math.sqrt(3) * 35 * 550 / 315, 1)) == (33_342, 105.8)
+
+
+def _at(day, quarter):
+    begin = dt.datetime(2026, 1, 1, tzinfo=SHANGHAI) + dt.timedelta(days=day, minutes=15 * quarter)
+    return round(begin.timestamp() * 1000)
+
+
+def _days(shares, quarters=range(40, 41)):
+    """Blocks of every day of 2026 at 10:00, so many hundredths of the capacity by the day of the year."""
+    return [(_at(day, quarter), shares(day)) for day in range(365) for quarter in quarters]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "period", "found"),
+    [(_days(lambda _: 0.25), "2026Q2", ["oversized"]), (_days(lambda _: 0.25), "2026-06", []),
+     (_days(lambda day: 0.4 if day == 130 else 0.25), "2026Q2", []), (_days(lambda _: 0.31), "2026Q2", []),
+     (_days(lambda _: 0.2), "2026", ["oversized", "light"]), (_days(lambda _: 0.21), "2026", ["oversized"]),
+     (_days(lambda day: 1.01 if day in (100, 140) else 0.5), "2026Q2", ["too_small"]),
+     (_days(lambda day: 1.01 if day in (100, 101) else 0.5), "2026Q2", []),
+     (_days(lambda day: 1.01 if day in (100, 110, 118) else 0.5, range(40, 48)), "2026-04", ["too_small"]),
+     (_days(lambda day: 1.01 if day in (100, 110, 118) else 0.5, range(40, 47)), "2026-04", [])],
+)  # fmt: skip
+def test_findings_of_size_need_their_months_and_days(blocks, period, found):
+    span = Period.parse(period)
+    begin, end = span.bounds_ms(SHANGHAI)
+    inside = [(at, share) for at, share in blocks if begin < at <= end]
+    assert findings_of(inside, LoadingSettings(), types.SimpleNamespace(zone=SHANGHAI), span) == found
