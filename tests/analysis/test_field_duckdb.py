@@ -148,7 +148,7 @@ POWER = st.one_of(st.none(), st.integers(-500, 4000))
 GROWTH = st.one_of(st.none(), st.integers(-20, 400))
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(st.tuples(STEP, VOLT, POWER, GROWTH), min_size=150, max_size=400),
     corrections=st.lists(st.tuples(st.integers(0, 399), VOLT, POWER), max_size=6),
