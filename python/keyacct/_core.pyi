@@ -110,10 +110,19 @@ def month_stats(
     state: str | None = None,
 ) -> tuple[ArrowStream, ArrowStream, list[str], int]: ...
 
-_Question = tuple[int, int, list[tuple[int, int]], int, bool]
+_Question = tuple[int, int, list[tuple[int, int]], int, bool, list[tuple[int, bool]]]
 
 def field_voltage(
     samples: object, parameters: object, question: _Question, floor_share: float, ceiling_share: float
+) -> tuple[ArrowStream, ArrowStream]: ...
+def field_voltage_loss(
+    voltage: object,
+    current: object,
+    parameters: object,
+    rated_a: list[float],
+    question: _Question,
+    conditions: tuple[float, float, float, float, float, float],
+    delay_ms: int,
 ) -> tuple[ArrowStream, ArrowStream]: ...
 def field_load(
     power: object,

@@ -75,6 +75,31 @@ class VoltageSettings(_Section):
     target_rate: float = Field(0.98, gt=0, le=1, description="target of the compliance rate, S0 §1.6.2.2 [S]")
 
 
+class VoltageLossSettings(_Section):
+    """`[voltage_loss]`: voltage lost while current flows (Q/GDW 1354-2013 appendix D; DL/T 645 registers 0409)."""
+
+    loss_below: float = Field(
+        0.78, ge=0.70, le=0.90, description="a voltage below this share, with current, is lost [FW]"
+    )
+    loss_until: float = Field(0.85, gt=0.70, le=1, description="until it is above this share again [FW]")
+    phase_loss_below: float = Field(
+        0.60, ge=0.60, le=0.85, description="a voltage below this share without current is a lost phase [FW]"
+    )
+    working_voltage: float = Field(
+        0.60, gt=0, lt=1, description="below this share a voltage is none that a meter works with [U]"
+    )
+    flowing_current: float = Field(
+        0.005, ge=0.001, le=0.05, description="share of the rated current above which current flows [FW]"
+    )
+    drawn_current: float = Field(
+        0.05, ge=0.03, le=0.10, description="share above which power is drawn though all voltages are lost [U]"
+    )
+    delay_s: int = Field(60, ge=0, le=3600, description="what is shorter is no event, seconds [FW]")
+    rated_a: float = Field(
+        5.0, gt=0, le=1000, description="rated secondary current where the registry has no nameplate, ampere [D]"
+    )
+
+
 class PowerFactorSettings(_Section):
     """`[power_factor]`: power factor and its tariff adjustment ((83)水电财字215号)."""
 
@@ -108,11 +133,31 @@ class LoadingSettings(_Section):
 
     economic_from: float = Field(0.40, gt=0, le=1, description="economic band from here, where losses are unknown [U]")
     economic_to: float = Field(0.75, gt=0, le=1, description="economic band to here [U]")
+    fluctuation: float = Field(
+        1.05, ge=1, le=2, description="factor of load fluctuation in the economic loading, GB/T 13462 [U]"
+    )
+    oversized_max: float = Field(
+        0.40, gt=0, le=1, description="oversized: a month's highest loading below this, three months in a row [D]"
+    )
+    oversized_mean: float = Field(0.30, gt=0, le=1, description="and the mean below this, GB/T 3485 practice [U]")
+    light: float = Field(0.20, gt=0, le=1, description="light load: the year's highest loading up to this [U]")
+    over_capacity: float = Field(
+        1.05, ge=1, le=2, description="demand above this share of the contract capacity is over capacity [D]"
+    )
     heavy: float = Field(0.80, gt=0, le=1, description="heavy load above this [U]")
     overload: float = Field(1.00, gt=0, le=2, description="overload above this [U]")
     severe: float = Field(1.10, gt=0, le=2, description="severe overload above this for `sustained_min` [D]")
     severe_at_once: float = Field(1.30, gt=0, le=3, description="severe overload above this at all [D]")
     sustained_min: int = Field(120, ge=15, le=1440, description="minutes without a break that make a finding [U]")
+
+
+class CtLoadingSettings(_Section):
+    """`[ct_loading]`: loading of current transformers, shares of the rated primary current."""
+
+    severe: float = Field(1.10, gt=1, le=2, description="severe from here when sustained, from S0 §5 [S], duration [D]")
+    oversized: float = Field(
+        0.30, gt=0, le=1, description="a mean below this is too small for the accuracy, DL/T 448 [U]"
+    )
 
 
 class UnbalanceSettings(_Section):
@@ -348,7 +393,27 @@ def _date_text(text: object) -> object:
 
 ClockSpan = Annotated[str, BeforeValidator(_clock_span)]
 DateText = Annotated[str, BeforeValidator(_date_text)]
+DayKind = Literal["workday", "weekend", "holiday"]
+SATURDAY = 5
 Measure = Literal["shift", "avoid", "limit", "trip"]
+
+
+class CalendarSettings(_Section):
+    """`[calendar]`: days that are not what their weekday says, for tariffs, typical days and like days of plans."""
+
+    holidays: tuple[DateText, ...] = Field(
+        (), description="statutory holidays, dates as the State Council publishes them every year", strict=False
+    )
+    workdays: tuple[DateText, ...] = Field(
+        (), description="make-up working days on weekends (调休上班日), every year", strict=False
+    )
+
+    def kind(self, day: dt.date) -> DayKind:
+        """What a civil day is: a holiday of the list, a make-up working day, else by its weekday."""
+        text = day.isoformat()
+        if text in self.holidays:
+            return "holiday"
+        return "weekend" if day.weekday() >= SATURDAY and text not in self.workdays else "workday"
 
 
 class SheddingSettings(_Section):
@@ -422,12 +487,6 @@ class SheddingSettings(_Section):
     volatile_quantile: float = Field(
         0.10, gt=0, le=0.5, description="quantile of the like days that stands for a volatile load in a block [D]"
     )
-    holidays: tuple[DateText, ...] = Field(
-        (), description="statutory holidays, dates as the State Council publishes them every year", strict=False
-    )
-    workdays: tuple[DateText, ...] = Field(
-        (), description="make-up working days on weekends (调休上班日), every year", strict=False
-    )
     history_days: int = Field(30, ge=0, le=3660, description="days whose hours count as an account's history [D]")
     rest_days: int = Field(3, ge=0, le=60, description="days that are looked at for rest (轮休) [D]")
     rest_after_h: float = Field(
@@ -491,10 +550,13 @@ class Settings(_Section):
     workspace: WorkspaceSettings = WorkspaceSettings.model_construct()
     database: DatabaseSettings = DatabaseSettings.model_construct()
     samples: SampleSettings = SampleSettings.model_construct()
+    calendar: CalendarSettings = CalendarSettings.model_construct()
     voltage: VoltageSettings = VoltageSettings.model_construct()
+    voltage_loss: VoltageLossSettings = VoltageLossSettings.model_construct()
     power_factor: PowerFactorSettings = PowerFactorSettings.model_construct()
     demand: DemandSettings = DemandSettings.model_construct()
     loading: LoadingSettings = LoadingSettings.model_construct()
+    ct_loading: CtLoadingSettings = CtLoadingSettings.model_construct()
     unbalance: UnbalanceSettings = UnbalanceSettings.model_construct()
     audit: AuditSettings = AuditSettings.model_construct()
     backup: BackupSettings = BackupSettings.model_construct()

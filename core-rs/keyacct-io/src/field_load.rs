@@ -126,7 +126,7 @@ pub fn load(
         let mut tariff = false;
         for (point, spans) in account.points.values() {
             let empty = PointLoad::new(&grid);
-            load.add(point.as_ref().unwrap_or(&empty), spans, tariffs, &grid, &frame.zone);
+            load.add(point.as_ref().unwrap_or(&empty), spans, frame.tariffs(tariffs), &grid, &frame.zone);
             tariff |= spans.iter().any(|s| s.tariff.is_some());
         }
         let (total, of_days) = load.figures(&grid, &frame.zone, first_day, days);

@@ -25,5 +25,6 @@ pub mod register;
 pub mod state_bytes;
 pub mod tariff;
 pub mod voltage;
+pub mod voltage_loss;
 pub mod weight;
 pub mod zone;

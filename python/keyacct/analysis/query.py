@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from keyacct.analysis.buckets import Bucket, buckets_of
-from keyacct.analysis.curve_tables import curve_meters, curve_tables
+from keyacct.analysis.curve_tables import curve_meters, curve_tables, exact_sum
 from keyacct.analysis.question import Question, ask
 from keyacct.config import Workspace
 from keyacct.errors import UsageError
@@ -232,7 +232,7 @@ def _phase_sql(family: str, columns: Sequence[str]) -> str:
         WITH phases AS (
             SELECT span, bucket, w, unnest([{listed}]) AS x, unnest(range({len(columns)})) AS place FROM weighed),
         figures AS (
-            SELECT t.key, bucket, sum(x * w) / sum(w) AS mean, max(x) AS high, min(x) AS low
+            SELECT t.key, bucket, {exact_sum("x", "w")} / sum(w) AS mean, max(x) AS high, min(x) AS low
             FROM phases JOIN told t USING (span) WHERE x IS NOT NULL GROUP BY ALL),
         present AS (
             SELECT t.key, bucket, sum(w) AS ms FROM weighed JOIN told t USING (span)
@@ -246,14 +246,14 @@ def _power_sql(coverage: float) -> str:
     def side(name: str, column: str, unit: str) -> str:
         return f"""
         {name}_points AS (
-            SELECT t.key, bucket, point, sum({column} * w) / sum(w) AS mean FROM weighed JOIN told t USING (span)
+            SELECT t.key, bucket, point, {exact_sum(column, "w")} / sum(w) AS mean FROM weighed JOIN told t USING (span)
             WHERE {column} IS NOT NULL GROUP BY ALL),
-        {name}_sums AS (SELECT key, bucket, sum(mean ORDER BY point) AS mean, count(*) AS points FROM {name}_points
+        {name}_sums AS (SELECT key, bucket, {exact_sum("mean")} AS mean, count(*) AS points FROM {name}_points
             GROUP BY ALL),
         {name}_blocks AS (
-            SELECT t.key, bucket, block, point, sum({column} * w) / sum(w) AS x FROM weighed JOIN told t USING (span)
+            SELECT t.key, bucket, block, point, {exact_sum(column, "w")} / sum(w) AS x FROM weighed JOIN told t USING (span)
             WHERE {column} IS NOT NULL GROUP BY ALL),
-        {name}_totals AS (SELECT key, bucket, block, sum(x ORDER BY point) AS x, count(*) AS points FROM {name}_blocks
+        {name}_totals AS (SELECT key, bucket, block, {exact_sum("x")} AS x, count(*) AS points FROM {name}_blocks
             GROUP BY ALL),
         {name} AS (
             SELECT s.key, s.bucket, any_value(s.mean) AS {name}_mean_{unit},
@@ -264,7 +264,8 @@ def _power_sql(coverage: float) -> str:
     return f"""
         WITH {side("load", "p", "kw")}, {side("reactive", "q", "kvar")},
         energies AS (
-            SELECT t.key, bucket, sum(greatest(p, 0) * w) AS wp, sum(abs(q) * w) AS wq FROM weighed JOIN told t USING (span)
+            SELECT t.key, bucket, {exact_sum("greatest(p, 0)", "w")} AS wp,
+                {exact_sum("abs(q)", "w")} AS wq FROM weighed JOIN told t USING (span)
             WHERE p IS NOT NULL AND q IS NOT NULL GROUP BY ALL),
         present AS (
             SELECT t.key, bucket, sum(w) AS ms FROM weighed JOIN told t USING (span) WHERE p IS NOT NULL GROUP BY ALL)

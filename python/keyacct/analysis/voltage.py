@@ -14,8 +14,10 @@ from keyacct.analysis.question import Question, ask, spans_of
 from keyacct.config import Workspace
 from keyacct.model import MINUTE_MS, Period, midnight_ms
 
-PHASE_ORDER = ("A", "B", "C", "AB", "CB", "total")
+PHASE_ORDER = ("A", "B", "C", "AB", "CB", "CA", "total")
 """Phases as listed: those of four-wire meters, line voltages of three-wire ones, and all together."""
+VOLTAGES = ("a", "b", "c", "ab", "bc", "ca")
+"""Columns of the family; a three-wire meter may tell its line voltages as a and c, or by their names."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def voltage_compliance(
     settings = workspace.settings.voltage
     day, total = question.run(
         lambda: _core.field_voltage(
-            question.samples("voltage", ("a", "b", "c"), 3),
+            question.samples("voltage", VOLTAGES, 3),
             question.kernel_parameters,
             question.kernel,
             settings.assessment_floor,
