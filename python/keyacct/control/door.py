@@ -19,7 +19,7 @@ from keyacct import clock, wire
 from keyacct.config import FILE_NAME, ControlSettings, Settings, Workspace
 from keyacct.control import journal
 from keyacct.control.approvals import MINUTE_MS, ApprovalChain, NoChain, check_approvals
-from keyacct.control.commands import OPENING, EnableLimit, PermitClose, PowerLimit, Trip
+from keyacct.control.commands import OPENING, Alarm, EnableLimit, PermitClose, PowerLimit, Trip
 from keyacct.control.describing import describe
 from keyacct.control.encoding import Exact, Stamp, frames_of
 from keyacct.control.interlocks import registry_refusals, telemetry_refusals
@@ -89,7 +89,7 @@ def pass_door(order: Order, gate: Gate, to: Rehearsal | Device | None = None, se
     against = tuple(_real_refusals(order, gate))
     if to is None:
         number = _keep(gate, "dry_run", order, frames, "shown", {})
-        return Passed(order, frames, says, "shown", against, attempt=number)
+        return Passed(order, frames, says, "shown", (check("no_sender"), *against), attempt=number)
     if type(to) is not Rehearsal:
         reasons = (check("no_sender"), *against)
         state = "expired" if any(reason.code == "check.expired" for reason in reasons) else "refused"
@@ -285,6 +285,6 @@ def _worked(order: Order, before: ControlState, after: ControlState) -> bool:
         )
     if command.action == "down_float":
         return any(limit.down_float for limit in after.limits)
-    if command.action == "keep_supply":
-        return after.keep_supply is True or order.target.protocol == "dlt645-2007"
-    return True
+    if isinstance(command, Alarm):
+        return after.alarming is not None and bool(after.alarming) is command.on
+    return after.keep_supply is True  # a meter of DL/T 645 has no state that says so: never confirmed

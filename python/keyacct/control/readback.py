@@ -73,7 +73,7 @@ class _Reader:
     def _message(self, name: str, request: dict[str, Any]) -> dict[str, Any] | None:
         frame = wire.encode({"address": self._target.address, **request}, self._target.protocol)
         reply = self._ask(frame)
-        if reply is None or not wire.answers(frame, reply, self._target.protocol):
+        if reply is None:
             self._not_said.append(name)
             return None
         shown: dict[str, Any] = json.loads(next(iter(wire.describe([reply.hex()], self._target.protocol))))
@@ -94,7 +94,7 @@ class _State645(_Reader):
     def read(self) -> ControlState:
         word = self._values("04000503")
         power = _first(self._values("02030000"), "active_power")
-        time, date = _first(self._values("04000102"), "clock"), _first(self._values("04000101"), "clock")
+        time, date = _first(self._values("04000102"), "time"), _first(self._values("04000101"), "date")
         told = {name: _first(word, name) for name in ("relay_open", "pre_trip_alarm")}
         opened, alarm = told["relay_open"], told["pre_trip_alarm"]
         return ControlState(
@@ -135,7 +135,7 @@ class _State1376(_Reader):
         return LimitState(
             group, _first(setting, "suspension_power_limit"), _first(setting, "suspension_start"),
             _first(setting, "suspension_end"), _bits(_first(rounds, "power_rounds") or "00"),
-            None if enabled is None else bool(enabled), bool(_first(mine, "down_float_control")),
+            None if enabled is None else bool(enabled), bool(_first(mine, "down_float")),
         )  # fmt: skip
 
     def _values(self, afn: str, pn: int, fn: int) -> list[Mapping[str, Any]]:

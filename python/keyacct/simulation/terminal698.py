@@ -24,6 +24,7 @@ class Terminal698:
     clock: Meter
     heartbeat_s: int = 60
     number: int = 0
+    client: int = 0
 
     protocol = "dlt698.45"
 
@@ -53,13 +54,15 @@ class Terminal698:
         return self._frame(apdu)
 
     def _frame(self, apdu: dict[str, Any]) -> bytes:
-        return wire.encode({"address": self.address, "apdu": apdu}, self.protocol, registers=_REGISTERS)
+        link = {"ca": self.client}
+        return wire.encode({"address": self.address, "link": link, "apdu": apdu}, self.protocol, registers=_REGISTERS)
 
     def answer(self, frame: bytes) -> bytes | None:
         """The answer to a frame of the master; None where it says nothing."""
         request = json.loads(next(iter(wire.describe([frame.hex()], self.protocol, registers=_REGISTERS)), "{}"))
         if not request.get("valid") or request.get("direction") != "downlink" or request["address"] != self.address:
             return None
+        self.client = request["link"]["ca"]
         apdu = request["apdu"]
         if request["service"] == "ActionRequestNormal":
             done = {"service": "ActionResponseNormal", "piid_acd": apdu["piid"], "omd": apdu["omd"], "data": None}
