@@ -489,7 +489,7 @@ class ControlSettings(_Section):
     """`[control]`: commands to breakers (docs/control.md). This version sends none to a device, whatever stands here."""
 
     enabled: bool = Field(
-        False, description="control may be sent; counts only while this file is not writable for who sends"
+        False, description="control may be sent; counts only while this file is not writable for who sends [D]"
     )
     inhibit_file: str = Field(
         "CONTROL-INHIBIT",
