@@ -544,6 +544,42 @@ class PollSettings(_Section):
     )
 
 
+class ControlSettings(_Section):
+    """`[control]`: commands to breakers (docs/control.md). This version sends none to a device, whatever stands here."""
+
+    enabled: bool = Field(
+        False, description="control may be sent; counts only while this file is not writable for who sends [D]"
+    )
+    inhibit_file: str = Field(
+        "CONTROL-INHIBIT",
+        min_length=1,
+        description="a file that stops all sending while it is there (in the workspace)",
+    )
+    terminals: tuple[str, ...] = Field(
+        (), description="allow-list: numbers of terminals and meters that control may be sent to", strict=False
+    )
+    approver_roles: tuple[str, ...] = Field(
+        ("control_approver",), description="roles of staff that may approve [D]", strict=False
+    )
+    shared_accounts: tuple[str, ...] = Field(
+        ("root", "admin", "administrator", "operator", "keyacct"),
+        description="names that are nobody's own and approve nothing [D]",
+        strict=False,
+    )
+    allowed_delay_min: int = Field(
+        5, ge=1, le=60, description="minutes after which a device must drop a command that came late [D]"
+    )
+    valid_min: int = Field(
+        10, ge=1, le=60, description="how long a single command may be given, minutes, S0 §3.2.1.1d [S]"
+    )
+    approval_min: int = Field(10, ge=1, le=60, description="an approval of a single command ends after minutes [D]")
+    telemetry_min: int = Field(15, ge=1, le=60, description="telemetry may be so old, minutes, before a trip [D]")
+    clock_s: int = Field(
+        120, ge=1, le=3600, description="a device's clock may be so wrong, seconds, before a command [D]"
+    )
+    trips_in_10_min: int = Field(5, ge=1, le=100, description="trips in 10 minutes outside a plan [D]")
+
+
 class Settings(_Section):
     """The settings tree of one workspace."""
 
@@ -566,6 +602,7 @@ class Settings(_Section):
     quality: QualitySettings = QualitySettings.model_construct()
     shedding: SheddingSettings = SheddingSettings.model_construct()
     poll: PollSettings = PollSettings.model_construct()
+    control: ControlSettings = ControlSettings.model_construct()
 
 
 @dataclass(frozen=True)

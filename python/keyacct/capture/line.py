@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from keyacct import clock, wire
+from keyacct.capture.harmless import check_harmless
 from keyacct.capture.link import Link
 from keyacct.capture.opening import make_transport
 from keyacct.capture.transport import Transport
@@ -145,6 +146,7 @@ class Line:
 
     def send(self, request: bytes) -> None:
         """Send what nobody answers (a broadcast). Raises LinkError."""
+        check_harmless(request, None)
         with self._lock:
             self._begin()
             self._guarded(lambda: self._transport.write(request, time.monotonic() + self.timeout_s))
@@ -156,6 +158,7 @@ class Line:
         Our own echo, answers to other requests, noise and broken frames are passed over until the deadline; then the
         error says which of them it was.
         """
+        check_harmless(preamble + request, protocol)
         with self._lock:
             self._begin()
             stale = self._drain()
@@ -172,6 +175,7 @@ class Line:
 
         For requests to wildcard addresses. Raises LinkError.
         """
+        check_harmless(preamble + request, protocol)
         with self._lock:
             self._begin()
             self._drain()

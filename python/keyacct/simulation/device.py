@@ -8,6 +8,7 @@ import zlib
 from dataclasses import dataclass, field
 
 from keyacct import clock
+from keyacct.simulation.breaker import Breakers
 from keyacct.simulation.shape import Load
 
 
@@ -37,12 +38,12 @@ class Meter:
     drift_ppm: float = 0.0
     habits: Habits = field(default_factory=Habits)
     password: str = "02000000"  # noqa: S105  # of a meter that does not exist
-    breaker_closed: bool = True
     asked: int = 0
     answered: int = 0
     set_by_s: float = 0.0
 
     def __post_init__(self) -> None:
+        self.breakers = Breakers(self.now)
         self.chance = random.Random(zlib.crc32(f"{self.protocol} {self.address} {self.load.seed}".encode()))  # noqa: S311
 
     def now(self) -> dt.datetime:
@@ -61,4 +62,10 @@ class Meter:
 
     def power_kw(self, at: dt.datetime) -> float:
         """Present power; none behind an open breaker."""
-        return self.load.power_kw(at) if self.breaker_closed else 0.0
+        kw = self.load.power_kw(at)
+        return kw * self.breakers.share_left(kw)
+
+    @property
+    def breaker_closed(self) -> bool:
+        """Whether load flows."""
+        return not self.breakers.open_rounds

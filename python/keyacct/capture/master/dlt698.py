@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keyacct import wire
+from keyacct.capture.harmless import check_harmless
 from keyacct.capture.master.front import Connection
 from keyacct.capture.master.station import Question, Session, Station
 from keyacct.errors import UsageError
@@ -40,7 +41,7 @@ class Dlt698Station(Station):
     def question(self, purpose: str, name: str, message: Mapping[str, Any]) -> Question:
         """A request for any terminal: an APDU without `piid`. Raises InputError when it cannot be encoded."""
         apdu = {"time_tag": None, **message}
-        self._encode("000000000001", {**apdu, "piid": 1})
+        check_harmless(self._encode("000000000001", {**apdu, "piid": 1}), self.protocol)
         return Question(purpose, name, apdu)
 
     def read_clock(self) -> Question:

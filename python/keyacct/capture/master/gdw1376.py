@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keyacct import wire
+from keyacct.capture.harmless import check_harmless
 from keyacct.capture.master.front import Connection
 from keyacct.capture.master.station import EVENT_BACKLOG, Question, Session, Station
 from keyacct.errors import UsageError
@@ -67,7 +68,9 @@ class Gdw1376Station(Station):
     def question(self, purpose: str, name: str, message: Mapping[str, Any]) -> Question:
         """A request for any terminal: `afn` and `items` as `keyacct.wire.encode` takes them. Raises InputError."""
         whole = {"address": "0000-0000", "msa": MSA, "control": "0x4B", **message}
-        return Question(purpose, name, _Parts(wire.encode(whole, self.protocol, registers=self._registers)))
+        frame = wire.encode(whole, self.protocol, registers=self._registers)
+        check_harmless(frame, self.protocol)
+        return Question(purpose, name, _Parts(frame))
 
     def read_clock(self) -> Question:
         """The question for the terminal's clock."""
