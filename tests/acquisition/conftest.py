@@ -6,10 +6,14 @@ import datetime as dt
 import os
 import select
 import socket
+import sys
 import threading
 import tty
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # peer698.py
 
 ADDRESS = "000000000161"
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keyacct import wire
-from keyacct.capture import dlt698
+from keyacct.capture import dlt698, fence
 from keyacct.capture.items import Item
-from keyacct.capture.line import ExchangeError, Failure, Line, built_in_registers
+from keyacct.capture.line import ExchangeError, Failure, Line, Reply, built_in_registers
 from keyacct.i18n import Text
 
 _PREAMBLE = {"dlt645-2007": b"\xfe" * 4, "dlt645-1997": b"\xfe" * 4}
@@ -23,8 +23,9 @@ class Answer:
     """What came of asking one item of one meter.
 
     frames: the request and every frame of the answer, in order, as they went over the line (of an answer to several
-    items at once, each item's own part as a frame); recv_at_ms: when the last one was whole. attempts: how often it was asked. failure: why there is no answer, or None. frozen_at: the instant
-    of a freeze whose own frame has no time (naive civil time, ISO), read beside it.
+    items at once, each item's own part as a frame); recv_at_ms: when the last one was whole. attempts: how often it was
+    asked. failure: why there is no answer, or None. frozen_at: the instant of a freeze whose own frame has no time (naive
+    civil time, ISO), read beside it. doubtful: it may be the late answer to an earlier request for the same.
     """
 
     meter: str
@@ -35,6 +36,7 @@ class Answer:
     attempts: int = 1
     failure: Failure | None = None
     frozen_at: str | None = None
+    doubtful: bool = False
     values: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
 
 
@@ -104,15 +106,18 @@ def ask(line: Line, meter: str, address: str, item: Item) -> Answer:
         return _ask_698(line, meter, address, item)
     frozen_at = None
     frames: list[bytes] = []
+    doubtful = False
     try:
+        if item.protocol in fence.QUESTIONS:
+            doubtful = not fence.pass_late_answers(line, address, item.protocol)
         if _needs_time(item):
             stamp = Item(item.protocol, item.key[:4] + "00" + item.key[6:], "freeze_time", item.kind)
-            reply = line.exchange(request_of(stamp, address), item.protocol, preamble=_PREAMBLE[item.protocol])
+            reply = _exchange(line, address, item.protocol, request_of(stamp, address))
             frozen_at = next((value["value"] for value in _values(reply.message) if value["value"]), None)
             if _refusal(reply.message) is None and frozen_at is None:
                 return Answer(meter, address, item, failure=Failure("no_data"))
         request = request_of(item, address)
-        reply = line.exchange(request, item.protocol, preamble=_PREAMBLE.get(item.protocol, b""))
+        reply = _exchange(line, address, item.protocol, request)
         frames += [request, reply.frame]
         refused = _refusal(reply.message)
         if refused is not None:
@@ -126,14 +131,23 @@ def ask(line: Line, meter: str, address: str, item: Item) -> Answer:
                     failure=Failure("unreadable", str(Text("follow frames without end", "后续帧无休止"))),
                 )  # fmt: skip
             request = _follow_request(item, address, number)
-            reply = line.exchange(request, item.protocol, preamble=_PREAMBLE.get(item.protocol, b""))
+            reply = _exchange(line, address, item.protocol, request)
             frames += [request, reply.frame]
             refused = _refusal(reply.message)
             if refused is not None:
                 return Answer(meter, address, item, tuple(frames), reply.recv_at_ms, failure=refused)
     except ExchangeError as error:
         return Answer(meter, address, item, tuple(frames), failure=error.failure)
-    return Answer(meter, address, item, tuple(frames), reply.recv_at_ms, frozen_at=frozen_at)
+    return Answer(meter, address, item, tuple(frames), reply.recv_at_ms, frozen_at=frozen_at, doubtful=doubtful)
+
+
+def _exchange(line: Line, address: str, protocol: str, request: bytes) -> Reply:
+    """One exchange of DL/T 645 or Modbus; what stays unanswered is remembered. Raises ExchangeError, LinkError."""
+    try:
+        return line.exchange(request, protocol, preamble=_PREAMBLE.get(protocol, b""))
+    except ExchangeError as error:
+        fence.note(line, address, protocol, request, error.failure.cause)
+        raise
 
 
 def _needs_time(item: Item) -> bool:
@@ -185,10 +199,11 @@ def ask_list(line: Line, meter: str, address: str, items: Sequence[Item]) -> lis
         if len(items) == 1 or not association.lists:
             return [_ask_698(line, meter, address, item) for item in items]
         said = dlt698.ask(line, address, {"service": "GetRequestNormalList", "oads": [item.key for item in items]})
+        if said.refusal is not None:
+            dlt698.associate(line, address).lists = False  # it may be another one than before
     except ExchangeError as error:
         return [Answer(meter, address, item, error.frames, failure=error.failure) for item in items]
     if said.refusal is not None:
-        association.lists = False
         return [_ask_698(line, meter, address, item) for item in items]
     results: dict[str, tuple[dict[str, Any], int]] = {}
     for apdu, received_ms in zip(said.apdus, said.received_ms, strict=True):

@@ -101,8 +101,9 @@ def dar_text(dar: int) -> str:
 
 def confirm_of(part: Mapping[str, Any]) -> bytes:
     """The frame that confirms a part of a split APDU, so that the next one is sent."""
+    link = part["link"]
     message = {
-        "address": part["address"], "link": {"dir": 0, "prm": part["link"]["prm"], "split": 1, "func": 3, "ca": part["link"]["ca"]},
+        "address": part["address"], "link": {"dir": 0, "prm": link["prm"], "split": 1, "func": 3, "ca": link["ca"]},
         "fragment": {"block": part["fragment"]["block"], "kind": "confirm", "payload": ""},
     }  # fmt: skip
     return wire.encode(message, PROTOCOL, registers=built_in_registers())
@@ -170,8 +171,7 @@ def say(line: Line, address: str, apdu: Mapping[str, Any], *, most_frame: int = 
             following = next_of(said)
             if following is None:
                 return Said(tuple(frames), tuple(apdus), tuple(received_ms))
-            if len(apdus) >= MOST_BLOCKS:
-                raise ExchangeError(Failure("unreadable", str(Text("blocks without end", "分块无休止"))))
+            _bound(len(apdus))
             request = wire.encode({"address": address, "apdu": following}, PROTOCOL, registers=built_in_registers())
             frames.append(request)
             reply = _exchanged(line, request)
@@ -179,6 +179,12 @@ def say(line: Line, address: str, apdu: Mapping[str, Any], *, most_frame: int = 
     except ExchangeError as error:
         error.frames = tuple(frames)
         raise
+
+
+def _bound(parts: int) -> None:
+    """An answer has an end. Raises ExchangeError."""
+    if parts >= MOST_BLOCKS:
+        raise ExchangeError(Failure("unreadable", str(Text("an answer without end", "应答分块无休止"))))
 
 
 def _exchanged(line: Line, request: bytes) -> Reply:
@@ -245,8 +251,7 @@ def _whole(line: Line, request: bytes, reply: Reply, frames: list[bytes]) -> tup
         return reply, reply.message["apdu"]
     parts = [reply.frame]
     while reply.message["fragment"]["kind"] != "last":
-        if len(parts) >= MOST_BLOCKS:
-            raise ExchangeError(Failure("unreadable", str(Text("split frames without end", "分帧无休止"))))
+        _bound(len(parts))
         wanted = reply.message["fragment"]["block"] + 1 & 0x0FFF
         confirm = confirm_of(reply.message)
         frames.append(confirm)
@@ -261,11 +266,11 @@ def _whole(line: Line, request: bytes, reply: Reply, frames: list[bytes]) -> tup
     apdu = described(parts)[-1].get("apdu")
     if apdu is None:
         raise ExchangeError(Failure("unreadable", str(Text("the parts make no APDU", "分帧不能拼成APDU"))))
-    joined = wire.encode(
-        {"address": reply.message["address"], "apdu": apdu}, PROTOCOL, registers=built_in_registers()
-    )
+    joined = wire.encode({"address": reply.message["address"], "apdu": apdu}, PROTOCOL, registers=built_in_registers())
     if not wire.answers(request, joined, PROTOCOL):
-        raise ExchangeError(Failure("late", str(Text("a split answer to another request came", "收到其他请求的分帧应答"))))
+        raise ExchangeError(
+            Failure("late", str(Text("a split answer to another request came", "收到其他请求的分帧应答")))
+        )
     return reply, apdu
 
 

@@ -297,9 +297,7 @@ class Line:
                 found.append((held[start : start + message["length"]], message))
         return found
 
-    def _why(
-        self, request: bytes, protocol: str, held: bytes, seen: int, others: list[dict[str, Any]]
-    ) -> Failure:
+    def _why(self, request: bytes, protocol: str, held: bytes, seen: int, others: list[dict[str, Any]]) -> Failure:
         """What went wrong, from what was seen until the deadline."""
         waited = Text(f"{self.timeout_s:g} s waited", f"已等待 {self.timeout_s:g} 秒")
         asked = self._frames(request, protocol)

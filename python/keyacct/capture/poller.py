@@ -161,7 +161,9 @@ class Poller:
                     if can_be_listed(item):
                         together += _taken(turns, priority, attempt, number)
                     answers = self._ask(line, task, [each for _, each in together])
-                    lost = next((a.failure for a in answers if a.failure is not None and a.failure.cause == "link"), None)
+                    lost = next(
+                        (a.failure for a in answers if a.failure is not None and a.failure.cause == "link"), None
+                    )
                     if lost is not None and not self._reopened(line):
                         down[attempt] = lost  # nobody on it is asked before the next round of attempts
                 for (place, asked), answer in zip(together, answers, strict=True):

@@ -50,7 +50,7 @@ class Rows:
         """
         rsds: list[dict[str, Any]]
         if self.last and self.key == STORE_TIME:
-            rsds = [{"selector": 10, "last": self.last, "meters": "all"}]
+            rsds = [{"selector": 10, "last": self.last, "ms": "all"}]
         elif self.last:
             rsds = [{"selector": 9, "last": number} for number in range(1, self.last + 1)]
         elif self.end is None:
