@@ -121,17 +121,29 @@ def test_the_conversation_is_associate_ask_release(monkeypatch):
 @pytest.mark.parametrize(("blocks", "frame"), [(True, 1024), (True, 128), (False, 128)])
 def test_rows_of_the_foreign_servers_tables_come_back_right(blocks, frame):
     with peer698.recorder(blocks=blocks, frame=frame) as port:
-        items = "freeze_day:active_import+voltage@2026-07-02..2026-07-09,freeze_day:voltage@2026-07-04,freeze_month@last"
+        items = (
+            "freeze_day:active_import+voltage@2026-07-02..2026-07-09,freeze_day:voltage@2026-07-04,freeze_month@last"
+        )
         result = poll_once(asked(port, items), ZONE)
     assert not result.failed
     days, one, month = (answer.values for answer in result.answers)
-    energy = [(row["time"].isoformat(), row["value"]) for row in days if row["quantity"] == "active_import" and not row["tariff"]]
+    energy = [
+        (row["time"].isoformat(), row["value"])
+        for row in days
+        if row["quantity"] == "active_import" and not row["tariff"]
+    ]
     assert energy == [(f"2026-07-{day:02}T00:00:00", day * 10) for day in range(2, 10)]
     voltage = [row["value"] for row in days if row["quantity"] == "voltage" and row["phase"] == "B"]
     assert voltage == [pytest.approx((2201 + day) / 10) for day in range(2, 10)]
     assert [row["value"] for row in one if row["quantity"] == "voltage"] == [220.4, 220.5, 220.6]
     assert {row["time"].isoformat() for row in one} == {"2026-07-04T00:00:00"}
-    assert [row["value"] for row in month if row["quantity"] == "active_import"] == [100, 100.01, 100.02, 100.03, 100.04]
+    assert [row["value"] for row in month if row["quantity"] == "active_import"] == [
+        100,
+        100.01,
+        100.02,
+        100.03,
+        100.04,
+    ]
     assert {row["kind"] for row in month if row["quantity"] == "active_import"} == {"freeze_month"}
 
 
