@@ -94,7 +94,7 @@ class Dlt698Station(Station):
                 self.refuse("before_login", connection.peer)
             return
         if address != session.address:
-            self.refuse("spoofed", connection.peer, terminal=self.name_of(session.address))
+            self.spoofed(session, address)
             return
         if not frame[3] & 0x80 or len(apdu) < 3:
             self.counts["wrong_direction"] += 1
@@ -171,7 +171,7 @@ class Dlt698Station(Station):
             return
         if question.purpose == "read" and apdu[:2] == _SINGLE and apdu[7] == 1:  # the usual one: nothing to look at
             self.counts["answers"] += 1
-            self.keep(frame)
+            self.keep(frame, session)
             self._ended(session, question, apdu[2], now)
             return
         said = self.describe(frame)["apdu"]
@@ -185,7 +185,7 @@ class Dlt698Station(Station):
         elif service in ("ERROR-Response", "SECURITY-Response") or said.get("dar") is not None:
             self._fail(session, question, "refused")
         else:
-            self.keep(frame)
+            self.keep(frame, session)
             for result in said.get("results", ()):
                 if result.get("dar"):
                     self._fail(session, Question("read", f"{question.name} {result['oad']}", None), "refused")
@@ -261,7 +261,7 @@ class Dlt698Station(Station):
             return
         session.seen = (*session.seen[1 - _SEEN :], mark)
         self.counts["reports"] += 1
-        self.keep(frame)
+        self.keep(frame, session)
 
     def describe(self, frame: bytes) -> dict[str, Any]:
         """A frame as decoding shows it."""
