@@ -377,7 +377,7 @@ def latencies(running: Gdw1376Station, peers: list[Peer], rounds: int) -> list[f
             running.take()
             begun = time.monotonic()
             running.ask(question, [session])
-            pump(running, lambda peer=peer: peer.answer() and False or len(running.frames) == 1)
+            pump(running, lambda peer=peer: [peer.answer()] and len(running.frames) == 1)
             found.append(time.monotonic() - begun)
     return found
 

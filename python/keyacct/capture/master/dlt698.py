@@ -119,8 +119,12 @@ class Dlt698Station(Station):
 
     def _confirm_login(self, connection: Connection, frame: bytes, now: float) -> None:
         """LINK-Response: our clock is right, all is well, and the three times."""
-        self.front.send(connection, dlt698.link_response(self.describe(frame), self._civil_now(), trusted=True), now)
-        self.keep(frame)  # it says the terminal's time
+        request = self.describe(frame)
+        if "apdu" not in request:
+            self.counts["unreadable"] += 1
+            return
+        self.front.send(connection, dlt698.link_response(request, self._civil_now(), trusted=True), now)
+        self.keep(frame, connection.session)  # it says the terminal's time
 
     def _part(self, session: Session, frame: bytes, now: float) -> None:
         """A split frame: confirmed, and kept until its APDU is whole; then it is the answer, or a report."""
@@ -174,7 +178,10 @@ class Dlt698Station(Station):
             self.keep(frame, session)
             self._ended(session, question, apdu[2], now)
             return
-        said = self.describe(frame)["apdu"]
+        said = self.describe(frame).get("apdu")
+        if said is None:
+            self.counts["unreadable"] += 1
+            return
         service = str(said.get("service", ""))
         self.counts["answers"] += 1
         if service == "SetResponseNormal":
@@ -237,7 +244,7 @@ class Dlt698Station(Station):
             self.ask(self.question("events", f"event {oad}", rows), (session,))
 
     def _use_clock(self, session: Session, frame: bytes) -> None:
-        data = self.describe(frame)["apdu"].get("data")
+        data = self.describe(frame).get("apdu", {}).get("data")
         try:
             told = dt.datetime.fromisoformat(str(next(iter(data.values()))))
         except (AttributeError, StopIteration, ValueError):
@@ -248,6 +255,9 @@ class Dlt698Station(Station):
     def _report(self, session: Session, frame: bytes, now: float) -> None:
         """Confirm a report; the same one again is confirmed again, but kept once."""
         shown = self.describe(frame)
+        if "apdu" not in shown:
+            self.counts["unreadable"] += 1
+            return
         kind = str(shown.get("service", "")).removeprefix("ReportNotification")
         answer: dict[str, Any] = {
             "service": f"ReportResponse{kind}", "piid": shown["apdu"]["piid_acd"] & 0x3F, "time_tag": None,
