@@ -35,12 +35,16 @@ FAMILIES = ("voltage", "current", "power", "energy")
 @pytest.fixture
 def town(tmp_path: Path) -> Workspace:
     folder = tmp_path / "town"
-    subprocess.run([sys.executable, "-m", "keyacct.cli", "init", str(folder)], check=True, capture_output=True, timeout=60)
+    subprocess.run(
+        [sys.executable, "-m", "keyacct.cli", "init", str(folder)], check=True, capture_output=True, timeout=60
+    )
     return open_workspace(folder)
 
 
 @contextmanager
-def master(town: Workspace, protocol: str = "gdw1376.1", **limits: float) -> Iterator[tuple[Listening, list[ListenSummary]]]:
+def master(
+    town: Workspace, protocol: str = "gdw1376.1", **limits: float
+) -> Iterator[tuple[Listening, list[ListenSummary]]]:
     """A master station at work in a thread; what came of it is in the list when it has ended."""
     station = make_station(protocol, "127.0.0.1", 0, town.zone, limits=Limits(**limits))  # type: ignore[arg-type]
     listening = Listening(station, Plan(clock=False), town.zone, workspace=town)
@@ -115,7 +119,9 @@ def test_a_report_that_is_replayed_over_new_connections_adds_no_row(town: Worksp
                     sent += 1
                 until(lambda: listening.station.counts["replayed"] == 4)
         assert done[0].readings > 0
-        seen.append([read_family(town, family, 0, 1 << 42).read_all().drop_columns(["recv_at", "batch"]) for family in FAMILIES])
+        seen.append(
+            [read_family(town, family, 0, 1 << 42).read_all().drop_columns(["recv_at", "batch"]) for family in FAMILIES]
+        )
     rows = [sum(table.num_rows for table in tables) for tables in seen]
     print(f"replayed {sent - 1}, rows added {rows[-1] - rows[0]}")
     assert rows[0] > 0
@@ -150,7 +156,9 @@ def test_deep_nesting_and_huge_counts_are_bounded(town: Workspace) -> None:
                 slowest = max(slowest, time.perf_counter() - begun)
                 peer.send(frame)
             counts = listening.station.counts
-            until(lambda: counts["unasked"] + counts["unreadable"] + counts["reports"] + counts["replayed"] >= len(cases))
+            until(
+                lambda: counts["unasked"] + counts["unreadable"] + counts["reports"] + counts["replayed"] >= len(cases)
+            )
             assert listening.station.sessions  # who sends it is still served
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(f"cases {len(cases)}, slowest {slowest * 1e3:.1f} ms, memory grown by {grown} KiB")
