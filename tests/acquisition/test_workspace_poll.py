@@ -391,8 +391,8 @@ def test_a_users_registers_hold_for_meters_of_the_registry(office, capsys, tmp_p
 
     workspace, _ = office(answers=(own,), meters=1)
     file = tmp_path / "own.tsv"
-    columns = "key name quantity phase tariff kind format unit access source".split()
-    row = "02FE0001 line_noise voltage A - snapshot XXX.X V r maker".split()
+    columns = ["key", "name", "quantity", "phase", "tariff", "kind", "format", "unit", "access", "source"]
+    row = ["02FE0001", "line_noise", "voltage", "A", "-", "snapshot", "XXX.X", "V", "r", "maker"]
     file.write_text("# protocol: dlt645-2007\n" + "\t".join(columns) + "\n" + "\t".join(row) + "\n", encoding="utf-8")
     words = [
         "poll",

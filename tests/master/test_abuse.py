@@ -28,7 +28,6 @@ from keyacct.database.tables import audit as audit_table
 from keyacct.store.read import read_family
 from keyacct.workflow.listen import Listening, ListenSummary, make_station
 
-
 FAMILIES = ("voltage", "current", "power", "energy")
 
 
