@@ -13,7 +13,7 @@ import tty
 import zoneinfo
 
 import pytest
-from conftest import ADDRESS, Loop, free_port, sdm630
+from peers import ADDRESS, Loop, free_port, sdm630
 
 from keyacct.cli.run import run
 from keyacct.workflow.poll import make_question, poll_once
