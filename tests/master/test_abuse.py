@@ -139,26 +139,30 @@ def test_deep_nesting_and_huge_counts_are_bounded(town: Workspace) -> None:
     cases += ["850201" + "84FFFFFFFF", "850301500402008400FFFFFF", "88010184FFFFFFFF"]
     cases *= 20 if LONG else 1
     cases = [case if len(case) % 2 == 0 else case + "0" for case in cases]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    slowest = 0.0
-    with master(town, "dlt698.45", frames_per_s=10_000) as (listening, done):
-        peer = Peer(listening.station.front.port, "x", "127.0.0.1")
-        with peer.socket:
-            peer.send(LOGIN_698)
-            until(lambda: listening.station.sessions)
-            for case in cases:
-                frame = uplink_698(0x83, case)
-                begun = time.perf_counter()
-                for text in wire.describe([frame.hex()], "dlt698.45"):
-                    json.loads(text)
-                wire.decode(frame, "dlt698.45")
-                slowest = max(slowest, time.perf_counter() - begun)
-                peer.send(frame)
-            counts = listening.station.counts
-            until(
-                lambda: counts["unasked"] + counts["unreadable"] + counts["reports"] + counts["replayed"] >= len(cases)
-            )
-            assert listening.station.sessions  # who sends it is still served
+    # The first pass loads what decoding and storing need; the second is measured.
+    for several in (cases[:19], cases):
+        before, slowest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0.0
+        with master(town, "dlt698.45", frames_per_s=10_000) as (listening, done):
+            peer = Peer(listening.station.front.port, "x", "127.0.0.1")
+            with peer.socket:
+                peer.send(LOGIN_698)
+                until(lambda: listening.station.sessions)
+                for case in several:
+                    frame = uplink_698(0x83, case)
+                    begun = time.perf_counter()
+                    for text in wire.describe([frame.hex()], "dlt698.45"):
+                        json.loads(text)
+                    wire.decode(frame, "dlt698.45")
+                    slowest = max(slowest, time.perf_counter() - begun)
+                    peer.send(frame)
+                counts = listening.station.counts
+                until(
+                    lambda: (
+                        counts["unasked"] + counts["unreadable"] + counts["reports"] + counts["replayed"]  # noqa: B023
+                        >= len(several)  # noqa: B023
+                    )
+                )
+                assert listening.station.sessions  # who sends it is still served
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(f"cases {len(cases)}, slowest {slowest * 1e3:.1f} ms, memory grown by {grown} KiB")
     assert grown < 65_536
