@@ -147,6 +147,13 @@ def faults(session: nox.Session) -> None:
     session.run("python", "tests/store/fault_figures.py", str(figures))
 
 
+@nox.session
+def abuse(session: nox.Session) -> None:
+    """The master station under abuse at full size (1,000 slow peers and more), each case with its figure."""
+    editable(session, "test")
+    session.run("pytest", "-s", "tests/master", *session.posargs, env={"KEYACCT_FAULTS": "full"})
+
+
 @nox.session(venv_backend="none")
 def fuzz(session: nox.Session) -> None:
     """Fuzz every parser and print the figures. `-- --cpu-seconds N` sets the CPU time of each target (default 300)."""

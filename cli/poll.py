@@ -153,8 +153,8 @@ def poll(
 
     wish = Wish(
         tuple(meters or ()), group, tuple(item or ()), everybody=everybody, due=due, backfill=backfill,
-        every=None if once else every, status=status, failing=failing, retries=retries, out=out, trace=trace,
-        metrics=metrics, dry_run=dry_run,
+        every=None if once else every, status=status, failing=failing, retries=retries,
+        timeout_s=timeout, registers=tuple(registers or ()), out=out, trace=trace, metrics=metrics, dry_run=dry_run,
     )  # fmt: skip
     return poll_workspace(wish, format)
 

@@ -58,6 +58,8 @@ class Wish:
     status: bool = False
     failing: bool = False
     retries: int | None = None
+    timeout_s: float | None = None
+    registers: tuple[str, ...] = ()
     out: str | None = None
     trace: str | None = None
     metrics: str | None = None
@@ -67,7 +69,9 @@ class Wish:
 def poll_workspace(wish: Wish, format: Format) -> int:
     """Show how things stand, run one round, or serve; the exit code."""
     from keyacct.workflow import poll_status
+    from keyacct.workflow.poll import check_patience
 
+    check_patience(wish.timeout_s, wish.retries)
     workspace = open_workspace()
     if wish.failing:
         write_rows(poll_status.failing(workspace), FAILURES, format)
@@ -124,8 +128,8 @@ def _jobs(workspace: Workspace, wish: Wish) -> list[Job]:
     if wish.due:
         if wish.meters or wish.group:
             targets = {target.meter_no: target for target in choose(targets, wish.meters, wish.group)}
-        return due_jobs(workspace, targets, plans, clock.now())
-    catalogue = ItemCatalogue()
+        return due_jobs(workspace, targets, plans, clock.now(), wish.registers)
+    catalogue = ItemCatalogue(wish.registers)
     given = [part.strip() for text in wish.items for part in text.split(",") if part.strip()]
     jobs = []
     for target in choose(targets, wish.meters, wish.group, everybody=wish.everybody):
@@ -166,8 +170,9 @@ def _one(workspace: Workspace, wish: Wish, format: Format) -> int:
         by_hand = not wish.due and wish.backfill is None and wish.every is None
         try:
             result = run_round(
-                workspace, jobs, progress=view, trace=wish.trace, retries=wish.retries, keep_answers=by_hand
-            )
+                workspace, jobs, progress=view, trace=wish.trace, retries=wish.retries, timeout_s=wish.timeout_s,
+                registers=wish.registers, keep_answers=by_hand,
+            )  # fmt: skip
         finally:
             view.close()
     if wish.metrics:

@@ -14,7 +14,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from keyacct.capture.asking import Answer, ask
+from keyacct.capture import dlt698
+from keyacct.capture.asking import Answer, ask, ask_list, can_be_listed
 from keyacct.capture.items import Item
 from keyacct.capture.line import RETRIED, Failure, Line
 from keyacct.errors import KeyacctError, LinkError
@@ -23,6 +24,9 @@ ALARM, ON_DEMAND, SCHEDULE, BACKFILL = 0, 1, 2, 3
 """Priorities: what has the smaller number is asked first."""
 
 MOST_LINES = 512
+MOST_LISTED = 16
+"""Items of one meter that are asked for in one request, where the protocol has such requests."""
+
 _STACK_BYTES = 512 * 1024
 
 
@@ -150,31 +154,41 @@ class Poller:
                     continue
                 key = (attempt, task.address)
                 known = down.get(attempt) or silent.get(key)
+                together = [(order, item)]
                 if known is not None:
-                    answer = Answer(task.meter, task.address, item, failure=known)
+                    answers = [Answer(task.meter, task.address, item, failure=known)]
                 else:
-                    answer = self._ask(line, task, item)
-                    if answer.failure is not None and answer.failure.cause == "link" and not self._reopened(line):
-                        down[attempt] = answer.failure  # nobody on it is asked before the next round of attempts
-                answer = dataclasses.replace(answer, attempts=attempt)
-                cause = answer.failure.cause if answer.failure is not None else None
-                if cause == "timeout" and answer.failure is not None:
-                    silent[key] = answer.failure  # a silent meter is not asked its other items before its next turn
-                if cause in RETRIED and attempt <= self.retries:
-                    heapq.heappush(turns, (priority, attempt + 1, order, number, item))
-                else:
-                    self._give(task, answer)
+                    if can_be_listed(item):
+                        together += _taken(turns, priority, attempt, number)
+                    answers = self._ask(line, task, [each for _, each in together])
+                    lost = next(
+                        (a.failure for a in answers if a.failure is not None and a.failure.cause == "link"), None
+                    )
+                    if lost is not None and not self._reopened(line):
+                        down[attempt] = lost  # nobody on it is asked before the next round of attempts
+                for (place, asked), answer in zip(together, answers, strict=True):
+                    cause = answer.failure.cause if answer.failure is not None else None
+                    if cause == "timeout" and answer.failure is not None:
+                        silent[key] = answer.failure  # a silent meter is not asked its other items before its next turn
+                    if cause in RETRIED and attempt <= self.retries:
+                        heapq.heappush(turns, (priority, attempt + 1, place, number, asked))
+                    else:
+                        self._give(task, dataclasses.replace(answer, attempts=attempt))
+            dlt698.release(line)
         finally:
             line.close()
 
-    def _ask(self, line: Line, task: Task, item: Item) -> Answer:
+    def _ask(self, line: Line, task: Task, items: list[Item]) -> list[Answer]:
         try:
-            return ask(line, task.meter, task.address, item)
+            if len(items) > 1:
+                return ask_list(line, task.meter, task.address, items)
+            return [ask(line, task.meter, task.address, items[0])]
         except LinkError as error:
             self.link_errors.append(error)
-            return Answer(task.meter, task.address, item, failure=Failure("link", error.message, error.hint))
+            failure = Failure("link", error.message, error.hint)
         except KeyacctError as error:
-            return Answer(task.meter, task.address, item, failure=Failure("unreadable", error.message, error.hint))
+            failure = Failure("unreadable", error.message, error.hint)
+        return [Answer(task.meter, task.address, item, failure=failure) for item in items]
 
     def _reopened(self, line: Line) -> bool:
         """Whether a line that was lost came back after a pause."""
@@ -191,6 +205,18 @@ class Poller:
 
 
 _Turn = tuple[int, int, int, int, Item]
+
+
+def _taken(turns: list[_Turn], priority: int, attempt: int, number: int) -> list[tuple[int, Item]]:
+    """Turns of the same task and attempt that can be asked in the same request, taken out of the heap."""
+    found = sorted(
+        (turn for turn in turns if turn[0] == priority and turn[1] == attempt and turn[3] == number
+         and can_be_listed(turn[4])), key=lambda turn: turn[2],
+    )[: MOST_LISTED - 1]  # fmt: skip
+    for turn in found:
+        turns.remove(turn)
+    heapq.heapify(turns)
+    return [(turn[2], turn[4]) for turn in found]
 
 
 def _turns(tasks: Sequence[Task]) -> list[_Turn]:

@@ -64,15 +64,22 @@ def missed_between(schedule: str, before: dt.datetime, last: dt.datetime) -> int
     return count
 
 
-def due_jobs(workspace: Workspace, targets: Mapping[str, Target], plans: Sequence[Plan], now: dt.datetime) -> list[Job]:
+def due_jobs(
+    workspace: Workspace,
+    targets: Mapping[str, Target],
+    plans: Sequence[Plan],
+    now: dt.datetime,
+    registers: Sequence[str] = (),
+) -> list[Job]:
     """What is due now: plans whose last due time nobody served yet, and what a served one still lacks.
 
     A reading of now is no reading of an hour ago: of several missed due times only the last is served, the others are
-    counted; their load curves and freezes are what backfill reads. Raises UsageError for items that do not exist.
+    counted; their load curves and freezes are what backfill reads. registers: a user's own files. Raises UsageError
+    for items that do not exist.
     """
     zone = workspace.zone
     local = now.astimezone(zone)
-    catalogue = ItemCatalogue()
+    catalogue = ItemCatalogue(registers)
     with open_database(workspace).read() as connection:
         marks = {
             (row["poll_plan"], row["meter_no"]): row

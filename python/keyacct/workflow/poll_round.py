@@ -127,10 +127,14 @@ def run_round(
     progress: Callable[[Progress], None] | None = None,
     trace: str | None = None,
     retries: int | None = None,
+    timeout_s: float | None = None,
+    registers: Sequence[str] = (),
     keep_answers: bool = False,
     seed: int | None = None,
 ) -> RoundResult:
     """Ask all jobs, store as it comes. An interrupt lets running exchanges end and stores what was read.
+
+    timeout_s: for one answer on every line; that of the line, else by its speed, if None. registers: a user's own files.
 
     keep_answers: hold every answer with its values in the result (small rounds). Raises WriteError.
     """
@@ -140,9 +144,9 @@ def run_round(
         items=sum(len(job.items) for job in jobs), meters=len({job.target.meter_no for job in jobs}),
         oldest_due_ms=min((job.due_at_ms for job in jobs if job.due_at_ms), default=None),
     ))  # fmt: skip
-    ledger = _Ledger(workspace, jobs, result, keep_answers=keep_answers)
+    ledger = _Ledger(workspace, jobs, result, keep_answers=keep_answers, registers=registers)
     poller = Poller(
-        _work(jobs, capture, seed),
+        _work(jobs, capture, seed, timeout_s),
         retries=settings.retries if retries is None else retries,
         most_lines=settings.lines_at_once,
     )
@@ -170,7 +174,7 @@ def run_round(
     return result
 
 
-def _work(jobs: Sequence[Job], trace: Trace | None, seed: int | None) -> list[LineWork]:
+def _work(jobs: Sequence[Job], trace: Trace | None, seed: int | None, timeout_s: float | None) -> list[LineWork]:
     lines: dict[str, tuple[PollLine, list[Task]]] = {}
     for number, job in enumerate(jobs):
         line = job.target.line
@@ -183,7 +187,8 @@ def _work(jobs: Sequence[Job], trace: Trace | None, seed: int | None) -> list[Li
             if trace is not None:
                 transport = TracingTransport(transport, trace.line(line.link.port))
             back_off = BackOff(seed=None if seed is None else seed + number)
-            return Line(line.link, transport=transport, timeout_s=line.timeout_s, back_off=back_off)
+            patience_s = timeout_s if timeout_s is not None else line.timeout_s
+            return Line(line.link, transport=transport, timeout_s=patience_s, back_off=back_off)
 
         return make
 
@@ -195,7 +200,16 @@ def _work(jobs: Sequence[Job], trace: Trace | None, seed: int | None) -> list[Li
 class _Ledger:
     """What is finished and not yet stored, and what of each job is still open."""
 
-    def __init__(self, workspace: Workspace, jobs: Sequence[Job], result: RoundResult, *, keep_answers: bool) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        jobs: Sequence[Job],
+        result: RoundResult,
+        *,
+        keep_answers: bool,
+        registers: Sequence[str] = (),
+    ) -> None:
+        self.registers = registers
         self.workspace, self.jobs, self.result = workspace, jobs, result
         self.keep_answers = keep_answers
         self.held: list[tuple[int, Finished]] = []
@@ -229,7 +243,7 @@ class _Ledger:
         if not self.held:
             return
         held, self.held = self.held, []
-        readings, answers = read_answers([finished.answer for _, finished in held], self.workspace.zone)
+        readings, answers = read_answers([finished.answer for _, finished in held], self.workspace.zone, self.registers)
         judged = [(number, finished, answer) for (number, finished), answer in zip(held, answers, strict=True)]
         for number, finished, answer in judged:
             self.result.progress.first_pass += answer.failure is None and finished.first
