@@ -19,8 +19,8 @@ BENCH = Path(__file__).resolve().parents[1] / "bench" / "park.py"
 def test_a_park_is_read_completely_twice_and_after_a_kill_without_loss_or_doubles(tmp_path):
     """300 meters behind 15 lines, every kind of failure once; `nox -s bench` does the same with 10 000 behind 500."""
     command = [
-        sys.executable, str(BENCH), "--lines", "15", "--meters", "20", "--failing", "0.0234", "--commit-items", "60",
-        "--timeout", "0.6", "--dir", str(tmp_path), "--json", str(tmp_path / "figures.json"),
+        sys.executable, str(BENCH), "--lines", "15", "--meters", "20", "--failing", "0.0234", "--commit-items", "80",
+        "--timeout", "0.5", "--retries", "1", "--dir", str(tmp_path), "--json", str(tmp_path / "figures.json"),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

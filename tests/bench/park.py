@@ -80,10 +80,11 @@ def office(folder: Path, park: Park, options: argparse.Namespace) -> Path:
     return workspace
 
 
-def poll(workspace: Path, kill_at: int | None = None) -> dict[str, Any]:
+def poll(workspace: Path, retries: int, kill_at: int | None = None) -> dict[str, Any]:
     """One `keyacct poll --due`: its row, and what it took. kill_at: kill -9 when so many items are stored."""
     began = time.perf_counter()
-    command = [*KEYACCT, "poll", "--due", "--format", "json", "--workspace", str(workspace)]
+    command = [*KEYACCT, "poll", "--due", "--retries", str(retries), "--format", "json",
+               "--workspace", str(workspace)]  # fmt: skip
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(command, env=ENVIRONMENT, stdout=out, stderr=err)
         if kill_at is not None:
@@ -160,15 +161,14 @@ def differences(row: dict[str, Any], truth: list[dict[str, Any]]) -> dict[str, A
 
 
 def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Both parts; what is printed as it comes is for who waits."""
     for name in ("rounds", "killed"):
         (folder / name).mkdir()
     park = Park(folder / "rounds", options)
     try:
         workspace = office(folder / "rounds", park, options)
-        first = poll(workspace)
+        first = poll(workspace, options.retries)
         print("first round", first, flush=True)
-        second = poll(workspace)
+        second = poll(workspace, options.retries)
         print("second round", second, flush=True)
     finally:
         truth = park.stop()
@@ -182,9 +182,9 @@ def run(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     park = Park(folder / "killed", options)
     try:
         workspace = office(folder / "killed", park, options)
-        killed = poll(workspace, kill_at=expected(truth)["items"] // 3)
+        killed = poll(workspace, options.retries, kill_at=expected(truth)["items"] // 3)
         result["stored when killed"] = stored_items(workspace)
-        again = poll(workspace)
+        again = poll(workspace, options.retries)
     finally:
         truth = park.stop()
     result |= {"killed": killed, "again": again, "of the store after the kill": compared(workspace, truth)}
@@ -201,6 +201,7 @@ def main() -> int:
     parser.add_argument("--lines", type=int, default=500)
     parser.add_argument("--meters", type=int, default=20)
     parser.add_argument("--timeout", type=float, default=2.0)
+    parser.add_argument("--retries", type=int, default=2)
     parser.add_argument("--commit-items", type=int, default=2000)
     parser.add_argument("--dir", type=Path)
     parser.add_argument("--json", type=Path)

@@ -50,6 +50,7 @@ class ItemCatalogue:
     def __init__(self, registers: Sequence[str] = ()) -> None:
         self.registers = tuple(registers)
         self._rows: dict[str, list[dict[str, Any]]] = {}
+        self._found: dict[tuple[str, str], Item] = {}
         for row in wire.register_rows(wire.open_registers(self.registers)):
             self._rows.setdefault(row["protocol"], []).append(row)
 
@@ -59,6 +60,12 @@ class ItemCatalogue:
 
     def find(self, text: str, protocol: str) -> Item:
         """The item that a text names: `voltage_a`, `02010100`, with Modbus `sdm630:voltage_a`. Raises UsageError."""
+        item = self._found.get((text, protocol))
+        if item is None:
+            item = self._found[text, protocol] = self._find(text, protocol)
+        return item
+
+    def _find(self, text: str, protocol: str) -> Item:
         if protocol not in PROTOCOLS:
             raise UsageError(
                 "usage.invalid",
