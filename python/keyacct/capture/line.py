@@ -134,6 +134,11 @@ class Line:
         """Whether the line is open."""
         return self._open
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether another process talks on it right now."""
+        return self._line_lock.is_taken
+
     def open(self) -> None:
         """Open the line if it is not, once no other process talks on it. Raises LinkError."""
         if not self._open:

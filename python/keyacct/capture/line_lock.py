@@ -62,6 +62,11 @@ class LineLock:
                 )  # fmt: skip
             time.sleep(min(_LOOK_AGAIN_S, max(until - time.monotonic(), 0)))
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether somebody else has the line right now."""
+        return self._held is None and self._holder() != 0
+
     def _holder(self) -> int:
         """Process number of the holder; 0 when it has just gone."""
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
