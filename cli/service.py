@@ -13,12 +13,12 @@ from keyacct.cli.render import say
 from keyacct.cli.session import command, make_app, open_workspace
 from keyacct.i18n import Text
 
-app = make_app(no_args_is_help=True)
+app = make_app(no_args_is_help=True, help=str(Text("Running as a service under systemd.", "以 systemd 服务方式运行。")))
 
 
 @app.callback()
 def _group() -> None:
-    """Running as a service."""
+    """Running as a service under systemd."""
 
 
 @command(
