@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +18,10 @@ from keyacct.cli.session import command, make_app, open_workspace
 from keyacct.i18n import Text
 
 if TYPE_CHECKING:
-    from keyacct.workflow.listen import ListenSummary
+    from keyacct.capture.master.metrics import Metrics
+    from keyacct.capture.master.station import Station
+    from keyacct.workflow.daemon.notify import Heart
+    from keyacct.workflow.listen import Listening, ListenSummary
 
 app = make_app()
 PROTOCOLS = ("gdw1376.1", "dlt698.45")
@@ -99,6 +104,7 @@ def listen(
     from keyacct.capture.replay import DEFAULT_ZONE
     from keyacct.capture.trace import Trace
     from keyacct.errors import UsageError
+    from keyacct.workflow.daemon.notify import Heart
     from keyacct.workflow.listen import Listening, make_station, registered_terminals
 
     if protocol not in PROTOCOLS:
@@ -136,39 +142,58 @@ def listen(
     station = make_station(
         protocol, host, port, zone, limits=limits, allowed=allowed, trace=recording, log=_log
     )  # fmt: skip
-    figures = Metrics(metrics, metrics_port)
+    figures, heart = Metrics(metrics, metrics_port), Heart()
     listening = Listening(
         station, load_plan(plan, protocol) if plan is not None else default_plan(protocol), zone,
-        workspace=workspace, out=out, rounds=rounds, expected=terminals, log=_log, watch=figures.show,
+        workspace=workspace, out=out, rounds=rounds, expected=terminals, log=_log, watch=_watching(figures, heart),
     )  # fmt: skip
-    stopped: list[int] = []
-    before = {}
-
-    def stop(number: int, frame: object) -> None:
-        stopped.append(number)
-        listening.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, stop)
     sys.stdout.write(
         json.dumps({"listening": station.front.host, "port": station.front.port, "protocol": protocol}) + "\n"
     )
     sys.stdout.flush()
-    try:
-        summary = listening.run()
-    finally:
-        figures.show(station)
-        figures.close()
-        if recording is not None:
-            recording.close()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with _stopped_by_signals(listening, heart) as stopped:
+        try:
+            heart.ready(f"listening on {station.front.host}:{station.front.port}")
+            summary = listening.run()
+        finally:
+            figures.show(station)
+            figures.close()
+            if recording is not None:
+                recording.close()
     _tell(summary)
     if stopped and stopped[0] == signal.SIGINT:
         return exit_codes.INTERRUPTED
     if rounds is not None and summary.failures:
         return exit_codes.PARTIAL if summary.counts.get("answers") else exit_codes.LINK
     return exit_codes.DONE
+
+
+def _watching(figures: Metrics, heart: Heart) -> Callable[[Station], None]:
+    """What is called once a second: figures, and a sign of life for systemd."""
+
+    def watch(station: Station) -> None:
+        figures.show(station)
+        heart.beat()
+
+    return watch
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(listening: Listening, heart: Heart) -> Iterator[list[int]]:
+    """While it lasts Ctrl-C and SIGTERM end the listening; gives the signals that came. systemd is told at the end."""
+    stopped: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        stopped.append(number)
+        listening.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        heart.stopping()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _address(bind: str) -> tuple[str, int]:

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, Text]] = {
     "replay": ("replay", Text("Captured bytes into readings and the store", "回放报文记录, 入库或导出")),
     "poll": ("poll", Text("Ask meters on a line, now or by plan", "召测电表: 即时或按计划")),
     "listen": ("listen", Text("Master station for terminals that dial in", "终端主站")),
+    "service": ("service", Text("Unit files to run polling or listening as a service", "服务单元文件")),
     "simulate": ("simulate", Text("Simulated meters and terminals", "模拟电表与终端")),
     "read": ("read", Text("Registers of one meter, by name, now", "按名称立即读一块表")),
     "scan": ("scan", Text("What answers on a line", "搜索线路上的设备")),

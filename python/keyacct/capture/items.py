@@ -53,6 +53,7 @@ class ItemCatalogue:
     def __init__(self, registers: Sequence[str] = ()) -> None:
         self.registers = tuple(registers)
         self._rows: dict[str, list[dict[str, Any]]] = {}
+        self._found: dict[tuple[str, str], Item] = {}
         for row in wire.register_rows(wire.open_registers(self.registers)):
             self._rows.setdefault(row["protocol"], []).append(row)
 
@@ -64,6 +65,12 @@ class ItemCatalogue:
         """The item that a text names: `voltage_a`, `02010100`, with Modbus `sdm630:voltage_a`, with DL/T 698.45 also rows
         of a record table: `freeze_day:active_import@last`. Raises UsageError.
         """
+        item = self._found.get((text, protocol))
+        if item is None:
+            item = self._found[text, protocol] = self._find(text, protocol)
+        return item
+
+    def _find(self, text: str, protocol: str) -> Item:
         if protocol not in PROTOCOLS:
             raise UsageError(
                 "usage.invalid",

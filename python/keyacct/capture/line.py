@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from keyacct import clock, wire
 from keyacct.capture.harmless import check_harmless
+from keyacct.capture.line_lock import LineLock
 from keyacct.capture.link import Link
 from keyacct.capture.opening import make_transport
 from keyacct.capture.transport import Transport
@@ -95,6 +96,11 @@ class BackOff:
         self._failures += 1
         return pause * (0.5 + 0.5 * self._random.random())
 
+    @property
+    def losses(self) -> int:
+        """Losses since the line last worked."""
+        return self._failures
+
     def reset(self) -> None:
         """The line works again."""
         self._failures = 0
@@ -119,6 +125,7 @@ class Line:
         self.timeout_s = timeout_s if timeout_s is not None else link.answer_s()
         self.back_off = back_off or BackOff()
         self._transport = transport if transport is not None else make_transport(link)
+        self._line_lock = LineLock(link.place)
         self._open = False
         self._quiet_from = 0.0
         self._lock = threading.Lock()
@@ -132,16 +139,26 @@ class Line:
         """Whether the line is open."""
         return self._open
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether another process talks on it right now."""
+        return self._line_lock.is_taken
+
     def open(self) -> None:
-        """Open the line if it is not. Raises LinkError."""
+        """Open the line if it is not, once no other process talks on it. Raises LinkError."""
         if not self._open:
-            self._transport.open(self.connect_s)
+            self._line_lock.take(self.connect_s)
+            try:
+                self._transport.open(self.connect_s)
+            except BaseException:
+                self._line_lock.give_back()
+                raise
             self._open = True
-            self.back_off.reset()
 
     def close(self) -> None:
         """Close the line."""
         self._transport.close()
+        self._line_lock.give_back()
         self._open = False
         self.associations.clear()
 
@@ -183,9 +200,11 @@ class Line:
             sent_s = len(preamble + request) * 11 / self.link.baud if self.link.timed else 0.0
             deadline = time.monotonic() + sent_s + self.timeout_s
             try:
-                return self._await(request, protocol, deadline, accept, unasked)
+                reply = self._await(request, protocol, deadline, accept, unasked)
             finally:
                 self._quiet_from = time.monotonic()
+            self.back_off.reset()  # only an answer: a gateway may take every connection and hang up
+            return reply
 
     def gather(self, request: bytes, protocol: str, *, preamble: bytes = b"") -> tuple[list[Reply], bool]:
         """Every answer until the timeout, and whether bytes came that belong to none (several spoke at once, or noise).

@@ -10,12 +10,14 @@ import dataclasses
 import heapq
 import queue
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from keyacct.capture import dlt698
 from keyacct.capture.asking import Answer, ask, ask_list, can_be_listed
+from keyacct.capture.interrupts import on_interrupt
 from keyacct.capture.items import Item
 from keyacct.capture.line import RETRIED, Failure, Line
 from keyacct.errors import KeyacctError, LinkError
@@ -26,7 +28,8 @@ ALARM, ON_DEMAND, SCHEDULE, BACKFILL = 0, 1, 2, 3
 MOST_LINES = 512
 MOST_LISTED = 16
 """Items of one meter that are asked for in one request, where the protocol has such requests."""
-
+MOST_LOSSES = 3
+PULSE_S = 1.0
 _STACK_BYTES = 512 * 1024
 
 
@@ -65,9 +68,20 @@ class Finished:
 class Poller:
     """Runs work on lines. `run` yields every item of every task exactly once, as it is finished."""
 
-    def __init__(self, work: Sequence[LineWork], *, retries: int = 2, most_lines: int = MOST_LINES) -> None:
-        """retries: further attempts for what may be gone the next time. They come after all first attempts of a line."""
+    def __init__(
+        self,
+        work: Sequence[LineWork],
+        *,
+        retries: int = 2,
+        most_lines: int = MOST_LINES,
+        pulse: Callable[[], None] | None = None,
+    ) -> None:
+        """retries: further attempts for what may be gone the next time. They come after all first attempts of a line.
+
+        pulse: called about once a second in the thread that takes the results, also while nothing is finished.
+        """
         self.retries = retries
+        self._pulse = pulse or (lambda: None)
         self._waiting: queue.SimpleQueue[LineWork] = queue.SimpleQueue()
         for part in work:
             self._waiting.put(part)
@@ -96,8 +110,17 @@ class Poller:
     def rest(self) -> Iterator[Finished]:
         """What is still to come of a round whose `run` was left, by an interrupt perhaps."""
         try:
+            beaten = time.monotonic()
             while self._left:
-                result = self._results.get()
+                try:
+                    result = self._results.get(timeout=PULSE_S)
+                except queue.Empty:
+                    self._pulse()
+                    beaten = time.monotonic()
+                    continue
+                if time.monotonic() - beaten >= PULSE_S:
+                    self._pulse()
+                    beaten = time.monotonic()
                 if result is None:
                     self._left -= 1
                 elif isinstance(result, BaseException):
@@ -108,9 +131,18 @@ class Poller:
             self.stop()
 
     def each(self, take: Callable[[Finished], None], interrupted: Callable[[], None]) -> None:
-        """Give every finished item to `take`. At Ctrl-C `interrupted` is called, nothing more is asked, and what is under
-        way is still given; a second Ctrl-C goes up.
+        """Give every finished item to `take`. At Ctrl-C or SIGTERM `interrupted` is called, nothing more is asked, and what
+        is under way is still given; a second one goes up.
         """
+
+        def end() -> None:
+            interrupted()
+            self.stop()
+
+        with on_interrupt(end):
+            self._each(take, interrupted)
+
+    def _each(self, take: Callable[[Finished], None], interrupted: Callable[[], None]) -> None:
         rounds, stopped = self.run(), False
         while True:
             try:
@@ -191,7 +223,11 @@ class Poller:
         return [Answer(task.meter, task.address, item, failure=failure) for item in items]
 
     def _reopened(self, line: Line) -> bool:
-        """Whether a line that was lost came back after a pause."""
+        """Whether a line that was lost came back after a pause. One that is lost again and again without an answer is
+        left alone until the next round of attempts.
+        """
+        if line.back_off.losses >= MOST_LOSSES:
+            return False
         line.pause(self._stop)
         try:
             line.open()

@@ -69,6 +69,12 @@ def scan_line(
         yield from _meters(line, protocol, progress)
 
 
+def who_answers(line: Line, protocol: str) -> list[str]:
+    """Addresses of one request to all (DL/T 645, 698), garbled ones left out; one exchange. Raises LinkError."""
+    replies, _ = line.gather(_question(protocol, ""), protocol, preamble=_WAKE)
+    return sorted({str(reply.message["address"]) for reply in replies})
+
+
 def _meters(line: Line, protocol: str, progress: Callable[[str], None] | None) -> Iterator[Found | Silence]:
     found: set[str] = set()
     noise = False

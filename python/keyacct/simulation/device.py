@@ -6,6 +6,7 @@ import datetime as dt
 import random
 import zlib
 from dataclasses import dataclass, field
+from typing import Any
 
 from keyacct import clock
 from keyacct.simulation.breaker import Breakers
@@ -28,6 +29,8 @@ class Meter:
     """One meter. protocol: `dlt645-2007`, `dlt645-1997`, `modbus-rtu` or `modbus-tcp`; address: 12 digits, or a unit.
 
     clock_offset_s, drift_ppm: how wrong its clock is, and how much more so each second since the epoch of its loads.
+    trouble: what is wrong with all of its answers (`TROUBLES`), empty if nothing. stumbles: how many of its first
+    answers are lost. said: identifier and values of its last good answers, for whoever wants to compare.
     """
 
     protocol: str
@@ -41,6 +44,10 @@ class Meter:
     asked: int = 0
     answered: int = 0
     set_by_s: float = 0.0
+    trouble: str = ""
+    stumbles: int = 0
+    stumbling: bool = False
+    said: dict[str, list[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.breakers = Breakers(self.now)

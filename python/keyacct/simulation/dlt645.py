@@ -60,7 +60,12 @@ class Meter645:
         values = self.values(di)
         if values is None:
             return self._refuse(control & 0x7F, "02")
+        self._note(di, values)
         return self._frame({"control": f"0x{control:02X}", "di": di, "values": values})
+
+    def _note(self, di: str, values: list[Any]) -> None:
+        if not self.meter.trouble:
+            self.meter.said[di] = values
 
     def _answer_1997(self, control: int, request: dict[str, Any]) -> bytes | None:
         if control != 0x01:
@@ -69,6 +74,7 @@ class Meter645:
         values = self._values_1997(di)
         if values is None:
             return self._refuse(control, "02")
+        self._note(di, values)
         return self._frame({"control": "0x81", "di": di, "values": values})
 
     def _values_1997(self, di: str) -> list[Any] | None:

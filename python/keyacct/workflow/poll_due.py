@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from cronsim import CronSim
 
 from keyacct.capture.items import Item, ItemCatalogue
+from keyacct.capture.poller import BACKFILL
 from keyacct.config import Workspace
 from keyacct.database import acquisition_tables as tables
 from keyacct.database import registry_tables
@@ -37,6 +38,11 @@ class Job:
     tries: int = 0
     missed: int = 0
     fresh: bool = True
+
+    @property
+    def counted_as(self) -> str:
+        """Whose success it counts for: its plan, `backfill` or `on_demand`."""
+        return self.plan or ("backfill" if self.priority == BACKFILL else "on_demand")
 
 
 def latest_due(schedule: str, now: dt.datetime, reading_day: int) -> dt.datetime:
