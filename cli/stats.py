@@ -63,13 +63,36 @@ def stats(
         ),
     ] = None,
     engine: Annotated[
-        str, typer.Option("--engine", help=str(Text("Where to compute: local.", "计算引擎: local。")))
+        str,
+        typer.Option(
+            "--engine",
+            help=str(
+                Text("local, or dask: ranges of meters on many machines.", "local, 或 dask (按表计分段, 多机计算)。")
+            ),
+        ),
     ] = "local",
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDRESS",
+            envvar="KEYACCT_DASK_SCHEDULER",
+            help=str(
+                Text(
+                    "Dask scheduler, for example tcp://host:8786 (else workers are started here).",
+                    "Dask 调度器地址, 如 tcp://host:8786 (缺省在本机启动)。",
+                )
+            ),
+        ),
+    ] = None,
 ) -> int | None:
     """Compute the tables, and say which meters had no limits."""
     from keyacct.analysis.month_stats import write_stats
 
-    written = write_stats(data, limits, out, interval=interval, loss=loss, engine=engine, state=state)
+    written = write_stats(
+        data, limits, out, interval=interval, loss=loss, engine=engine, state=state,
+        scheduler=scheduler if engine == "dask" else None,
+    )  # fmt: skip
     if missing := written.without_limits:
         # Not through cli.render: it brings json and csv along, and this command counts its milliseconds.
         names = ", ".join(missing[:10]) + (" …" if len(missing) > 10 else "")
@@ -78,6 +101,19 @@ def stats(
             f"{len(missing)} 块表计有读数而无限值, 未统计: {names}",
         )
         _say(text)
+    if engine == "dask" and session.current().verbosity >= 1:
+        from pathlib import Path
+
+        from keyacct.analysis.cluster_stats import tables_digest
+
+        digest = tables_digest(Path(out))[:16]
+        _say(
+            Text(
+                f"digest {digest}, tasks {written.tasks}, retried tasks {written.retried}",
+                f"摘要 {digest}, 任务 {written.tasks}, 重试任务 {written.retried}",
+            ),
+            level=1,
+        )
     _say(Text(f"{written.rows} readings -> {out}", f"{written.rows} 条读数 -> {out}"), level=1)
     return None
 

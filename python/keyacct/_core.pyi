@@ -108,6 +108,7 @@ def month_stats(
     out: str | None = None,
     threads: int | None = None,
     state: str | None = None,
+    meters: tuple[str | None, str | None] | None = None,
 ) -> tuple[ArrowStream, ArrowStream, list[str], int]: ...
 
 _Question = tuple[int, int, list[tuple[int, int]], int, bool, list[tuple[int, bool]]]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow_schema::DataType;
 use keyacct_model::{Error, ErrorCode, Result};
 use keyacct_stats::month::{Kernel, Meter};
+use parquet::file::metadata::RowGroupMetaData;
 
 use crate::month_kept::Kept;
 use crate::month_limits::Limits;
@@ -34,6 +35,35 @@ pub struct Question<'a> {
     pub loss: f64,
     /// Workers; none takes the number of cores.
     pub threads: Option<usize>,
+    /// Only the meters of this range; none takes all. Row groups whose statistics say that they hold none are not read.
+    pub meters: Option<MeterRange>,
+}
+
+/// Meters from one id on and before another, in the order of their bytes; none is open.
+#[derive(Clone, Debug, Default)]
+pub struct MeterRange {
+    /// First id.
+    pub from: Option<String>,
+    /// Id after the last.
+    pub before: Option<String>,
+}
+
+impl MeterRange {
+    fn holds(&self, id: &[u8]) -> bool {
+        self.from.as_ref().is_none_or(|from| from.as_bytes() <= id)
+            && self.before.as_ref().is_none_or(|before| id < before.as_bytes())
+    }
+
+    /// Whether a row group may hold a meter of the range, by the statistics of a column; without statistics it may.
+    fn meets(&self, group: &RowGroupMetaData, column: &str) -> bool {
+        let chunk = group.columns().iter().find(|c| c.column_path().string() == column);
+        let Some(statistics) = chunk.and_then(|c| c.statistics()) else { return true };
+        let (low, high) = (statistics.min_bytes_opt(), statistics.max_bytes_opt());
+        let ends_before = self.from.as_ref().zip(high).is_some_and(|(from, high)| high < from.as_bytes());
+        let begins_after =
+            self.before.as_ref().zip(low).is_some_and(|(before, low)| low >= before.as_bytes());
+        !ends_before && !begins_after
+    }
 }
 
 /// What a run gave.
@@ -73,17 +103,30 @@ pub fn month_stats(question: &Question<'_>, interrupted: &mut dyn FnMut() -> Res
             Error::new(ErrorCode::Usage, "states are kept only where tables are written")
                 .hint("name a folder for the tables")
         })?;
+        if question.meters.is_some() {
+            return Err(Error::new(ErrorCode::Usage, "states are kept of all meters or of none")
+                .hint("leave the range of meters away"));
+        }
         let run = Kept { state, out, limits, interval_ms: question.interval_ms, workers };
         return run.run(&files, interrupted);
     }
-    let opened = Opened::new(&files)?;
+    let mut opened = Opened::new(&files)?;
+    let mut limits = limits;
+    if let Some(range) = &question.meters {
+        opened.keep(range);
+        let inside = limits.number.iter().filter(|(id, _)| range.holds(id.as_bytes())).map(|(_, n)| *n);
+        limits = Arc::new(limits.only(inside));
+    }
     let rows = opened.rows();
     let mut tables = match question.out {
         Some(folder) => Tables::in_folder(limits.clone(), folder)?,
         None => Tables::in_memory(limits.clone()),
     };
-    let without_limits =
+    let mut without_limits =
         opened.run::<Meter, _>(limits, question.interval_ms, workers, &mut tables, interrupted)?;
+    if let Some(range) = &question.meters {
+        without_limits.retain(|id| range.holds(id.as_bytes()));
+    }
     interrupted()?;
     let [day, month] = tables.finish()?;
     Ok(Answer { day, month, without_limits, rows })
@@ -116,6 +159,16 @@ impl Opened {
             }
         }
         Ok(Opened { plan: Plan::new(files, BATCH_ROWS), positions, wide })
+    }
+
+    /// Leaves away the row groups that hold no meter of a range.
+    fn keep(&mut self, range: &MeterRange) {
+        let Plan { files, groups, batches } = &mut self.plan;
+        batches.retain(|batch| {
+            let group = groups[batch.group];
+            let metadata = files[group.file].metadata.metadata();
+            range.meets(metadata.row_group(group.row_group), COLUMNS[0])
+        });
     }
 
     /// Readings in them.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use arrow_array::RecordBatch;
 use keyacct_io::field_parameters::{Frame, parameters as read_parameters, tariffs as read_tariffs};
-use keyacct_io::month_stats::{Question, month_stats as compute};
+use keyacct_io::month_stats::{MeterRange, Question, month_stats as compute};
 use keyacct_io::{Source, energy, load, voltage, voltage_loss};
 use keyacct_model::{Error, ErrorCode};
 use keyacct_stats::calendar::SpecialDays;
@@ -17,9 +17,9 @@ use crate::error::to_py;
 
 /// Day and month figures of a Parquet data set: `(day, month, meters without limits, rows read)`. With `out` the tables
 /// are written there and come back empty; with `state` too, the states of days are kept there and only what has changed
-/// is computed.
+/// is computed. `meters` is a range of ids (first, one after the last; none is open).
 #[pyfunction]
-#[pyo3(signature = (data, limits, *, interval_ms, loss, out=None, threads=None, state=None))]
+#[pyo3(signature = (data, limits, *, interval_ms, loss, out=None, threads=None, state=None, meters=None))]
 #[expect(clippy::too_many_arguments, reason = "a door for Python: every argument is a place or a setting")]
 fn month_stats(
     py: Python<'_>,
@@ -30,6 +30,7 @@ fn month_stats(
     out: Option<PathBuf>,
     threads: Option<usize>,
     state: Option<PathBuf>,
+    meters: Option<(Option<String>, Option<String>)>,
 ) -> PyResult<(ArrowStream, ArrowStream, Vec<String>, u64)> {
     let mut raised = None;
     let answer = py.detach(|| {
@@ -41,6 +42,7 @@ fn month_stats(
             interval_ms,
             loss,
             threads,
+            meters: meters.map(|(from, before)| MeterRange { from, before }),
         };
         compute(&question, &mut || {
             Python::attach(|py| py.check_signals()).map_err(|signal| {
