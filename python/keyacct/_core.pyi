@@ -17,6 +17,7 @@ __all__ = [
     "field_energy",
     "field_load",
     "field_voltage",
+    "field_voltage_loss",
     "month_stats",
     "protocols",
     "replay",

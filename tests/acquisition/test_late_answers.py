@@ -87,14 +87,14 @@ def slow():
 
 def voltage(meter, **more):
     question = make_question(
-        f"socket://127.0.0.1:{meter.port}", meter.protocol, [ADDRESS], ["voltage_a"], **({"timeout_s": 0.3} | more)
+        f"socket://127.0.0.1:{meter.port}", meter.protocol, [ADDRESS], ["voltage_a"], **({"timeout_s": 0.8} | more)
     )
     return poll_once(question, ZONE)
 
 
 @pytest.mark.parametrize("protocol", ["dlt645-2007", "dlt645-1997"])
 def test_the_late_answer_to_the_first_request_is_not_taken_for_that_to_the_second(slow, protocol):
-    meter = slow([0.4], protocol)
+    meter = slow([1.2], protocol)
     (row,) = voltage(meter).rows(ZONE)
     assert (row["value"], row["quality"]) == (222, "good")  # 221 was the answer to the request that timed out
     voltage_id = "02010100" if protocol == "dlt645-2007" else "B611"
@@ -112,9 +112,9 @@ def test_a_meter_that_stays_silent_is_asked_no_more_often_than_before(slow):
 
 
 def test_the_late_refusal_of_a_request_is_not_taken_for_that_of_another(slow):
-    meter = slow([0.4], refuses=("02020100",))
+    meter = slow([1.2], refuses=("02020100",))
     question = make_question(
-        f"socket://127.0.0.1:{meter.port}", "dlt645-2007", [ADDRESS], ["02020100,voltage_a"], timeout_s=0.3, retries=1
+        f"socket://127.0.0.1:{meter.port}", "dlt645-2007", [ADDRESS], ["02020100,voltage_a"], timeout_s=0.8, retries=1
     )
     current, volts = poll_once(question, ZONE).answers
     assert current.failure.cause == "refused"
@@ -124,6 +124,6 @@ def test_the_late_refusal_of_a_request_is_not_taken_for_that_of_another(slow):
 
 def test_where_the_protocol_gives_no_way_to_tell_the_value_is_marked(slow):
     fences = ("04000401", "04000402", "04000101", "04000102", "04000403")
-    meter = slow([0.4], refuses=fences)
+    meter = slow([1.2], refuses=fences)
     (row,) = voltage(meter, retries=1).rows(ZONE)
     assert (row["value"], row["quality"]) == (222, "suspect")

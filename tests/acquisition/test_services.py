@@ -208,7 +208,9 @@ def office(folder: Path, port: int, meters: int, timeout_s: float) -> Path:
 
 def reply(request: bytes) -> bytes:
     address = request[5:11][::-1].hex()
-    return wire.encode({"address": address, "control": "0x91", "di": "02010100", "values": [230.1]}, "dlt645-2007")
+    asked = bytes(byte - 0x33 & 0xFF for byte in request[14:18])[::-1].hex()
+    said = {"values": [230.1]} if asked == "02010100" else {"data": "000000000000"}
+    return wire.encode({"address": address, "control": "0x91", "di": asked, **said}, "dlt645-2007")
 
 
 def poll_every(workspace: Path, *words: str) -> list[str]:

@@ -266,8 +266,40 @@ def test_everything_that_writes_to_a_device_asks_first():
     for function in ast.walk(line):
         if isinstance(function, ast.FunctionDef) and "_transport.write" in ast.unparse(function):
             assert "check_harmless(" in ast.unparse(function), function.name
+            assert function.name == "exchange" or "part_of" not in ast.unparse(function)
     for name in senders:
         tree = next(tree for file, tree in trees() if file.name == name and file.parent.name == "master")
         for function in ast.walk(tree):
             if isinstance(function, ast.FunctionDef) and function.name == "question":
                 assert "check_harmless(" in ast.unparse(function)
+
+
+def test_a_split_frame_goes_as_a_piece_of_a_harmless_request_only():
+    from keyacct.capture.harmless import check_part
+    from keyacct.errors import RefusedError
+
+    def whole(apdu):
+        return wire.encode({"address": "000000000002", "apdu": {"piid": 1, "time_tag": None, **apdu}}, "dlt698.45")
+
+    def piece(kind, payload, address="000000000002"):
+        message = {
+            "address": address, "link": {"dir": 0, "prm": 1, "split": 1, "func": 3},
+            "fragment": {"block": 0, "kind": kind, "payload": payload.hex()},
+        }  # fmt: skip
+        return b"\xfe" * 4 + wire.encode(message, "dlt698.45")
+
+    reading = whole({"service": "GetRequestNormalList", "oads": ["20000200", "20010200", "00100200"]})
+    acting = whole({"service": "ActionRequestNormal", "omd": "80008100", "data": {"null": None}})
+    body = reading[8 + 5 + 1 : -3]
+    for kind, payload in (("first", body[:6]), ("middle", body[4:9]), ("last", body[-5:])):
+        check_part(piece(kind, payload), reading)
+    for frame, request in (
+        (piece("first", acting[14:-3]), acting),  # a piece of what acts
+        (piece("first", acting[14:-3]), reading),  # of another request
+        (piece("first", body[2:6]), reading),  # not where it says it is
+        (piece("first", body[:6], "000000000003"), reading),  # to somebody else
+        (piece("confirm", b""), reading),
+        (reading, reading),  # no piece at all
+    ):
+        with pytest.raises(RefusedError):
+            check_part(frame, request)

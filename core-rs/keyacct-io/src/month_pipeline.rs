@@ -57,7 +57,7 @@ impl Sink for Emitted {
 
 /// What all shards have finished, in the order of the rows. The figures are large and stay where they are.
 fn in_order<T>(shards: &[Emitted], list: impl Fn(&Emitted) -> &Vec<Finished<T>>) -> Vec<&Finished<T>> {
-    let mut all: Vec<&Finished<T>> = shards.iter().flat_map(|shard| list(shard)).collect();
+    let mut all: Vec<&Finished<T>> = shards.iter().flat_map(list).collect();
     all.sort_by_key(|f| f.at);
     all
 }

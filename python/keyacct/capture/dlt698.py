@@ -229,12 +229,12 @@ def _sent(
         frames.append(part)
         if kind == "last":
             reply = line.exchange(
-                part, PROTOCOL, preamble=_PREAMBLE, unasked=_unasked,
+                part, PROTOCOL, preamble=_PREAMBLE, unasked=_unasked, part_of=request,
                 accept=lambda _, frame, message: _answers_or_begins(request, frame, message),
             )  # fmt: skip
         else:
             reply = line.exchange(
-                part, PROTOCOL, preamble=_PREAMBLE, unasked=_unasked,
+                part, PROTOCOL, preamble=_PREAMBLE, unasked=_unasked, part_of=request,
                 accept=lambda _, frame, message, n=number: (  # type: ignore[misc]
                     _same_server(request, frame)
                     and message.get("fragment", {}).get("kind") == "confirm"

@@ -57,6 +57,26 @@ def check_harmless(frame: bytes, protocol: str | None) -> None:
         )
 
 
+def check_part(frame: bytes, whole: bytes) -> None:
+    """Raises RefusedError for a split frame of DL/T 698.45 that is not a piece of `whole`, or if that is not harmless."""
+    check_harmless(whole, "dlt698.45")
+    frame, whole = frame.lstrip(_WAKE), whole.lstrip(_WAKE)
+    head = 8 + (whole[4] & 0x0F) + 1  # up to the check of the header: start, length, control, address, client
+    apdu = whole[head:-3]
+    found = [json.loads(text) for text in wire.describe([frame.hex()], "dlt698.45")]
+    part = found[0].get("fragment") if len(found) == 1 and found[0].get("valid") else None
+    if isinstance(part, dict) and found[0].get("length") == len(frame) and frame[4 : head - 2] == whole[4 : head - 2]:
+        piece, kind = bytes.fromhex(part.get("payload") or ""), part.get("kind")
+        fits = {"first": apdu.startswith, "middle": lambda piece: piece in apdu, "last": apdu.endswith}.get(str(kind))
+        if piece and fits is not None and fits(piece):
+            return
+    raise RefusedError(
+        "refused.not_approved",
+        str(Text("this split frame is no part of a request that only reads", "该分帧不属于只读请求")),
+        hint=str(Text("what acts on a breaker goes through `keyacct control`", "控制命令请用 `keyacct control`")),
+    )
+
+
 def is_harmless(frame: bytes, protocol: str) -> bool:
     """Whether a frame only reads, confirms, sets a clock or freezes. protocol: as it is said to be, and must be."""
     if protocol in _READS_645:

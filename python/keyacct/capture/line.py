@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from keyacct import clock, wire
-from keyacct.capture.harmless import check_harmless
+from keyacct.capture.harmless import check_harmless, check_part
 from keyacct.capture.line_lock import LineLock
 from keyacct.capture.link import Link
 from keyacct.capture.opening import make_transport
@@ -182,14 +182,19 @@ class Line:
         preamble: bytes = b"",
         accept: Accept | None = None,
         unasked: Unasked | None = None,
+        part_of: bytes | None = None,
     ) -> Reply:
         """Send a request and wait for its answer. Raises ExchangeError (no usable answer), LinkError (line is gone).
 
         Our own echo, answers to other requests, noise and broken frames are passed over until the deadline; then the
         error says which of them it was. accept: whether a frame answers, `wire.answers` if None. unasked: what is sent
-        to a frame that a device began by itself (a log-in); None for a frame that is none.
+        to a frame that a device began by itself (a log-in); None for a frame that is none. part_of: the whole frame
+        of which the request is a split frame (DL/T 698.45).
         """
-        check_harmless(preamble + request, protocol)
+        if part_of is None:
+            check_harmless(preamble + request, protocol)
+        else:
+            check_part(preamble + request, part_of)
         with self._lock:
             self._begin()
             waiting = self._drain()
@@ -266,6 +271,7 @@ class Line:
         """Whether a frame was begun by a device; what it waits for is sent."""
         said = unasked(frame, message) if unasked is not None else None
         if said:
+            check_harmless(said, None)
             self._guarded(lambda: self._transport.write(said, time.monotonic() + self.timeout_s))
         return said is not None
 
