@@ -26,10 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     gc.set_threshold(20_000, 20, 20)
     from keyacct.cli.run import run
 
-    status = run(argv)
-    # The interpreter looks once more through all that lives before it leaves; there is nothing to find.
-    gc.freeze()
-    sys.exit(status)
+    sys.exit(run(argv))
 
 
 __all__ = ["main"]
