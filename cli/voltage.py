@@ -150,7 +150,7 @@ def _classes(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     from keyacct.analysis.combined_voltage import combined_rate
 
     totals = [row for row in rows if row["phase"] == "total"]
-    found = combined_rate((row["monitoring_class"], row["rate"]) for row in totals)  # type: ignore[misc]
+    found = combined_rate((row["monitoring_class"], row["rate"]) for row in totals)  # type: ignore[misc]  # rows hold objects
     classes: list[dict[str, object]] = [
         {"class": name, "points": found.counted[name], "points_without_rate": found.unrated[name], "rate": rate}
         for name, rate in found.by_class.items()

@@ -235,7 +235,7 @@ def _sent(
         else:
             reply = line.exchange(
                 part, PROTOCOL, preamble=_PREAMBLE, unasked=_unasked, part_of=request,
-                accept=lambda _, frame, message, n=number: (  # type: ignore[misc]
+                accept=lambda _, frame, message, n=number: (  # type: ignore[misc]  # `n` binds this turn's number, which mypy cannot type
                     _same_server(request, frame)
                     and message.get("fragment", {}).get("kind") == "confirm"
                     and message["fragment"]["block"] == n
@@ -257,7 +257,7 @@ def _whole(line: Line, request: bytes, reply: Reply, frames: list[bytes]) -> tup
         frames.append(confirm)
         reply = line.exchange(
             confirm, PROTOCOL, preamble=_PREAMBLE, unasked=_unasked,
-            accept=lambda _, frame, message, n=wanted: (  # type: ignore[misc]
+            accept=lambda _, frame, message, n=wanted: (  # type: ignore[misc]  # `n` binds this turn's number, which mypy cannot type
                 is_part(message) and message["fragment"]["block"] == n and _same_server(request, frame)
             ),
         )  # fmt: skip

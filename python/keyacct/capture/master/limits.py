@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from dataclasses import dataclass
 
+from keyacct.capture.open_files import raise_limit
 from keyacct.errors import UsageError
 
 
@@ -51,11 +52,7 @@ def allow_files(connections: int) -> int:
     Raises UsageError when the system does not allow so many.
     """
     spare = 64
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < connections + spare:
-        most = hard if hard != resource.RLIM_INFINITY else connections + spare
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(most, max(connections + spare, soft))), hard))
-        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    soft = raise_limit(connections + spare)
     if soft != resource.RLIM_INFINITY and soft < connections + spare:
         raise UsageError(
             "usage.invalid",
