@@ -580,6 +580,67 @@ class ControlSettings(_Section):
     trips_in_10_min: int = Field(5, ge=1, le=100, description="trips in 10 minutes outside a plan [D]")
 
 
+class ListenSettings(_Section):
+    """`[listen]`: what one terminal, and all of them, may take of the master station."""
+
+    connections: int = Field(
+        2000, ge=1, le=1_000_000, description="connections at once, and 1.5 × the terminals where that is more [D]"
+    )
+    new_per_address: int = Field(
+        20, ge=1, le=1_000_000, description="connections of one network address that have not logged in [D]"
+    )
+    known_share: float = Field(
+        0.10, ge=0, lt=1, description="share of the connections kept for addresses that a known terminal came from [D]"
+    )
+    login_s: float = Field(10.0, gt=0, le=3600, description="seconds from the connection to the log-in [D]")
+    frame_s: float = Field(5.0, gt=0, le=600, description="seconds from the first byte of a frame to its last [D]")
+    heartbeat_s: float = Field(
+        300.0, gt=0, le=86_400, description="heartbeat the terminals are set to; silent for three, closed [D]"
+    )
+    junk_bytes: int = Field(
+        65_536, ge=256, le=16_777_216, description="bytes without any frame after which a peer is dropped [D]"
+    )
+    frames_per_s: int = Field(50, ge=1, le=100_000, description="frames of one terminal a second [D]")
+    unsent_bytes: int = Field(
+        65_536, ge=1024, le=16_777_216, description="bytes that wait for a peer that does not read [D]"
+    )
+    answer_s: float = Field(
+        10.0, gt=0, le=600, description="seconds for an answer, response wait of 1376.1 over GPRS [U]"
+    )
+    tries: int = Field(3, ge=1, le=20, description="times that a question is asked, 1376.1 over GPRS [U]")
+    challenge_s: float = Field(
+        5.0, gt=0, le=600, description="seconds in which an older session must prove itself at a second log-in [D]"
+    )
+    takeovers: int = Field(
+        3, ge=2, le=100, description="so many take-overs of one terminal within `quarantine_s` are an alarm [D]"
+    )
+    quarantine_s: float = Field(600.0, gt=0, le=86_400, description="seconds of quarantine after that [D]")
+
+
+class CareSettings(_Section):
+    """`[care]`: the clocks of devices."""
+
+    clock_right_s: float = Field(
+        60.0, gt=0, le=3600, description="a clock off by so little is right, 国网(营销/4)384-2014 [V]"
+    )
+    clock_limit_s: float = Field(
+        300.0, gt=0, le=86_400, description="off by more although it was set is a fault, ERC12 practice [D]"
+    )
+    terminal_sync_most_s: float = Field(
+        900.0, gt=0, le=86_400, description="a terminal's clock is set from afar up to here, 国网(营销/4)384-2014 [V]"
+    )
+    fault_syncs: int = Field(
+        2, ge=1, le=31, description="still beyond the limit after so many settings is a fault, 384-2014 [V]"
+    )
+    fault_days: int = Field(31, ge=1, le=366, description="within so many days (a month), 384-2014 [V]")
+    hour_guard_min: int = Field(
+        5, ge=0, le=29, description="no clock is set so near a full hour, where hourly freezes lie [D]"
+    )
+    midnight_guard_min: int = Field(
+        30, ge=0, le=240, description="nor so near midnight, where day freeze and settlement lie [U]"
+    )
+
+
 class Settings(_Section):
     """The settings tree of one workspace."""
 
@@ -603,6 +664,8 @@ class Settings(_Section):
     shedding: SheddingSettings = SheddingSettings.model_construct()
     poll: PollSettings = PollSettings.model_construct()
     control: ControlSettings = ControlSettings.model_construct()
+    listen: ListenSettings = ListenSettings.model_construct()
+    care: CareSettings = CareSettings.model_construct()
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keyacct.capture.master.clocks import ClockBook
+from keyacct.capture.master.clocks import ClockBook, ClockRule
 from keyacct.capture.master.limits import Limits, allow_files
 from keyacct.capture.master.plan import Plan, Read
 from keyacct.capture.master.readings import frame_readings
 from keyacct.capture.master.station import Failed, Question, Session, Station
-from keyacct.config import Workspace
+from keyacct.config import CareSettings, Workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,7 +87,8 @@ class Listening:
         self.summary = ListenSummary()
         self._log = log or (lambda event, **fields: None)
         self._watch = watch
-        self._clocks = ClockBook()
+        care = workspace.settings.care if workspace is not None else CareSettings.model_construct()
+        self._clocks = ClockBook(ClockRule.of(care))
         self._stopping = False
         self._slots: dict[str, int] = {}
         self._clock_day: dt.date | None = None
