@@ -72,6 +72,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def explore(session: nox.Session) -> None:
+    """The tests on random values with a new seed at each run; what it finds becomes an `@example` of the test."""
+    editable(session, "test")
+    session.run("pytest", "-m", "hypothesis", *session.posargs, env={"KEYACCT_TEST_PROFILE": "explore"})
+
+
+@nox.session
 def postgresql(session: nox.Session) -> None:
     """The promises of database, registry and store on a PostgreSQL server that the tests start themselves."""
     editable(session, "test")
