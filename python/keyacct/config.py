@@ -531,6 +531,10 @@ class SheddingSettings(_Section):
 class PollSettings(_Section):
     """`[poll]`: asking meters."""
 
+    password_file: str = Field(
+        "", description="passwords of devices whose meter_link and poll_line name none: a file of mode 0600 (from the"
+        " workspace on), or env:NAME; empty: none [D]",
+    )  # fmt: skip
     retries: int = Field(2, ge=0, le=20, description="further attempts of a round for what failed [D]")
     lines_at_once: int = Field(512, ge=1, le=4096, description="lines that are served at the same time [D]")
     tries_per_due: int = Field(

@@ -15,9 +15,9 @@ from keyacct.capture.harmless import check_harmless, is_harmless
 from keyacct.capture.line import Line
 from keyacct.capture.link import parse_link
 from keyacct.control.encoding import frames_of
-from keyacct.control.secrets import Secrets
 from keyacct.control.targets import Target
 from keyacct.errors import RefusedError
+from keyacct.secrets import Secrets
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "python" / "keyacct"

@@ -8,10 +8,10 @@ from control_orders import ADDRESSES, STAMP, order_of
 from keyacct.control.commands import PermitClose, Trip
 from keyacct.control.door import Gate, pass_door
 from keyacct.control.encoding import frames_of
-from keyacct.control.secrets import Secrets, read_secrets
 from keyacct.control.targets import RelayRound, Target
 from keyacct.database.engine import open_database
 from keyacct.errors import ConfigError, InputError
+from keyacct.secrets import Secrets, read_secrets
 
 SECRET_645 = "02A1B2C3 12345678"
 SECRET_1376 = "C0FFEE11" * 4

@@ -27,9 +27,9 @@ from keyacct.control.orders import Order
 from keyacct.control.readback import ControlState, read_state
 from keyacct.control.refusals import Refusal, check, never, refusing
 from keyacct.control.rehearsal import Rehearsal
-from keyacct.control.secrets import Secrets
 from keyacct.control.targets import CommissionedMapping
 from keyacct.i18n import Text
+from keyacct.secrets import Secrets
 
 FELL_TO = 0.2
 """A trip has worked when at most this share of the power before it is left (domain: power fell by 80 %)."""
