@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyacct import clock, wire
-from keyacct.capture.master.envelope import CUTS
 from keyacct.capture.master.front import Connection, Front
-from keyacct.capture.master.limits import Limits
+from keyacct.capture.master.limits import LONGEST_FRAME, Limits
 from keyacct.capture.trace import Trace
 
 Log = Callable[..., None]
@@ -90,8 +89,8 @@ class Station(ABC):
         self._registers = wire.open_registers()
         self._zone = zone
         self.limits = limits or Limits()
-        cut, most = CUTS[self.protocol]
-        self.front = Front(host, port, cut, most, self.limits, self)
+        cut = wire.frame_cutter(self.protocol, self.limits.frame or LONGEST_FRAME[self.protocol])
+        self.front = Front(host, port, cut, self.limits, self)
         self.front.traced = trace is not None
         self.counts = self.front.counts
         self.sessions: dict[bytes, Session] = {}
