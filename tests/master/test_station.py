@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 import slow_cut
+from frames1376 import BODY, CONFIRM, F25, LOGIN, uplink
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,28 +24,10 @@ from keyacct.capture.master.limits import Limits
 from keyacct.capture.master.readings import frame_readings
 
 REGISTERS = wire.open_registers()
-LOGIN = bytes.fromhex("683200320068C912965634000273000001007116")
-"""Log-in of 9612-3456, PSEQ 3; CONFIRM is what a terminal expects: same A1 and A2, A3 = 0, AFN 00 F1, RSEQ 3."""
-CONFIRM = bytes.fromhex("6832003200680012965634000063000001009616")
 CUT = wire.frame_cutter("gdw1376.1", 16_384)
-F25 = bytes.fromhex("01010103")
-BODY = bytes.fromhex(
-    "1508010726005001005000005000005000002000001000000500000500900990099009900901220222032200150000160000170000000000"
-    "60010050000050000060 00".replace(" ", "")
-)
-
 
 LONG = os.environ.get("KEYACCT_FAULTS") == "full"
 """Whether the abuse is at full size: `nox -s abuse`."""
-
-
-def uplink(address: str, control: int, afn: int, seq: int, data: bytes) -> bytes:
-    """A frame of a terminal, built here from the standard's layout and not by the code under test."""
-    area, number = address.split("-")
-    a = bytes.fromhex(area)[::-1] + bytes.fromhex(number)[::-1] + b"\x00"
-    body = bytes((control,)) + a + bytes((afn, seq)) + data
-    word = (len(body) << 2 | 2).to_bytes(2, "little")
-    return b"\x68" + word + word + b"\x68" + body + bytes((sum(body) & 0xFF, 0x16))
 
 
 class Peer:
@@ -391,7 +374,9 @@ def p99(seconds: list[float]) -> float:
 
 def test_slow_bytes_are_closed_at_the_deadline_and_nobody_waits_for_them() -> None:
     count = 1000 if LONG else 400
-    with station(new_per_address=2000, frame_s=1.5, connections=3 * count, login_s=30.0) as running:
+    with station(
+        new_per_address=2000, frame_s=1.5, connections=3 * count, login_s=30.0, frames_per_s=10_000
+    ) as running:  # fmt: skip
         peers = healthy(running, 10)
         before = latencies(running, peers, 30 if LONG else 10)
         slow = [dial(running, source=f"127.0.0.{20 + n % 50}") for n in range(count)]
