@@ -20,7 +20,7 @@ from keyacct.capture.opening import make_transport
 from keyacct.capture.trace import TracingTransport
 from keyacct.capture.transport import Transport
 from keyacct.errors import LinkError
-from keyacct.i18n import Text
+from keyacct.i18n import Text, language
 from keyacct.secrets import SourceOf
 
 CAUSES: dict[str, Text] = {
@@ -373,7 +373,11 @@ class Line:
         rest = held.replace(request, b"", 1) if echo else held
         if not rest.strip(b"\xfe\xff\x00"):
             only_echo = Text(f"{waited.en}, only our own echo came", f"{waited.zh}, 只收到自身回波")
-            return Failure("timeout", str(only_echo if echo else waited))
+            swapped = Text(
+                "the adapter works; check the address, whether the meter has power, and wires A and B",
+                "转换器正常; 请检查表地址、电表是否有电、A/B 线是否接反",
+            )
+            return Failure("timeout", str(only_echo if echo else waited), str(swapped) if echo else "")
         code, message = self._broken(rest, protocol)
         if code in ("frame.checksum", "frame.header_checksum"):
             return Failure(
@@ -389,7 +393,7 @@ class Line:
         )
 
     def _broken(self, held: bytes, protocol: str) -> tuple[str, str]:
-        for text in wire.describe([held.hex()], protocol, registers=self._registers):
+        for text in wire.describe([held.hex()], protocol, registers=self._registers, chinese=language() == "zh"):
             error = json.loads(text).get("error")
             if isinstance(error, dict) and "code" in error:
                 return str(error["code"]), str(error["message"])
