@@ -48,7 +48,7 @@ def test_a_variable_is_read_by_its_name(monkeypatch):
 
 @pytest.mark.parametrize("protocol", ["dlt645-2007", "gdw1376.1", "dlt698.45"])
 def test_another_form_is_named_without_its_text(protocol, monkeypatch, tmp_path):
-    monkeypatch.setenv("RELAY_PASSWORD", "hunter2hunter2")
+    monkeypatch.setenv("RELAY_PASSWORD", "hunter2 hunter2")
     with pytest.raises(ConfigError) as error:
         read_secrets(protocol, variable="RELAY_PASSWORD")
     assert "hunter2" not in str(error.value.as_dict())
