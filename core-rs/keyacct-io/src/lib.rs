@@ -4,7 +4,9 @@ pub mod capture;
 mod column_block;
 mod columns;
 pub mod container;
+pub mod day_sections;
 mod day_segment;
+mod field_days;
 mod field_energy;
 mod field_load;
 pub mod field_parameters;
@@ -20,6 +22,7 @@ mod parquet_file;
 mod reading_batch;
 pub mod readings;
 
+pub use field_days::{DayJoin, Rules, What};
 pub use field_energy::{Source, energy};
 pub use field_load::load;
 pub use field_voltage::voltage;

@@ -281,7 +281,8 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         let ready = match &s.fault {
             // A batch with a column that could not be decoded is fed to nobody.
             Some(((batch, _, column), _)) if *column < COLUMNS.len() => decoded.min(*batch),
-            _ if decoded == end => end + 1,
+            // The end takes the place of a batch of the ring, which must have been put out.
+            _ if decoded == end && s.put + RING > end => end + 1,
             _ => decoded,
         };
         let behind = (0..s.shard.len())

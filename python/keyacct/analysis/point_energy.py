@@ -11,8 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from keyacct import _core
-from keyacct.analysis.power_factor import ENERGIES, FLAGS
+from keyacct.analysis.power_factor import ENERGIES, FLAGS, energy_tables
 from keyacct.analysis.question import Question, ask
 from keyacct.config import Workspace
 from keyacct.model import TARIFF_PERIODS, Period
@@ -96,10 +95,7 @@ class _Books:
 
     def read(self, parameters: pa.Table, *, power: bool) -> None:
         question = replace(self.question, parameters=parameters)
-        samples = question.samples("power", ("p", "q"), 4) if power else question.samples("energy", ENERGIES, 4)
-        sums, origin = question.run(
-            lambda: _core.field_energy(samples, question.kernel_parameters, question.tariffs(), question.kernel, power)
-        )
+        sums, origin = energy_tables(question, power=power)
         # Whole units are 10^-4 kWh; integrated powers are 10^-4 kW times milliseconds.
         unit = Decimal(10_000) * (3_600_000 if power else 1)
         spans, meters = parameters["span"].to_pylist(), parameters["meter"].to_pylist()

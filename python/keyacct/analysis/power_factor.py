@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keyacct import _core
+from keyacct.analysis.day_states import field_tables
 from keyacct.analysis.pf_adjustment import HUNDREDTH, RULE_1983, assessed, power_factor_of
 from keyacct.analysis.question import Question, ask, spans_of
 from keyacct.config import PowerFactorSettings, Workspace
@@ -188,12 +189,22 @@ def _read(question: Question) -> dict[str, _Books]:
     return books
 
 
+def energy_tables(question: Question, *, power: bool) -> tuple[pa.Table, ...]:
+    """The two tables of the energy kernel: sums by parameter row, period and hour, and where they come from."""
+    family = ("power", ("p", "q"), 4) if power else ("energy", ENERGIES, 4)
+
+    def from_samples(asked: Question) -> tuple[pa.Table, ...]:
+        samples = asked.samples(*family)
+        return asked.run(
+            lambda: _core.field_energy(samples, asked.kernel_parameters, asked.tariffs(), asked.kernel, power)
+        )
+
+    return field_tables(question, "integrated" if power else "energy", [family], from_samples)
+
+
 def _kernel(question: Question, parameters: pa.Table, books: dict[str, _Books], *, power: bool) -> set[str]:
     """Adds what the samples of one family give; the meters that gave something."""
-    samples = question.samples("power", ("p", "q"), 4) if power else question.samples("energy", ENERGIES, 4)
-    sums, origin = question.run(
-        lambda: _core.field_energy(samples, question.kernel_parameters, question.tariffs(), question.kernel, power)
-    )
+    sums, origin = energy_tables(question, power=power)
     # Whole units are 10^-4 kWh; integrated powers are 10^-4 kW times milliseconds.
     unit = Decimal(10_000) * (3_600_000 if power else 1)
     points, meters = parameters["point"].to_pylist(), parameters["meter"].to_pylist()

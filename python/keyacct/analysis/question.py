@@ -66,13 +66,19 @@ class Question:
 
     def samples(self, family: str, columns: Sequence[str], scale: int) -> pa.RecordBatchReader:
         """Samples of the points' meters, with what lies around the period and still counts in it."""
-        from keyacct.store.read import read_family
-
         parameters = self.parameters
         longest = pc.max(parameters["interval_min"]).as_py() or self.workspace.settings.samples.interval_min
         reach = int(longest) * MINUTE_MS * self.workspace.settings.samples.max_gap_intervals
         meters = sorted(set(parameters["meter"].drop_null().to_pylist()))
-        reader = read_family(self.workspace, family, self.from_ms - reach, self.to_ms + reach + 1, meters=meters)
+        return self.read(family, columns, scale, self.from_ms - reach, self.to_ms + reach + 1, meters)
+
+    def read(
+        self, family: str, columns: Sequence[str], scale: int, from_ms: int, to_ms: int, meters: Sequence[str]
+    ) -> pa.RecordBatchReader:
+        """Samples of some meters with from_ms ≤ ts < to_ms, as the core takes them."""
+        from keyacct.store.read import read_family
+
+        reader = read_family(self.workspace, family, from_ms, to_ms, meters=meters)
         schema = pa.schema(
             [("meter", pa.string()), ("kind", pa.string()), ("ts", pa.int64())]
             + [(name, pa.decimal128(38, scale)) for name in columns]
