@@ -63,7 +63,10 @@ fn crc(bytes: &[u8]) -> u32 {
     crc.sum()
 }
 
-fn parse(mut bytes: &[u8], made_of: &str, into: &mut HashMap<Pair, Section>) -> Option<()> {
+/// States by pair; of one pair several may be kept, by different parameters, the newest last.
+pub type Sections = HashMap<Pair, Vec<Section>>;
+
+fn parse(mut bytes: &[u8], made_of: &str, into: &mut Sections) -> Option<()> {
     let (body, sum) = bytes.split_at_checked(bytes.len().checked_sub(4)?)?;
     if crc(body).to_le_bytes() != sum {
         return None;
@@ -75,19 +78,21 @@ fn parse(mut bytes: &[u8], made_of: &str, into: &mut HashMap<Pair, Section>) -> 
     while !bytes.is_empty() {
         let pair = Pair::read(&mut bytes)?;
         let section = Section { key: read_raw(&mut bytes)?, body: read_raw(&mut bytes)? };
-        into.insert(pair, section);
+        into.entry(pair).or_default().push(section);
     }
     Some(())
 }
 
 impl DayAt {
     /// The states that hold, and the files that hold some; all others are of no use.
-    fn read(&self) -> (HashMap<Pair, Section>, Vec<PathBuf>) {
+    fn read(&self) -> (Sections, Vec<PathBuf>) {
         let mut names: Vec<PathBuf> = std::fs::read_dir(&self.folder)
             .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
             .unwrap_or_default();
         names.retain(|path| path.to_string_lossy().ends_with(SUFFIX));
-        names.sort();
+        names.sort_by_cached_key(|path| {
+            (std::fs::metadata(path).and_then(|of| of.modified()).ok(), path.clone())
+        });
         let mut sections = HashMap::new();
         names.retain(|path| {
             let bytes = std::fs::read(path).unwrap_or_default();
@@ -97,7 +102,7 @@ impl DayAt {
     }
 
     /// The states that are kept of this day, of these samples and settings.
-    pub fn sections(&self) -> HashMap<Pair, Section> {
+    pub fn sections(&self) -> Sections {
         self.read().0
     }
 
@@ -109,8 +114,10 @@ impl DayAt {
         let (known, files) = self.read();
         let together = files.len() >= MOST_FILES;
         if together {
-            for (pair, section) in known {
-                made.entry(pair).or_insert(section);
+            for (pair, mut sections) in known {
+                if let Some(newest) = sections.pop() {
+                    made.entry(pair).or_insert(newest);
+                }
             }
         }
         let mut pairs: Vec<(Pair, Section)> = made.into_iter().collect();

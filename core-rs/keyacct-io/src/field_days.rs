@@ -14,7 +14,7 @@ use keyacct_stats::state_bytes::Bytes;
 use keyacct_stats::voltage_day::{KeptVoltage, VoltageDay};
 use keyacct_stats::weight::Series;
 
-use crate::day_sections::{DayAt, Pair, Section};
+use crate::day_sections::{DayAt, Pair, Section, Sections};
 use crate::field_energy::{self, ENERGY, Output, Source, chosen};
 use crate::field_load::{self, Points, finished, grid_of};
 use crate::field_parameters::{Frame, Parameter, by_meter};
@@ -77,6 +77,8 @@ struct OfDay<'a> {
     longest_ms: i64,
 }
 
+/// Point and meter, and the numbers of the rows in which they belong to one account.
+type Chunk<'a> = (&'a str, &'a str, Vec<usize>);
 type Rows<'a> = HashMap<(&'a str, &'a str), Vec<&'a Parameter>>;
 
 fn by_pair(all: &[Parameter]) -> Rows<'_> {
@@ -175,7 +177,8 @@ impl DayJoin<'_> {
             let pair = (point.to_owned(), meter.to_owned());
             let rows = wide.get(&(point, meter)).map_or(&[][..], Vec::as_slice);
             let key = of_day(rows, day).key(self.what, self.tariffs);
-            (known.get(&pair).is_none_or(|section| section.key != key)).then_some(pair)
+            let there = known.get(&pair).is_some_and(|of| of.iter().any(|section| section.key == key));
+            (!there).then_some(pair)
         };
         self.pairs().iter().filter_map(outdated).collect()
     }
@@ -322,15 +325,13 @@ impl DayJoin<'_> {
     /// The states of a pair, day by day; nothing when one is missing, of other parameters, or no state.
     fn states<S: Bytes + Default>(
         &self,
-        kept: &[HashMap<Pair, Section>],
+        kept: &[Sections],
         wide: &[&Parameter],
         pair: &Pair,
     ) -> Option<Vec<S>> {
-        let of = |(day, sections): (&DayAt, &HashMap<Pair, Section>)| {
-            let section = sections.get(pair)?;
-            if section.key != of_day(wide, day).key(self.what, self.tariffs) {
-                return None;
-            }
+        let of = |(day, sections): (&DayAt, &Sections)| {
+            let key = of_day(wide, day).key(self.what, self.tariffs);
+            let section = sections.get(pair)?.iter().find(|section| section.key == key)?;
             if section.body.is_empty() {
                 return Some(S::default());
             }
@@ -408,8 +409,7 @@ impl DayJoin<'_> {
         let grid = self.grid();
         let kept: Vec<_> = self.days.iter().map(DayAt::sections).collect();
         let wide = by_pair(self.wide);
-        // Chunks of spans by account: (point, meter) with the numbers of its rows.
-        let mut accounts: BTreeMap<&str, Vec<(&str, &str, Vec<usize>)>> = BTreeMap::new();
+        let mut accounts: BTreeMap<&str, Vec<Chunk<'_>>> = BTreeMap::new();
         let place = |n: usize| (&self.parameters[n].point, &self.parameters[n].account_no);
         for (meter, numbers) in by_meter(self.parameters).into_iter().collect::<BTreeMap<_, _>>() {
             for chunk in numbers.chunk_by(|&a, &b| place(a) == place(b)) {

@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -52,7 +53,7 @@ def field_tables(
         return from_samples(question)
     points = set(question.parameters["point"].to_pylist())
     kinds = pa.array(sorted(set(question.parameters["kind"].to_pylist())), pa.string())
-    if len(points) < _MOST_POINTS * len(set(wide.filter(pc.is_in(wide["kind"], kinds))["point"].to_pylist())):
+    if question.points_asked < _MOST_POINTS * len(set(wide.filter(pc.is_in(wide["kind"], kinds))["point"].to_pylist())):
         return from_samples(question)
     wide = wide.filter(pc.is_in(wide["point"], pa.array(sorted(points), pa.string())))
     odd = set() if what == "voltage" else _odd_accounts(wide)
@@ -117,7 +118,7 @@ def _odd_accounts(wide: pa.Table) -> set[str | None]:
     for of in spans.values():
         of.sort(key=lambda span: span[0])
         accounts = {account for _, _, account in of}
-        if len(accounts) > 1 or any(a[1] != b[0] for a, b in zip(of, of[1:], strict=False)):
+        if len(accounts) > 1 or any(a[1] != b[0] for a, b in pairwise(of)):
             odd |= accounts
     return odd
 
@@ -165,13 +166,21 @@ def _joined(question: Question, what: str, families: Sequence[FamilyColumns], wi
             if meters:
                 start_ms, end_ms, _, _ = days[number]
                 samples = [question.read(*family, start_ms + 1, end_ms + 1, meters) for family in families]
-                question.run(lambda number=number, samples=samples: kept.make(number, samples) or ())
+                _make(question, kept, number, samples)
     except WriteError as error:
         if error.code == "write.store_damaged":
             raise
         return None  # a workspace that cannot be written can still be asked
     tables = kept.tables()
     return None if tables is None else tuple(pa.table(table) for table in tables)
+
+
+def _make(question: Question, kept: _core.FieldDays, number: int, samples: Sequence[pa.RecordBatchReader]) -> None:
+    def run() -> tuple[object, ...]:
+        kept.make(number, samples)
+        return ()
+
+    question.run(run)
 
 
 def _together(parts: Sequence[tuple[list[int], Tables]], what: str) -> Tables:

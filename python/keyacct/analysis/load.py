@@ -54,7 +54,8 @@ def load(workspace: Workspace, period: Period, *, accounts: Sequence[str] | None
     def from_samples(asked: Question) -> tuple[pa.Table, ...]:
         return asked.run(
             lambda: _core.field_load(
-                *(asked.samples(*family) for family in families),
+                asked.samples(*families[0]),
+                asked.samples(*families[1]),
                 asked.kernel_parameters,
                 asked.tariffs(),
                 asked.kernel,

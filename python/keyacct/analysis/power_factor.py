@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -180,12 +180,7 @@ def _read(question: Question) -> dict[str, _Books]:
     without = pc.invert(pc.is_in(parameters["meter"], pa.array(sorted(found), pa.string())))
     rest = parameters.filter(without)
     if rest.num_rows:
-        _kernel(
-            Question(question.workspace, question.period, question.from_ms, question.to_ms, rest),
-            rest,
-            books,
-            power=True,
-        )
+        _kernel(replace(question, parameters=rest), rest, books, power=True)
     return books
 
 

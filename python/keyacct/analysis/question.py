@@ -36,7 +36,8 @@ class Question:
     """A period as far as it has passed, and the parameters of the points that were asked for.
 
     from_ms, to_ms: UTC ms, to_ms exclusive and not after the present. parameters: as `point_parameters`
-    gives them, sorted by account, point and time.
+    gives them, sorted by account, point and time. points_asked: how many points the whole question has, of which
+    `parameters` may be a part.
     """
 
     workspace: Workspace
@@ -44,6 +45,7 @@ class Question:
     from_ms: int
     to_ms: int
     parameters: pa.Table
+    points_asked: int = 0
     _faults: list[BaseException] = field(default_factory=list, compare=False, repr=False)
 
     @property
@@ -143,7 +145,8 @@ def ask(
     if kinds is not None:
         table = table.filter(pc.is_in(table["kind"], pa.array(kinds, pa.string())))
     order = [("account_no", "ascending"), ("point", "ascending"), ("from_ms", "ascending")]
-    return Question(workspace, period, from_ms, to_ms, table.sort_by(order))
+    points = len(set(table["point"].to_pylist()))
+    return Question(workspace, period, from_ms, to_ms, table.sort_by(order), points)
 
 
 def spans_of(parameters: pa.Table, key: str) -> dict[str, list[int]]:
