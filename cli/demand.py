@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from keyacct.cli import render, session
-from keyacct.cli.analysis_options import AccountOption, PeriodOption, chosen_period, note_missing, with_percent
+from keyacct.cli.analysis_options import (
+    AccountOption,
+    PeriodOption,
+    WhereOption,
+    chosen_accounts,
+    chosen_period,
+    note_missing,
+    with_percent,
+)
 from keyacct.cli.options import Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
@@ -44,6 +52,7 @@ _COLUMNS = (
 )
 def demand(
     account: AccountOption = None,
+    where: WhereOption = None,
     period: PeriodOption = None,
     slip: Annotated[
         int | None,
@@ -56,7 +65,7 @@ def demand(
 
     workspace = session.open_workspace()
     span = chosen_period(period, workspace)
-    rows = analyse(workspace, span, accounts=account, slip_min=slip)
+    rows = analyse(workspace, span, accounts=chosen_accounts(workspace, span, account, where), slip_min=slip)
     note_missing(rows, "md_kw", span)
     if format is Format.table:
         rows = [with_percent(row, "contract_share", "loading_mean", "loading_max", "completeness") for row in rows]

@@ -8,6 +8,8 @@ from keyacct.cli.analysis_options import (
     By,
     ByOption,
     PeriodOption,
+    WhereOption,
+    chosen_accounts,
     chosen_period,
     note_missing,
     rows_of,
@@ -37,6 +39,7 @@ _COLUMNS = (
 @command(app, help=str(Text("Load of accounts: demand, load rate, energy.", "用户负荷与需量。")))
 def load(
     account: AccountOption = None,
+    where: WhereOption = None,
     period: PeriodOption = None,
     by: ByOption = By.period,
     format: FormatOption = Format.table,
@@ -46,7 +49,7 @@ def load(
 
     workspace = session.open_workspace()
     span = chosen_period(period, workspace)
-    result = analyse(workspace, span, accounts=account)
+    result = analyse(workspace, span, accounts=chosen_accounts(workspace, span, account, where))
     rows = rows_of(result.day if by is By.day else result.total)
     note_missing(rows, "energy_kwh", span)
     if format is Format.table:

@@ -8,6 +8,8 @@ from keyacct.cli.analysis_options import (
     By,
     ByOption,
     PeriodOption,
+    WhereOption,
+    chosen_accounts,
     chosen_period,
     note_missing,
     rows_of,
@@ -48,6 +50,7 @@ def _shown(row: dict[str, object]) -> dict[str, object]:
 @command(app, help=str(Text("Voltage compliance of metering points.", "计量点电压合格率。")))
 def voltage(
     account: AccountOption = None,
+    where: WhereOption = None,
     period: PeriodOption = None,
     by: ByOption = By.period,
     format: FormatOption = Format.table,
@@ -57,7 +60,7 @@ def voltage(
 
     workspace = session.open_workspace()
     span = chosen_period(period, workspace)
-    result = voltage_compliance(workspace, span, accounts=account)
+    result = voltage_compliance(workspace, span, accounts=chosen_accounts(workspace, span, account, where))
     rows = rows_of(result.day if by is By.day else result.total)
     note_missing(rows, "monitored_min", span)
     if format is Format.table:

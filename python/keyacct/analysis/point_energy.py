@@ -38,8 +38,9 @@ class PointEnergy:
 
 
 _AMOUNT = pa.decimal128(38, 8)
-_UNITS = {name: f"{name}_{'kwh' if name in ('import', 'export') else 'kvarh'}" for name in ENERGIES}
-_PERIODS = pa.schema([("span", pa.int64()), ("period", pa.string()), *((key, _AMOUNT) for key in _UNITS.values())])
+UNITS = {name: f"{name}_{'kwh' if name in ('import', 'export') else 'kvarh'}" for name in ENERGIES}
+"""Column of each energy in the tables."""
+_PERIODS = pa.schema([("span", pa.int64()), ("period", pa.string()), *((key, _AMOUNT) for key in UNITS.values())])
 
 
 def point_energy(
@@ -106,7 +107,7 @@ class _Books:
             seen.add(meters[row["row"]])
             period = names[row["period"]] if 0 <= row["period"] < len(names) else None
             into = self.amounts.setdefault((span, period), {})
-            for name, key in _UNITS.items():
+            for name, key in UNITS.items():
                 if row[name] is not None:
                     into[key] = into.get(key, Decimal(0)) + row[name] * self.multiplier[span] / unit
         for row in origin.to_pylist():

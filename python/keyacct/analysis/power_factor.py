@@ -124,7 +124,7 @@ def power_factor(workspace: Workspace, period: Period, *, accounts: Sequence[str
         together = _Books()
         kinds = parameters["kind"].take(rows).to_pylist()
         billing = [row for row, kind in zip(rows, kinds, strict=True) if kind == "billing"]
-        for point in dict.fromkeys(parameters["point"].take(billing).to_pylist()):
+        for point in dict.fromkeys(parameters["point"].take(pa.array(billing, pa.int64())).to_pylist()):
             together.merge(books[point])
         last = parameters.slice((billing or rows)[-1], 1).to_pylist()[0]
         name = last["account_name"]
