@@ -22,7 +22,7 @@ def _registry():
     for start, end, period in PERIODS:
         text += (
             f'[[tariff_slot]]\ntariff_table = "T"\nseason_from = "01-01"\nseason_to = "12-31"\nday_type = "all"\n'
-            f'start_time = "{start:02}:00"\nend_time = "{end:02}:00"\nperiod = "{period}"\n'
+            f'start_min = "{start:02}:00"\nend_min = "{end:02}:00"\nperiod = "{period}"\n'
         )
     for meter, (account, ct, _) in METERS.items():
         text += f"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -218,7 +218,9 @@ def _kernel(question: Question, parameters: pa.Table, books: dict[str, _Books], 
     for row in sums.to_pylist():
         number = row["row"]
         found.add(meters[number])
-        energies = _Energies({name: row[name] * factors[number] / unit for name in ENERGIES if row[name] is not None})
+        energies = _Energies(
+            by_quadrant({name: row[name] * factors[number] / unit for name in ENERGIES if row[name] is not None})
+        )
         books[points[number]].add(row["period"], row["hour"], energies)
     for row in origin.to_pylist():
         book = books[points[row["row"]]]
@@ -227,6 +229,18 @@ def _kernel(question: Question, parameters: pa.Table, books: dict[str, _Books], 
         if power and meters[row["row"]] in found:
             book.flags.add("integrated")
     return found
+
+
+def by_quadrant(amount: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Energies of one meter with a single pair of reactive registers as q1 and q4, so that those of several meters add up.
+
+    A meter that has quadrants keeps them, and its pair of registers does not count.
+    """
+    pair = {"q1": "reactive_import", "q4": "reactive_export"}
+    rest = {name: value for name, value in amount.items() if name not in pair.values()}
+    if len(rest) == len(amount) or any(name in amount for name in QUADRANTS):
+        return rest
+    return rest | {name: amount.get(own, Decimal(0)) for name, own in pair.items()}
 
 
 def _quadrants(energies: _Energies) -> dict[str, Decimal] | None:

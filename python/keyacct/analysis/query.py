@@ -17,7 +17,7 @@ import pyarrow as pa
 from keyacct.analysis.buckets import Bucket, buckets_of
 from keyacct.analysis.curve_tables import curve_meters, curve_tables
 from keyacct.analysis.point_energy import PLACES, UNITS, point_energy
-from keyacct.analysis.power_factor import ENERGIES, factor_of
+from keyacct.analysis.power_factor import ENERGIES, by_quadrant, factor_of
 from keyacct.analysis.question import Question, ask
 from keyacct.config import Workspace
 from keyacct.errors import ConfigError, UsageError
@@ -340,11 +340,14 @@ def _energies(
         for name, amount in _amounts(row, by_period.get(row["span"], ()), keys):
             cell[name] = cell.get(name, Decimal(0)) + amount
         if "apparent_energy" in keys:
-            sums = apparent.setdefault(place, {})
+            own: dict[str, Decimal] = {}
             for of in by_period.get(row["span"], ()):
                 for name in ENERGIES:
                     if (amount := of[UNITS[name]]) is not None:
-                        sums[name] = sums.get(name, Decimal(0)) + amount
+                        own[name] = own.get(name, Decimal(0)) + amount
+            sums = apparent.setdefault(place, {})
+            for name, amount in by_quadrant(own).items():
+                sums[name] = sums.get(name, Decimal(0)) + amount
         cell["flags"] = sorted({*cell.get("flags", ()), *row["flags"]})
     for place, sums in apparent.items():
         wp, wq, _ = factor_of(sums, workspace.settings.power_factor)
