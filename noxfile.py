@@ -72,6 +72,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def explore(session: nox.Session) -> None:
+    """The tests on random values with a new seed at each run; what it finds becomes an `@example` of the test."""
+    editable(session, "test")
+    session.run("pytest", "-m", "hypothesis", *session.posargs, env={"KEYACCT_TEST_PROFILE": "explore"})
+
+
+@nox.session
 def postgresql(session: nox.Session) -> None:
     """The promises of database, registry and store on a PostgreSQL server that the tests start themselves."""
     editable(session, "test")
@@ -147,6 +154,13 @@ def faults(session: nox.Session) -> None:
     session.run("python", "tests/store/fault_figures.py", str(figures))
 
 
+@nox.session
+def abuse(session: nox.Session) -> None:
+    """The master station under abuse at full size (1,000 slow peers and more), each case with its figure."""
+    editable(session, "test")
+    session.run("pytest", "-s", "tests/master", *session.posargs, env={"KEYACCT_FAULTS": "full"})
+
+
 @nox.session(venv_backend="none")
 def fuzz(session: nox.Session) -> None:
     """Fuzz every parser and print the figures. `-- --cpu-seconds N` sets the CPU time of each target (default 300)."""
@@ -168,6 +182,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "tests/bench/run.py", *session.posargs)
     session.run("python", "tests/bench/store_scale.py", "--check")
     session.run("python", "tests/bench/poll.py")
+    session.run("python", "tests/bench/park.py")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,13 +16,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from keyacct.config import Workspace
-
-
-class By(StrEnum):
-    """How finely results are listed."""
-
-    period = "period"
-    day = "day"
 
 
 AccountOption = Annotated[
@@ -60,9 +52,6 @@ WhereOption = Annotated[
             )
         ),
     ),
-]
-ByOption = Annotated[
-    By, typer.Option("--by", help=str(Text("A row for the period or for each day.", "按全期或按日列出。")))
 ]
 
 
@@ -124,7 +113,7 @@ def verdict(passed: object) -> str | None:
 
 def note_missing(rows: list[dict[str, object]], measured: str, period: Period) -> None:
     """Say on stderr which accounts have no values at all; their rows stand with nulls."""
-    accounts = {str(row["account_no"]) for row in rows}
+    accounts = {str(row["account_no"]) for row in rows if row["account_no"]}
     seen = {str(row["account_no"]) for row in rows if row[measured] is not None}
     if not rows:
         render.say(Text(f"no metering points in {period.label}", f"{period.label} 内没有计量点"))

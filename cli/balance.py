@@ -40,8 +40,20 @@ _FEEDERS = (
     Column("causes", Text("because", "原因")),
 )
 
+_LINES = (
+    Column("supply_line", Text("line", "线路")),
+    Column("busbars", Text("busbar", "母线")),
+    Column("supplied_kwh", Text("supplied kWh", "供电量 kWh"), 1),
+    Column("sold_kwh", Text("sold kWh", "售电量 kWh"), 1),
+    Column("loss_kwh", Text("loss kWh", "损失 kWh"), 1),
+    Column("loss_rate", Text("loss %", "线损率 %"), 3),
+    Column("read_skew_h", Text("skew h", "抄表时差 h"), 1),
+    Column("provisional", Text("provisional", "暂定")),
+    Column("causes", Text("because", "原因")),
+)
 
-@command(app, help=str(Text("Energy balance of busbars.", "母线电量平衡。")))
+
+@command(app, help=str(Text("Energy balance of busbars, and line loss.", "母线电量平衡与线损。")))
 def balance(
     busbar: Annotated[
         list[str] | None,
@@ -52,14 +64,31 @@ def balance(
     feeders: Annotated[
         bool, typer.Option("--feeders", help=str(Text("A row for each point instead.", "逐计量点列出。")))
     ] = False,
+    lines: Annotated[
+        bool,
+        typer.Option("--lines", help=str(Text("The loss of each line instead.", "改为列出各线路线损。"))),
+    ] = False,
     format: FormatOption = Format.table,
 ) -> int | None:
     """Print balances; json holds the feeders too."""
     from keyacct.analysis.bus_balance import bus_balance
-    from keyacct.errors import ConfigError
+    from keyacct.errors import ConfigError, UsageError
 
     workspace = session.open_workspace()
     span = chosen_period(period, workspace)
+    if lines and (busbar or feeders):
+        raise UsageError("usage.invalid", "--lines goes without --busbar and --feeders", hint="leave them out")
+    if lines:
+        from keyacct.analysis.line_loss import line_losses
+
+        losses = line_losses(workspace, span)
+        if not losses:
+            render.say(Text("no line has a metering point", "没有带计量点的线路"))
+        rows = [_percent(asdict(of) | {"provisional": of.provisional}, format, "loss_rate") for of in losses]
+        if format is Format.csv:
+            rows = [{key: value for key, value in row.items() if key not in ("head", "points")} for row in rows]
+        render.write_rows(rows, _LINES, format)
+        return None
     found = bus_balance(workspace, span)
     if missing := sorted(set(busbar or ()) - {of.busbar for of in found}):
         raise ConfigError(

@@ -40,6 +40,21 @@ _COLUMNS = (
     Column("completeness", Text("data %", "完整率 %"), 1),
 )
 
+_TWO_PART = (
+    Column("account_no", Text("account", "户号")),
+    Column("tariff_mode", Text("mode", "计费方式")),
+    Column("md_kw", Text("max kW", "最大 kW"), 1),
+    Column("contract_demand_kw", Text("contract kW", "核定 kW"), 0),
+    Column("capacity_kva", Text("kVA", "容量 kVA"), 0),
+    Column("demand_share", Text("kW/kVA %", "需量/容量 %"), 1),
+    Column("billed_demand_kw", Text("billed kW", "计费 kW"), 1),
+    Column("capacity_cny", Text("by capacity", "按容量 元"), 2),
+    Column("demand_cny", Text("by demand", "按需量 元"), 2),
+    Column("cheaper_mode", Text("cheaper", "较省")),
+    Column("saving_cny", Text("saving", "可省 元"), 2),
+    Column("advice", Text("advice", "建议")),
+)
+
 
 @command(
     app,
@@ -58,6 +73,18 @@ def demand(
         int | None,
         typer.Option("--slip", metavar="MIN", help=str(Text("Slip: 1, 2, 3, 5 or 15 min.", "滑差时间, 分钟。"))),
     ] = None,
+    two_part: Annotated[
+        bool,
+        typer.Option(
+            "--two-part",
+            help=str(
+                Text(
+                    "Compare the basic charge by capacity and by demand over a calendar month, with advice.",
+                    "比较一个月按容量与按需量的基本电费, 并给出建议。",
+                )
+            ),
+        ),
+    ] = False,
     format: FormatOption = Format.table,
 ) -> int | None:
     """Print demands."""
@@ -65,7 +92,18 @@ def demand(
 
     workspace = session.open_workspace()
     span = chosen_period(period, workspace)
-    rows = analyse(workspace, span, accounts=chosen_accounts(workspace, span, account, where), slip_min=slip)
+    chosen = chosen_accounts(workspace, span, account, where)
+    if two_part:
+        from keyacct.analysis.two_part import two_part as compare
+
+        found = compare(workspace, span, accounts=chosen)
+        if not found:
+            render.say(Text("no account with a two-part tariff", "没有执行两部制电价的用户"))
+        if format is Format.table:
+            found = [with_percent(row, "demand_share") for row in found]
+        render.write_rows(found, _TWO_PART, format)
+        return None
+    rows = analyse(workspace, span, accounts=chosen, slip_min=slip)
     note_missing(rows, "md_kw", span)
     if format is Format.table:
         rows = [with_percent(row, "contract_share", "loading_mean", "loading_max", "completeness") for row in rows]

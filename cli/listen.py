@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +18,12 @@ from keyacct.cli.session import command, make_app, open_workspace
 from keyacct.i18n import Text
 
 if TYPE_CHECKING:
-    from keyacct.workflow.listen import ListenSummary
+    from keyacct.capture.master.limits import Limits
+    from keyacct.capture.master.metrics import Metrics
+    from keyacct.capture.master.station import Station
+    from keyacct.config import Workspace
+    from keyacct.workflow.daemon.notify import Heart
+    from keyacct.workflow.listen import Listening, ListenSummary
 
 app = make_app()
 PROTOCOLS = ("gdw1376.1", "dlt698.45")
@@ -71,19 +78,21 @@ def listen(
         int | None, typer.Option("--connections", min=1, help=str(Text("At most so many at once.", "最大连接数。")))
     ] = None,
     new_per_address: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--new-per-address", min=1,
             help=str(Text("Not logged in, of one network address.", "单一网络地址未登录连接上限。")),
         ),
-    ] = 20,
+    ] = None,
     heartbeat: Annotated[
-        float, typer.Option("--heartbeat", min=1, help=str(Text("Seconds; three without: closed.", "心跳秒数。")))
-    ] = 300.0,
+        float | None, typer.Option("--heartbeat", min=1, help=str(Text("Seconds; three without: closed.", "心跳秒数。")))
+    ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0.1, help=str(Text("Seconds for an answer.", "应答超时秒数。")))
-    ] = 10.0,
-    tries: Annotated[int, typer.Option("--tries", min=1, help=str(Text("Times asked.", "召测次数。")))] = 3,
+        float | None, typer.Option("--timeout", min=0.1, help=str(Text("Seconds for an answer.", "应答超时秒数。")))
+    ] = None,
+    tries: Annotated[
+        int | None, typer.Option("--tries", min=1, help=str(Text("Times asked.", "召测次数。")))
+    ] = None,
     metrics: Annotated[
         Path | None,
         typer.Option("--metrics", metavar="FILE", help=str(Text("Prometheus textfile.", "Prometheus 文本文件。"))),
@@ -93,12 +102,12 @@ def listen(
     ] = None,
 ) -> int | None:  # fmt: skip
     """Serve terminals."""
-    from keyacct.capture.master.limits import Limits
     from keyacct.capture.master.metrics import Metrics
     from keyacct.capture.master.plan import default_plan, load_plan
     from keyacct.capture.replay import DEFAULT_ZONE
     from keyacct.capture.trace import Trace
     from keyacct.errors import UsageError
+    from keyacct.workflow.daemon.notify import Heart
     from keyacct.workflow.listen import Listening, make_station, registered_terminals
 
     if protocol not in PROTOCOLS:
@@ -128,47 +137,77 @@ def listen(
                 hint=str(Text("give --allow FILE, or --allow-any", "请给出 --allow FILE 或 --allow-any")),
             )
         allowed = registered_terminals(workspace, protocol)
-    at_once = connections or max(2000, int(1.5 * len(allowed or ())))
-    limits = Limits(
-        connections=at_once, new_per_address=new_per_address, heartbeat_s=heartbeat, answer_s=timeout, tries=tries
-    )
+    limits = _limits(
+        workspace, len(allowed or ()), connections=connections, new_per_address=new_per_address, heartbeat_s=heartbeat,
+        answer_s=timeout, tries=tries,
+    )  # fmt: skip
     recording = Trace(trace) if trace is not None else None
     station = make_station(
         protocol, host, port, zone, limits=limits, allowed=allowed, trace=recording, log=_log
     )  # fmt: skip
-    figures = Metrics(metrics, metrics_port)
+    figures, heart = Metrics(metrics, metrics_port), Heart()
     listening = Listening(
         station, load_plan(plan, protocol) if plan is not None else default_plan(protocol), zone,
-        workspace=workspace, out=out, rounds=rounds, expected=terminals, log=_log, watch=figures.show,
+        workspace=workspace, out=out, rounds=rounds, expected=terminals, log=_log, watch=_watching(figures, heart),
     )  # fmt: skip
-    stopped: list[int] = []
-    before = {}
-
-    def stop(number: int, frame: object) -> None:
-        stopped.append(number)
-        listening.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, stop)
     sys.stdout.write(
         json.dumps({"listening": station.front.host, "port": station.front.port, "protocol": protocol}) + "\n"
     )
     sys.stdout.flush()
-    try:
-        summary = listening.run()
-    finally:
-        figures.show(station)
-        figures.close()
-        if recording is not None:
-            recording.close()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with _stopped_by_signals(listening, heart) as stopped:
+        try:
+            heart.ready(f"listening on {station.front.host}:{station.front.port}")
+            summary = listening.run()
+        finally:
+            figures.show(station)
+            figures.close()
+            if recording is not None:
+                recording.close()
     _tell(summary)
     if stopped and stopped[0] == signal.SIGINT:
         return exit_codes.INTERRUPTED
     if rounds is not None and summary.failures:
         return exit_codes.PARTIAL if summary.counts.get("answers") else exit_codes.LINK
     return exit_codes.DONE
+
+
+def _watching(figures: Metrics, heart: Heart) -> Callable[[Station], None]:
+    """What is called once a second: figures, and a sign of life for systemd."""
+
+    def watch(station: Station) -> None:
+        figures.show(station)
+        heart.beat()
+
+    return watch
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(listening: Listening, heart: Heart) -> Iterator[list[int]]:
+    """While it lasts Ctrl-C and SIGTERM end the listening; gives the signals that came. systemd is told at the end."""
+    stopped: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        stopped.append(number)
+        listening.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        heart.stopping()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _limits(workspace: Workspace | None, terminals: int, **given: float | None) -> Limits:
+    """The limits of the settings, and what the command line says instead."""
+    from keyacct.capture.master.limits import Limits
+    from keyacct.config import ListenSettings
+
+    settings = workspace.settings.listen if workspace is not None else ListenSettings.model_construct()
+    if given["connections"] is None:
+        given["connections"] = max(settings.connections, int(1.5 * terminals))
+    return Limits.of(settings, **given)
 
 
 def _address(bind: str) -> tuple[str, int]:

@@ -31,6 +31,7 @@ _COLUMNS = (
     Column("point", Text("point", "计量点")),
     Column("wp_kwh", Text("Wp kWh", "有功 kWh"), 2),
     Column("wq_kvarh", Text("Wq kvarh", "无功 kvarh"), 2),
+    Column("leading_share", Text("leading %", "超前 %"), 1),
     Column("pf", Text("PF", "功率因数"), 4),
     Column("pf_assessed", Text("assessed", "考核值"), 2),
     Column("pf_standard", Text("standard", "标准"), 2),
@@ -80,7 +81,9 @@ def pf(
         render.write_rows(rows, _HOURS, format)
         return None
     if format is Format.table:
-        rows = [{**with_percent(row, "completeness"), "verdict": verdict(row["passed"])} for row in rows]
+        rows = [
+            {**with_percent(row, "completeness", "leading_share"), "verdict": verdict(row["passed"])} for row in rows
+        ]
     columns = [column for column in _COLUMNS if by == "point" or column.key != "point"]
     render.write_rows(rows, columns, format)
     return None

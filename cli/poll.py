@@ -121,6 +121,11 @@ def poll(
         typer.Option("--metrics", metavar="FILE", help=str(Text("Prometheus text file, written after each round.",
                                                                 "每轮后写 Prometheus 文本文件。"))),
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option("--metrics-port", min=0, max=65_535,
+                     help=str(Text("With --every: Prometheus endpoint on 127.0.0.1.", "配合 --every: Prometheus 端口。"))),
+    ] = None,
     registers: Annotated[
         list[str] | None, typer.Option("--registers", metavar="FILE", help=str(Text("Further registers.", "附加标识表。")))
     ] = None,
@@ -153,8 +158,9 @@ def poll(
 
     wish = Wish(
         tuple(meters or ()), group, tuple(item or ()), everybody=everybody, due=due, backfill=backfill,
-        every=None if once else every, status=status, failing=failing, retries=retries, out=out, trace=trace,
-        metrics=metrics, dry_run=dry_run,
+        every=None if once else every, status=status, failing=failing, retries=retries, timeout_s=timeout,
+        registers=tuple(registers or ()), out=out, trace=trace, metrics=metrics, metrics_port=metrics_port,
+        dry_run=dry_run,
     )  # fmt: skip
     return poll_workspace(wish, format)
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keyacct import clock
-from keyacct.cli import exit_codes, session
+from keyacct.cli import exit_codes
 from keyacct.cli.options import Format
-from keyacct.cli.progress import Bar
+from keyacct.cli.poll_view import PollView, log
 from keyacct.cli.render import Column, say, write_rows
 from keyacct.cli.session import open_workspace
 from keyacct.i18n import Text
@@ -41,7 +40,6 @@ FAILURES = (
     Column("detail", Text("seen", "现象")), Column("failed_at", Text("last", "最近")), Column("times", Text("times", "次数"), 0),
 )  # fmt: skip
 MOST_TOLD = 20
-LOG_EVERY_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -58,16 +56,22 @@ class Wish:
     status: bool = False
     failing: bool = False
     retries: int | None = None
+    timeout_s: float | None = None
+    registers: tuple[str, ...] = ()
     out: str | None = None
     trace: str | None = None
     metrics: str | None = None
+    metrics_port: int | None = None
     dry_run: bool = False
 
 
 def poll_workspace(wish: Wish, format: Format) -> int:
     """Show how things stand, run one round, or serve; the exit code."""
+    from keyacct.errors import UsageError
     from keyacct.workflow import poll_status
+    from keyacct.workflow.poll import check_patience
 
+    check_patience(wish.timeout_s, wish.retries)
     workspace = open_workspace()
     if wish.failing:
         write_rows(poll_status.failing(workspace), FAILURES, format)
@@ -78,8 +82,43 @@ def poll_workspace(wish: Wish, format: Format) -> int:
             poll_status.write_metrics(workspace, Path(wish.metrics))
         return exit_codes.DONE
     if wish.every is None:
+        if wish.metrics_port is not None:
+            raise UsageError(
+                "usage.invalid",
+                str(Text("--metrics-port is for a service (--every)", "--metrics-port 需配合 --every")),
+                hint=str(Text("--metrics FILE writes a text file after the round", "--metrics 文件 在一轮后写出")),
+            )
         return _one(workspace, wish, format)
     return _serve(workspace, wish, format)
+
+
+class _Watch:
+    """What goes on beside a round: the live view, signs of life for systemd, figures for Prometheus."""
+
+    def __init__(self, workspace: Workspace, wish: Wish) -> None:
+        from keyacct.capture.metrics_page import MetricsPage
+        from keyacct.workflow.daemon.notify import Heart
+
+        self.workspace = workspace
+        self.heart = Heart()
+        self.page = MetricsPage(Path(wish.metrics) if wish.metrics else None, wish.metrics_port)
+        self._standing = ""
+
+    def round(self, progress: Progress | None = None) -> None:
+        """A round goes on."""
+        from keyacct.workflow.poll_status import round_metrics_text
+
+        self.heart.beat()
+        if self.page.shown:
+            self.page.show(self._standing + round_metrics_text(progress))
+
+    def between(self) -> None:
+        """No round goes on: figures of the plans anew."""
+        from keyacct.workflow.poll_status import metrics_text
+
+        if self.page.shown:
+            self._standing = metrics_text(self.workspace)
+            self.round()
 
 
 def _serve(workspace: Workspace, wish: Wish, format: Format) -> int:
@@ -88,22 +127,26 @@ def _serve(workspace: Workspace, wish: Wish, format: Format) -> int:
 
     every_s = parse_every(wish.every or "")
     stop = threading.Event()
+    watch = _Watch(workspace, wish)
 
     def act() -> None:
         try:
-            _one(workspace, wish, format)
+            _one(workspace, wish, format, watch)
         except KeyacctError as error:
             if error.exit_code in (exit_codes.CONFIG, exit_codes.USAGE, exit_codes.WRITE, exit_codes.INTERNAL):
                 raise
             if error.exit_code == exit_codes.INTERRUPTED:
                 stop.set()
-            _log("poll_error", code=error.code, message=str(error))
+            log("poll_error", code=error.code, message=str(error))
 
     with stopped_by_signals(stop):
         try:
-            serve(every_s, act, stop=stop)
+            watch.between()
+            serve(every_s, act, stop=stop, heart=watch.heart)
         except KeyboardInterrupt:
             stop.set()
+        finally:
+            watch.page.close()
     say(Text("stopped; what was read is stored", "已停止, 已读数据均已入库"))
     return exit_codes.DONE
 
@@ -124,8 +167,8 @@ def _jobs(workspace: Workspace, wish: Wish) -> list[Job]:
     if wish.due:
         if wish.meters or wish.group:
             targets = {target.meter_no: target for target in choose(targets, wish.meters, wish.group)}
-        return due_jobs(workspace, targets, plans, clock.now())
-    catalogue = ItemCatalogue()
+        return due_jobs(workspace, targets, plans, clock.now(), wish.registers)
+    catalogue = ItemCatalogue(wish.registers)
     given = [part.strip() for text in wish.items for part in text.split(",") if part.strip()]
     jobs = []
     for target in choose(targets, wish.meters, wish.group, everybody=wish.everybody):
@@ -149,29 +192,33 @@ def _jobs(workspace: Workspace, wish: Wish) -> list[Job]:
     return jobs
 
 
-def _one(workspace: Workspace, wish: Wish, format: Format) -> int:
+def _one(workspace: Workspace, wish: Wish, format: Format, watch: _Watch | None = None) -> int:
     from keyacct.workflow.poll_round import poll_lock, run_round
-    from keyacct.workflow.poll_status import write_metrics
 
     if wish.dry_run:
         return _dry(_jobs(workspace, wish), format)
+    watch = watch or _Watch(workspace, wish)
     with poll_lock(workspace):
         jobs = _jobs(workspace, wish)
         if not jobs:
             say(Text("nothing is due", "没有到期项目"))
-            if wish.metrics:
-                write_metrics(workspace, Path(wish.metrics))
+            watch.between()
             return exit_codes.DONE
-        view = _View()
+        view = PollView(workspace.zone)
+
+        def pulse(progress: Progress) -> None:
+            view.pulse(progress)
+            watch.round(progress)
+
         by_hand = not wish.due and wish.backfill is None and wish.every is None
         try:
             result = run_round(
-                workspace, jobs, progress=view, trace=wish.trace, retries=wish.retries, keep_answers=by_hand
-            )
+                workspace, jobs, progress=view, pulse=pulse, trace=wish.trace, retries=wish.retries,
+                timeout_s=wish.timeout_s, registers=wish.registers, keep_answers=by_hand,
+            )  # fmt: skip
         finally:
             view.close()
-    if wish.metrics:
-        write_metrics(workspace, Path(wish.metrics))
+    watch.between()
     return _conclude(workspace, wish, result, format, by_hand=by_hand)
 
 
@@ -188,41 +235,6 @@ def _dry(jobs: list[Job], format: Format) -> int:
     write_rows(rows, columns, format)
     say(Text("dry run: nobody was asked", "试运行: 未召测"))
     return exit_codes.DONE
-
-
-class _View:
-    """How far a round is: a bar on a terminal, else a line of JSON every few seconds."""
-
-    def __init__(self) -> None:
-        self.terminal = sys.stderr.isatty()
-        self.bar = Bar(str(Text("polling", "召测")))
-        self.last = time.monotonic()
-
-    def __call__(self, progress: Progress) -> None:
-        if self.terminal:
-            told = Text(f"{progress.failed} failed", f"失败 {progress.failed}")
-            self.bar.label = f"{Text('polling', '召测')} {progress.meters_done}/{progress.meters}, {told}, " + (
-                f"{progress.rate_per_s:.0f}/s"
-            )
-            self.bar(progress.done, progress.items)
-        elif time.monotonic() - self.last >= LOG_EVERY_S:
-            self.last = time.monotonic()
-            _log(
-                "poll_progress", items=progress.items, done=progress.done, failed=progress.failed,
-                meters=progress.meters, meters_done=progress.meters_done, rate_per_s=round(progress.rate_per_s, 1),
-            )  # fmt: skip
-
-    def close(self) -> None:
-        """Take the bar away."""
-        self.bar.close()
-
-
-def _log(event: str, **values: Any) -> None:
-    from keyacct.workflow.poll_status import log_line
-
-    if session.current().verbosity >= 0:
-        sys.stderr.write(log_line(event, **values) + "\n")
-        sys.stderr.flush()
 
 
 def _conclude(workspace: Workspace, wish: Wish, result: RoundResult, format: Format, *, by_hand: bool) -> int:
@@ -250,7 +262,7 @@ def _conclude(workspace: Workspace, wish: Wish, result: RoundResult, format: For
             more = len(told) - MOST_TOLD
             say(Text(f"… and {more} more: keyacct poll --failing", f"… 另有 {more} 项: keyacct poll --failing"))
     if not sys.stderr.isatty() and not by_hand:
-        _log("poll_round", **result.as_row())
+        log("poll_round", **result.as_row())
     if result.interrupted:
         raise InterruptedRunError(
             "interrupted.by_user", str(Text("stopped; what was read is stored", "已中断, 已读数据均已入库"))

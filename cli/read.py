@@ -34,7 +34,7 @@ def read(
     protocol: Annotated[str | None, typer.Option("--protocol", help=str(Text("With --link.", "配合 --link。")))] = None,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", metavar="S", help=str(Text("With --link: seconds.", "配合 --link: 秒数。"))),
+        typer.Option("--timeout", metavar="S", help=str(Text("Seconds for one answer.", "一次应答的秒数。"))),
     ] = None,
     retries: Annotated[
         int, typer.Option("--retries", metavar="N", help=str(Text("Further attempts.", "重试次数。")))
@@ -52,4 +52,4 @@ def read(
         )  # fmt: skip
     from keyacct.cli.poll_workspace import Wish, poll_workspace
 
-    return poll_workspace(Wish((meter,), items=tuple(items), retries=retries), format)
+    return poll_workspace(Wish((meter,), items=tuple(items), retries=retries, timeout_s=timeout), format)

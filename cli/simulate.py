@@ -40,6 +40,17 @@ def simulate(
     seconds: Annotated[
         float | None, typer.Option("--for", metavar="SECONDS", min=0.0, help=str(Text("Stop by itself.", "定时结束。")))
     ] = None,
+    registry: Annotated[
+        Path | None,
+        typer.Option("--registry", metavar="FILE.toml",
+                     help=str(Text("Write lines and meters for `registry import`.", "写出线路与电表台账, 可导入。"))),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", metavar="FILE.jsonl",
+                     help=str(Text("At the end: what is wrong with each meter, what it was asked and said.",
+                                   "结束时写出各表的实情: 故障、被召测次数、所答数值。"))),
+    ] = None,
 ) -> int | None:  # fmt: skip
     """Simulate devices."""
     from keyacct.capture.master.limits import allow_files
@@ -47,11 +58,12 @@ def simulate(
 
     description = load_description(file)
     allow_files(len(description.lines) * 3 + len(description.terminals))
-    stopped = asyncio.run(_run(description, seconds))
+    stopped = asyncio.run(_run(description, seconds, registry, truth))
     return exit_codes.INTERRUPTED if stopped == signal.SIGINT else exit_codes.DONE
 
 
-async def _run(description: Description, seconds: float | None) -> int:
+async def _run(description: Description, seconds: float | None, registry: Path | None, truth: Path | None) -> int:
+    from keyacct.simulation import account
     from keyacct.simulation.park import Park
 
     park = Park(description)
@@ -67,6 +79,8 @@ async def _run(description: Description, seconds: float | None) -> int:
         loop.add_signal_handler(number, stop, number)
     try:
         await park.start()
+        if registry is not None:
+            _write(registry, account.registry_text(park))
         ready: dict[str, Any] = {
             "ready": True,
             "lines": [{"place": place.place, "meters": list(place.meters)} for place in park.places],
@@ -78,6 +92,17 @@ async def _run(description: Description, seconds: float | None) -> int:
             await asyncio.wait_for(over.wait(), seconds)
     finally:
         await park.stop()
+        if truth is not None:
+            _write(truth, "".join(line + "\n" for line in account.truth(park)))
     asked = sum(meter.asked for line in description.lines for meter in line.meters)
     say(Text(f"{asked} requests reached a meter", f"电表收到 {asked} 个请求"))
     return got[0] if got else 0
+
+
+def _write(file: Path, text: str) -> None:
+    from keyacct.errors import from_os_error
+
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise from_os_error(error, writing=True, file=str(file)) from None

@@ -18,6 +18,7 @@ __all__ = [
     "field_energy",
     "field_load",
     "field_voltage",
+    "field_voltage_loss",
     "month_stats",
     "protocols",
     "replay",
@@ -112,10 +113,19 @@ def month_stats(
     meters: tuple[str | None, str | None] | None = None,
 ) -> tuple[ArrowStream, ArrowStream, list[str], int]: ...
 
-_Question = tuple[int, int, list[tuple[int, int]], int, bool]
+_Question = tuple[int, int, list[tuple[int, int]], int, bool, list[tuple[int, bool]]]
 
 def field_voltage(
     samples: object, parameters: object, question: _Question, floor_share: float, ceiling_share: float
+) -> tuple[ArrowStream, ArrowStream]: ...
+def field_voltage_loss(
+    voltage: object,
+    current: object,
+    parameters: object,
+    rated_a: list[float],
+    question: _Question,
+    conditions: tuple[float, float, float, float, float, float],
+    delay_ms: int,
 ) -> tuple[ArrowStream, ArrowStream]: ...
 def field_load(
     power: object,

@@ -79,6 +79,31 @@ class VoltageSettings(_Section):
     target_rate: float = Field(0.98, gt=0, le=1, description="target of the compliance rate, S0 §1.6.2.2 [S]")
 
 
+class VoltageLossSettings(_Section):
+    """`[voltage_loss]`: voltage lost while current flows (Q/GDW 1354-2013 appendix D; DL/T 645 registers 0409)."""
+
+    loss_below: float = Field(
+        0.78, ge=0.70, le=0.90, description="a voltage below this share, with current, is lost [FW]"
+    )
+    loss_until: float = Field(0.85, gt=0.70, le=1, description="until it is above this share again [FW]")
+    phase_loss_below: float = Field(
+        0.60, ge=0.60, le=0.85, description="a voltage below this share without current is a lost phase [FW]"
+    )
+    working_voltage: float = Field(
+        0.60, gt=0, lt=1, description="below this share a voltage is none that a meter works with [U]"
+    )
+    flowing_current: float = Field(
+        0.005, ge=0.001, le=0.05, description="share of the rated current above which current flows [FW]"
+    )
+    drawn_current: float = Field(
+        0.05, ge=0.03, le=0.10, description="share above which power is drawn though all voltages are lost [U]"
+    )
+    delay_s: int = Field(60, ge=0, le=3600, description="what is shorter is no event, seconds [FW]")
+    rated_a: float = Field(
+        5.0, gt=0, le=1000, description="rated secondary current where the registry has no nameplate, ampere [D]"
+    )
+
+
 class PowerFactorSettings(_Section):
     """`[power_factor]`: power factor and its tariff adjustment ((83)水电财字215号)."""
 
@@ -112,11 +137,31 @@ class LoadingSettings(_Section):
 
     economic_from: float = Field(0.40, gt=0, le=1, description="economic band from here, where losses are unknown [U]")
     economic_to: float = Field(0.75, gt=0, le=1, description="economic band to here [U]")
+    fluctuation: float = Field(
+        1.05, ge=1, le=2, description="factor of load fluctuation in the economic loading, GB/T 13462 [U]"
+    )
+    oversized_max: float = Field(
+        0.40, gt=0, le=1, description="oversized: a month's highest loading below this, three months in a row [D]"
+    )
+    oversized_mean: float = Field(0.30, gt=0, le=1, description="and the mean below this, GB/T 3485 practice [U]")
+    light: float = Field(0.20, gt=0, le=1, description="light load: the year's highest loading up to this [U]")
+    over_capacity: float = Field(
+        1.05, ge=1, le=2, description="demand above this share of the contract capacity is over capacity [D]"
+    )
     heavy: float = Field(0.80, gt=0, le=1, description="heavy load above this [U]")
     overload: float = Field(1.00, gt=0, le=2, description="overload above this [U]")
     severe: float = Field(1.10, gt=0, le=2, description="severe overload above this for `sustained_min` [D]")
     severe_at_once: float = Field(1.30, gt=0, le=3, description="severe overload above this at all [D]")
     sustained_min: int = Field(120, ge=15, le=1440, description="minutes without a break that make a finding [U]")
+
+
+class CtLoadingSettings(_Section):
+    """`[ct_loading]`: loading of current transformers, shares of the rated primary current."""
+
+    severe: float = Field(1.10, gt=1, le=2, description="severe from here when sustained, from S0 §5 [S], duration [D]")
+    oversized: float = Field(
+        0.30, gt=0, le=1, description="a mean below this is too small for the accuracy, DL/T 448 [U]"
+    )
 
 
 class UnbalanceSettings(_Section):
@@ -352,7 +397,27 @@ def _date_text(text: object) -> object:
 
 ClockSpan = Annotated[str, BeforeValidator(_clock_span)]
 DateText = Annotated[str, BeforeValidator(_date_text)]
+DayKind = Literal["workday", "weekend", "holiday"]
+SATURDAY = 5
 Measure = Literal["shift", "avoid", "limit", "trip"]
+
+
+class CalendarSettings(_Section):
+    """`[calendar]`: days that are not what their weekday says, for tariffs, typical days and like days of plans."""
+
+    holidays: tuple[DateText, ...] = Field(
+        (), description="statutory holidays, dates as the State Council publishes them every year", strict=False
+    )
+    workdays: tuple[DateText, ...] = Field(
+        (), description="make-up working days on weekends (调休上班日), every year", strict=False
+    )
+
+    def kind(self, day: dt.date) -> DayKind:
+        """What a civil day is: a holiday of the list, a make-up working day, else by its weekday."""
+        text = day.isoformat()
+        if text in self.holidays:
+            return "holiday"
+        return "weekend" if day.weekday() >= SATURDAY and text not in self.workdays else "workday"
 
 
 class SheddingSettings(_Section):
@@ -426,12 +491,6 @@ class SheddingSettings(_Section):
     volatile_quantile: float = Field(
         0.10, gt=0, le=0.5, description="quantile of the like days that stands for a volatile load in a block [D]"
     )
-    holidays: tuple[DateText, ...] = Field(
-        (), description="statutory holidays, dates as the State Council publishes them every year", strict=False
-    )
-    workdays: tuple[DateText, ...] = Field(
-        (), description="make-up working days on weekends (调休上班日), every year", strict=False
-    )
     history_days: int = Field(30, ge=0, le=3660, description="days whose hours count as an account's history [D]")
     rest_days: int = Field(3, ge=0, le=60, description="days that are looked at for rest (轮休) [D]")
     rest_after_h: float = Field(
@@ -489,16 +548,116 @@ class PollSettings(_Section):
     )
 
 
+class ControlSettings(_Section):
+    """`[control]`: commands to breakers (docs/control.md). This version sends none to a device, whatever stands here."""
+
+    enabled: bool = Field(
+        False, description="control may be sent; counts only while this file is not writable for who sends [D]"
+    )
+    inhibit_file: str = Field(
+        "CONTROL-INHIBIT",
+        min_length=1,
+        description="a file that stops all sending while it is there (in the workspace)",
+    )
+    terminals: tuple[str, ...] = Field(
+        (), description="allow-list: numbers of terminals and meters that control may be sent to", strict=False
+    )
+    approver_roles: tuple[str, ...] = Field(
+        ("control_approver",), description="roles of staff that may approve [D]", strict=False
+    )
+    shared_accounts: tuple[str, ...] = Field(
+        ("root", "admin", "administrator", "operator", "keyacct"),
+        description="names that are nobody's own and approve nothing [D]",
+        strict=False,
+    )
+    allowed_delay_min: int = Field(
+        5, ge=1, le=60, description="minutes after which a device must drop a command that came late [D]"
+    )
+    valid_min: int = Field(
+        10, ge=1, le=60, description="how long a single command may be given, minutes, S0 §3.2.1.1d [S]"
+    )
+    approval_min: int = Field(10, ge=1, le=60, description="an approval of a single command ends after minutes [D]")
+    telemetry_min: int = Field(15, ge=1, le=60, description="telemetry may be so old, minutes, before a trip [D]")
+    clock_s: int = Field(
+        120, ge=1, le=3600, description="a device's clock may be so wrong, seconds, before a command [D]"
+    )
+    trips_in_10_min: int = Field(5, ge=1, le=100, description="trips in 10 minutes outside a plan [D]")
+
+
+class ListenSettings(_Section):
+    """`[listen]`: what one terminal, and all of them, may take of the master station."""
+
+    connections: int = Field(
+        2000, ge=1, le=1_000_000, description="connections at once, and 1.5 × the terminals where that is more [D]"
+    )
+    new_per_address: int = Field(
+        20, ge=1, le=1_000_000, description="connections of one network address that have not logged in [D]"
+    )
+    known_share: float = Field(
+        0.10, ge=0, lt=1, description="share of the connections kept for addresses that a known terminal came from [D]"
+    )
+    login_s: float = Field(10.0, gt=0, le=3600, description="seconds from the connection to the log-in [D]")
+    frame_s: float = Field(5.0, gt=0, le=600, description="seconds from the first byte of a frame to its last [D]")
+    heartbeat_s: float = Field(
+        300.0, gt=0, le=86_400, description="heartbeat the terminals are set to; silent for three, closed [D]"
+    )
+    junk_bytes: int = Field(
+        65_536, ge=256, le=16_777_216, description="bytes without any frame after which a peer is dropped [D]"
+    )
+    frames_per_s: int = Field(50, ge=1, le=100_000, description="frames of one terminal a second [D]")
+    unsent_bytes: int = Field(
+        65_536, ge=1024, le=16_777_216, description="bytes that wait for a peer that does not read [D]"
+    )
+    answer_s: float = Field(
+        10.0, gt=0, le=600, description="seconds for an answer, response wait of 1376.1 over GPRS [U]"
+    )
+    tries: int = Field(3, ge=1, le=20, description="times that a question is asked, 1376.1 over GPRS [U]")
+    challenge_s: float = Field(
+        5.0, gt=0, le=600, description="seconds in which an older session must prove itself at a second log-in [D]"
+    )
+    takeovers: int = Field(
+        3, ge=2, le=100, description="so many take-overs of one terminal within `quarantine_s` are an alarm [D]"
+    )
+    quarantine_s: float = Field(600.0, gt=0, le=86_400, description="seconds of quarantine after that [D]")
+
+
+class CareSettings(_Section):
+    """`[care]`: the clocks of devices."""
+
+    clock_right_s: float = Field(
+        60.0, gt=0, le=3600, description="a clock off by so little is right, 国网(营销/4)384-2014 [V]"
+    )
+    clock_limit_s: float = Field(
+        300.0, gt=0, le=86_400, description="off by more although it was set is a fault, ERC12 practice [D]"
+    )
+    terminal_sync_most_s: float = Field(
+        900.0, gt=0, le=86_400, description="a terminal's clock is set from afar up to here, 国网(营销/4)384-2014 [V]"
+    )
+    fault_syncs: int = Field(
+        2, ge=1, le=31, description="still beyond the limit after so many settings is a fault, 384-2014 [V]"
+    )
+    fault_days: int = Field(31, ge=1, le=366, description="within so many days (a month), 384-2014 [V]")
+    hour_guard_min: int = Field(
+        5, ge=0, le=29, description="no clock is set so near a full hour, where hourly freezes lie [D]"
+    )
+    midnight_guard_min: int = Field(
+        30, ge=0, le=240, description="nor so near midnight, where day freeze and settlement lie [U]"
+    )
+
+
 class Settings(_Section):
     """The settings tree of one workspace."""
 
     workspace: WorkspaceSettings = WorkspaceSettings.model_construct()
     database: DatabaseSettings = DatabaseSettings.model_construct()
     samples: SampleSettings = SampleSettings.model_construct()
+    calendar: CalendarSettings = CalendarSettings.model_construct()
     voltage: VoltageSettings = VoltageSettings.model_construct()
+    voltage_loss: VoltageLossSettings = VoltageLossSettings.model_construct()
     power_factor: PowerFactorSettings = PowerFactorSettings.model_construct()
     demand: DemandSettings = DemandSettings.model_construct()
     loading: LoadingSettings = LoadingSettings.model_construct()
+    ct_loading: CtLoadingSettings = CtLoadingSettings.model_construct()
     unbalance: UnbalanceSettings = UnbalanceSettings.model_construct()
     audit: AuditSettings = AuditSettings.model_construct()
     backup: BackupSettings = BackupSettings.model_construct()
@@ -508,6 +667,9 @@ class Settings(_Section):
     quality: QualitySettings = QualitySettings.model_construct()
     shedding: SheddingSettings = SheddingSettings.model_construct()
     poll: PollSettings = PollSettings.model_construct()
+    control: ControlSettings = ControlSettings.model_construct()
+    listen: ListenSettings = ListenSettings.model_construct()
+    care: CareSettings = CareSettings.model_construct()
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def decode(
 
     known = registers if registers is not None else _core.Registers()
     stream, _ = _core.decode(known, buffer, protocol, threads=threads)
-    return pa.table(stream)
+    return pa.RecordBatchReader.from_stream(stream).read_all()  # pa.table would import pandas where it is installed
 
 
 def decode_file(

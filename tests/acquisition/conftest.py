@@ -1,23 +1,19 @@
 """Devices that nobody of this project wrote, and lines to them."""
 
-import asyncio
 import contextlib
 import datetime as dt
 import os
 import select
 import socket
+import sys
 import threading
 import tty
+from pathlib import Path
 
 import pytest
 
-ADDRESS = "000000000161"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+sys.path.insert(0, str(Path(__file__).parent))  # peer698.py and peers.py
+from peers import Loop, free_port, sdm630
 
 
 def _filled(service):
@@ -91,37 +87,6 @@ def serial_pair():
     pump = Pump()
     yield pump.names
     pump.close()
-
-
-class Loop:
-    """An event loop in a thread, for servers that want one."""
-
-    def __init__(self):
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever)
-        self.thread.start()
-
-    def run(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
-
-    def close(self):
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
-        self.loop.close()
-
-
-def sdm630():
-    """A device of pymodbus with the registers of an SDM630, values as its manual's example and round numbers."""
-    from pymodbus.simulator import DataType, SimData, SimDevice
-
-    def float32(address, value):
-        return SimData(address, values=float(value), datatype=DataType.FLOAT32)
-
-    inputs = [float32(0x0000, 230.2), float32(0x0002, 231.5), float32(0x0006, 5.25), float32(0x0034, 12_500.0),
-              float32(0x0046, 50.0), float32(0x0048, 1234.5)]  # fmt: skip
-    block = SimData(0, values=0, datatype=DataType.REGISTERS)
-    bits = SimData(0, count=16, values=False, datatype=DataType.BITS)
-    return SimDevice(1, simdata=([bits], [bits], [block], inputs))
 
 
 @pytest.fixture

@@ -263,22 +263,6 @@ def test_a_meter_of_the_1997_edition(respond):
     assert row["value"] == 220
 
 
-def test_a_meter_of_698_45(respond):
-    def answer(request):
-        (text,) = wire.describe([request.hex()], "dlt698.45")
-        asked_for = json.loads(text)["apdu"]
-        value = [{"long-unsigned": n} for n in (2301, 2302, 2303)]
-        apdu = {"service": "GetResponseNormal", "piid_acd": asked_for["piid"], "oad": asked_for["oad"],
-                "data": {"array": value}, "follow_report": None, "time_tag": None}  # fmt: skip
-        return wire.encode({"address": ADDRESS, "apdu": apdu}, "dlt698.45")
-
-    server = respond(answer)
-    result = poll_once(asked(server.port, "voltage", protocol="dlt698.45", timeout_s=1), ZONE)
-    assert values_of(result) == {
-        ("voltage", phase, 0): value for phase, value in zip("ABC", (230.1, 230.2, 230.3), strict=True)
-    }
-
-
 def test_names_and_identifiers_find_the_same_item():
     catalogue = ItemCatalogue()
     for name, key, protocol in [

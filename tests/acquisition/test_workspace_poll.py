@@ -368,6 +368,50 @@ def test_the_command_polls_by_name_group_and_all(office, capsys):
     assert len(json.loads(capsys.readouterr().out)) == 6
 
 
+def test_the_timeout_of_the_command_line_holds_for_meters_of_the_registry(office, capsys):
+    def slow(request):
+        time.sleep(0.6)  # longer than the 0.3 s of the line
+        return answer(request)
+
+    workspace, _ = office(answers=(slow,), meters=1)
+    words = ["poll", "M0-0", "--item", "voltage_a", "--retries", "0", "--workspace", str(workspace.root), "--now", NOW]
+    assert run([*words, "--format", "json"]) == 5
+    capsys.readouterr()
+    assert run([*words, "--timeout", "3", "--format", "json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1
+    assert run([*words, "--timeout", "0"]) == 2
+    assert run(["read", "M0-0", "voltage_a", "--timeout", "3", "--workspace", str(workspace.root), "--now", NOW]) == 0
+
+
+def test_a_users_registers_hold_for_meters_of_the_registry(office, capsys, tmp_path):
+    def own(request):
+        return wire.encode(
+            {"address": address_of(request), "control": "0x91", "di": "02FE0001", "data": "3412"}, "dlt645-2007"
+        )
+
+    workspace, _ = office(answers=(own,), meters=1)
+    file = tmp_path / "own.tsv"
+    columns = ["key", "name", "quantity", "phase", "tariff", "kind", "format", "unit", "access", "source"]
+    row = ["02FE0001", "line_noise", "voltage", "A", "-", "snapshot", "XXX.X", "V", "r", "maker"]
+    file.write_text("# protocol: dlt645-2007\n" + "\t".join(columns) + "\n" + "\t".join(row) + "\n", encoding="utf-8")
+    words = [
+        "poll",
+        "M0-0",
+        "--item",
+        "line_noise",
+        "--workspace",
+        str(workspace.root),
+        "--now",
+        NOW,
+        "--format",
+        "json",
+    ]
+    assert run(words) == 2  # nobody knows it
+    capsys.readouterr()
+    assert run([*words, "--registers", str(file)]) == 0
+    assert [row["value"] for row in json.loads(capsys.readouterr().out)] == [123.4]
+
+
 def test_a_wrong_link_in_the_registry_is_named(office, tmp_path, capsys):
     workspace, _ = office(meters=1)
     (tmp_path / "w.toml").write_text('[[poll_line]]\npoll_line = "bad"\nlink = "http://x"\n')

@@ -13,7 +13,8 @@ from keyacct import clock
 from keyacct.config import Workspace, parse_settings
 
 FAMILIES = {
-    "voltage": (("a", "b", "c"), 3),
+    "voltage": (("a", "b", "c", "ab", "bc", "ca"), 3),
+    "current": (("a", "b", "c", "n"), 4),
     "power": (("p", "p_a", "p_b", "p_c", "q", "q_a", "q_b", "q_c", "s", "pf"), 4),
     "energy": (
         ("import", "export", "q1", "q2", "q3", "q4", "reactive_import", "reactive_export"), 4,
@@ -27,6 +28,8 @@ PARAMETERS = pa.schema(
         ("wiring", pa.string()), ("pt", pa.float64()), ("ct", pa.float64()), ("interval_min", pa.int32()),
         ("nominal_v", pa.float64()), ("lower_v", pa.float64()), ("upper_v", pa.float64()),
         ("monitoring_class", pa.string()), ("pf_standard", pa.float64()), ("tariff_table", pa.string()),
+        ("metering_mode", pa.string()),
+        ("ct_primary_a", pa.float64()), ("ct_secondary_a", pa.float64()), ("transformer", pa.string()),
     ]
 )  # fmt: skip
 TARIFFS = pa.schema(
@@ -46,6 +49,7 @@ class Office:
         self.samples = {family: [] for family in FAMILIES}
         self.parameters = []
         self.tariffs = []
+        self.transformers = []
 
     def at(self, text):
         """UTC ms of a wall-clock time in the workspace's zone."""
@@ -119,6 +123,9 @@ def make_office(tmp_path, monkeypatch):
         parameters = types.ModuleType("keyacct.registry.parameters")
         parameters.point_parameters = office.point_parameters
         parameters.tariff_slots = office.tariff_slots
+        units = types.ModuleType("keyacct.registry.transformers")
+        units.transformers = lambda workspace, from_ms, to_ms: office.transformers
+        monkeypatch.setitem(sys.modules, "keyacct.registry.transformers", units)
         for name in ("keyacct.store", "keyacct.registry"):
             monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
         monkeypatch.setitem(sys.modules, "keyacct.store.read", read)

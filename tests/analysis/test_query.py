@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from keyacct.analysis.buckets import buckets_of
-from keyacct.analysis.demand import loading_of
+from keyacct.analysis.loading import loading_of
 from keyacct.analysis.unbalance import current_unbalance, voltage_unbalance
 from keyacct.cli.curves import braille, sparkline
 from keyacct.cli.run import run
@@ -310,6 +310,26 @@ def test_a_balance_without_its_readings_is_provisional(ask):
     assert "missing_reading" in rows[0]["causes"]
     assert ask("balance", "--busbar", "X", "--period", "2026-06-10")[0] == 3
     assert len(ask("balance", "--feeders", "--period", "2026-06-10")[1]) == 3
+
+
+def test_voltage_by_hour_class_and_loss_and_the_typical_day(ask):
+    status, rows, _ = ask("voltage", "--by", "hour", "--period", "2026-06-10", "--account", "1001")
+    assert (status, len(rows), {row["phase"] for row in rows}) == (0, 72, {"A", "B", "C"})
+    mine = [
+        row[4] for row in _rows() if row[0] == "M1" and row[1].day == 10 and 0 < row[1].hour * 60 + row[1].minute <= 60
+    ]
+    first = next(row for row in rows if (row["phase"], row["hour"]) == ("A", 0))
+    assert (first["values"], first["mean_v"]) == (len(mine), pytest.approx(sum(mine) / len(mine)))
+    _, rows, err = ask("voltage", "--by", "class", "--period", "2026-06-10")
+    assert [(row["class"], row["rate"]) for row in rows] == [(name, None) for name in ("A", "B", "C", "D", "combined")]
+    status, rows, err = ask("voltage", "--by", "loss", "--period", "2026-06-10")
+    assert (status, rows) == (0, [])
+    assert "nominal voltage" in err
+    assert ask("voltage", "--by", "event", "--period", "2026-06-10")[1] == []
+    assert ask("voltage", "--by", "week", "--period", "2026-06-10")[0] == 2
+    _, rows, _ = ask("load", "--by", "typical", "--period", "2026-06-10..2026-06-11", "--account", "1001")
+    assert (len(rows), rows[0]["account_no"]) == (96, "1001")
+    assert ask("load", "--by", "x", "--period", "2026-06-10")[0] == 2
 
 
 @pytest.mark.parametrize(

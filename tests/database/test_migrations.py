@@ -21,6 +21,8 @@ INSERT INTO point VALUES ('P', NULL, 'billing', 'B');
 INSERT INTO point_supply VALUES ('P', 0, 1000, 'Eastgate', 'I', 'L1', 'T1');
 INSERT INTO point_supply VALUES ('P', 1000, 4611686018427387904, NULL, 'II', 'L2', NULL);
 INSERT INTO meter VALUES ('M', 'dlt645-2007', '1', 'secondary', 15);
+INSERT INTO tariff_table VALUES ('T', NULL);
+INSERT INTO tariff_slot VALUES ('T', 101, 1231, 'all', 0, 1440, 'flat');
 INSERT INTO point_ratio VALUES ('P', 0, 4611686018427387904, '3p4w', 100, 20);
 """
 
@@ -50,6 +52,7 @@ def test_the_first_form_is_carried_over_without_loss(tmp_path: Path) -> None:
         '[[point_supply]]\npoint = "P"\nsubstation = "Eastgate"\nbusbar = "I"\nsupply_line = "L1"\ntransformer = "T1"\n',
         '[[point_supply]]\npoint = "P"\nbusbar = "II"\nsupply_line = "L2"\n',
         'wiring = "3p4w"\npt = 100\nct = 20\n',
+        '[[tariff_slot]]\ntariff_table = "T"\n', 'period = "flat"\n',
     ):  # fmt: skip
         assert part in text, part
     assert text.count("[[account_terms]]") == 1

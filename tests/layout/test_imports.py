@@ -16,7 +16,7 @@ PACKAGE = ROOT / "python" / "keyacct"
 LAYERS: list[set[str]] = [
     {"cli"},
     {"workflow"},
-    {"report", "plan", "service"},
+    {"report", "plan", "control", "service"},
     {"analysis", "simulation"},
     {"store", "registry", "capture"},
     {"database"},

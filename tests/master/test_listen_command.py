@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from keyacct.capture.master.clocks import ClockBook, ClockRule
+from keyacct.capture.master.limits import Limits
 from keyacct.capture.master.plan import load_plan
+from keyacct.config import parse_settings
 from keyacct.errors import InputError
 
 KEYACCT = [sys.executable, "-m", "keyacct.cli"]
@@ -146,7 +148,7 @@ def test_clocks_are_set_within_the_rules_only() -> None:
     def at(hour: int, minute: int, day: int = 1) -> dt.datetime:
         return dt.datetime(2026, 7, day, hour, minute)
 
-    book = ClockBook(ClockRule())
+    book = ClockBook()
     assert book.judge("t", 30, at(8, 30)) == "right"
     assert book.judge("t", -150, at(8, 30)) == "set"
     assert book.judge("t", 150, at(8, 57)) == "later"
@@ -156,3 +158,29 @@ def test_clocks_are_set_within_the_rules_only() -> None:
     book.was_set("t", at(8, 30, 5))
     assert book.judge("t", 310, at(8, 30, 20)) == "fault"
     assert book.judge("t", 310, dt.datetime(2026, 9, 1, 8, 30)) == "set"
+
+
+def test_a_clock_is_not_set_over_a_freeze() -> None:
+    import datetime as dt
+
+    book = ClockBook()
+    at = dt.datetime(2026, 7, 1, 8, 10)
+    assert book.judge("t", -660, at) == "later"  # it shows 07:59: the freeze of 08:00 would be jumped over
+    assert book.judge("t", -599, at) == "set"
+    assert book.judge("t", 660, dt.datetime(2026, 7, 1, 8, 50)) == "later"  # 09:01: 09:00 would come twice
+    assert book.judge("t", 150, dt.datetime(2026, 7, 1, 23, 31)) == "later"
+    assert book.judge("t", 150, dt.datetime(2026, 7, 1, 0, 29)) == "later"
+
+
+def test_rule_and_limits_are_those_of_the_settings() -> None:
+    import datetime as dt
+
+    settings = parse_settings({
+        "care": {"clock_right_s": 10.0, "terminal_sync_most_s": 100.0, "hour_guard_min": 0, "midnight_guard_min": 0},
+        "listen": {"junk_bytes": 4096, "tries": 5, "answer_s": 2.0},
+    })  # fmt: skip
+    book = ClockBook(ClockRule.of(settings.care))
+    assert book.judge("t", 20, dt.datetime(2026, 7, 1, 0, 1)) == "set"
+    assert book.judge("t", 101, dt.datetime(2026, 7, 1, 0, 30)) == "too_far"
+    limits = Limits.of(settings.listen, answer_s=4.0, tries=None)
+    assert (limits.junk, limits.tries, limits.answer_s, limits.frame) == (4096, 5, 4.0, None)

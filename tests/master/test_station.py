@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 import random
 import socket
 import time
+import zoneinfo
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,6 +18,7 @@ from keyacct import wire
 from keyacct.capture.master.envelope import CUTS, crc16
 from keyacct.capture.master.gdw1376 import Gdw1376Station
 from keyacct.capture.master.limits import Limits
+from keyacct.capture.master.readings import frame_readings
 
 REGISTERS = wire.open_registers()
 LOGIN = bytes.fromhex("683200320068C912965634000273000001007116")
@@ -25,6 +29,10 @@ BODY = bytes.fromhex(
     "1508010726005001005000005000005000002000001000000500000500900990099009900901220222032200150000160000170000000000"
     "60010050000050000060 00".replace(" ", "")
 )
+
+
+LONG = os.environ.get("KEYACCT_FAULTS") == "full"
+"""Whether the abuse is at full size: `nox -s abuse`."""
 
 
 def uplink(address: str, control: int, afn: int, seq: int, data: bytes) -> bytes:
@@ -211,15 +219,27 @@ def test_an_unknown_terminal_gets_no_reply() -> None:
         served(running, peers)
 
 
-def test_another_address_on_a_session_is_thrown_away() -> None:
+def test_another_address_on_a_session_is_thrown_away_noted_and_doubted() -> None:
     with station() as running:
         peers = healthy(running, 2)
+        served(running, peers)
+        running.take_incidents()
         for _ in range(10):
             peers[0].send(uplink("3701-0002", 0xC4, 0x0C, 0x60, F25 + BODY))
         pump(running, lambda: running.counts["spoofed"] == 10)
         print(f"spoofed 10, accepted {len(running.frames)}")
         assert running.frames == []
-        served(running, peers)
+        (incident,) = running.take_incidents()  # one a minute and peer, so that nobody floods the chain
+        assert (incident["cause"], incident["terminal"], incident["claimed"]) == ("spoofed", "3701-0001", "3701-0002")
+        question = running.question("read", "F25", {"afn": "0C", "items": [{"pn": 1, "fn": 25}]})
+        running.ask(question)
+        pump(running, lambda: [peer.answer() for peer in peers] and len(running.frames) == 2)
+        frames, received_ms, unverified = running.take_all()
+        zone = zoneinfo.ZoneInfo("Asia/Shanghai")
+        rows = frame_readings(frames, received_ms, "gdw1376.1", zone, unverified=unverified).to_pylist()
+        marked = {row["device"] for row in rows if row["quality"] & 512}
+        assert {row["device"].split("/")[0] for row in rows} - {d.split("/")[0] for d in marked} == {"3701-0002"}
+        assert {d.split("/")[0] for d in marked} == {"3701-0001"}
 
 
 def test_answers_that_nobody_asked_for_are_thrown_away() -> None:
@@ -347,30 +367,50 @@ def test_lengths_that_lie_allocate_nothing() -> None:
         assert running.counts["closed_slow"] == 1  # 0FFCEH twice is a length that could come true: 16 KiB
 
 
+def latencies(running: Gdw1376Station, peers: list[Peer], rounds: int) -> list[float]:
+    """Seconds from a question to its answer, of each terminal in each round; none may fail."""
+    sessions = [running.sessions[running.address_of(peer.address)] for peer in peers]
+    question = running.question("read", "F25", {"afn": "0C", "items": [{"pn": 1, "fn": 25}]})
+    found = []
+    for _ in range(rounds):
+        for session, peer in zip(sessions, peers, strict=True):
+            running.take()
+            begun = time.monotonic()
+            running.ask(question, [session])
+            pump(running, lambda peer=peer: [peer.answer()] and len(running.frames) == 1)
+            found.append(time.monotonic() - begun)
+    return found
+
+
+def p99(seconds: list[float]) -> float:
+    return sorted(seconds)[max(math.ceil(len(seconds) * 0.99) - 1, 0)]
+
+
 def test_slow_bytes_are_closed_at_the_deadline_and_nobody_waits_for_them() -> None:
-    with station(new_per_address=2000, frame_s=1.0, connections=1000, login_s=30.0) as running:
+    count = 1000 if LONG else 400
+    with station(new_per_address=2000, frame_s=1.5, connections=3 * count, login_s=30.0) as running:
         peers = healthy(running, 10)
-        before = served(running, peers)
-        slow = [dial(running, source=f"127.0.0.{20 + n % 50}") for n in range(400)]
+        before = latencies(running, peers, 30 if LONG else 10)
+        slow = [dial(running, source=f"127.0.0.{20 + n % 50}") for n in range(count)]
         begun = time.monotonic()
         for peer in slow:
             peer.send(LOGIN[:1])
         settle(running, 0.1)
-        during = served(running, peers)
+        during = latencies(running, peers, 30 if LONG else 10)
         number = 1
-        while running.counts["closed_slow"] < len(slow) and time.monotonic() < begun + 5:
+        while running.counts["closed_slow"] < len(slow) and time.monotonic() < begun + 10:
             for peer in slow:
                 if not peer.closed():
                     with contextlib.suppress(OSError):
                         peer.socket.send(LOGIN[number : number + 1])
             number = min(number + 1, 15)
+            during += latencies(running, peers[:3], 1)
             settle(running, 0.2)
         held = time.monotonic() - begun
-        print(
-            f"slow {len(slow)} held <= {held:.1f} s, good round ms before {before * 1e3:.0f} during {during * 1e3:.0f}"
-        )
+        print(f"slow {len(slow)} held <= {held:.1f} s, good p99 ms {p99(before) * 1e3:.1f}/{p99(during) * 1e3:.1f}")
         assert running.counts["closed_slow"] == len(slow)
-        assert held < 3.0
+        assert held < 8.0
+        assert running.failures == []
 
 
 def test_half_open_connections_beyond_the_limit_leave_room_for_known_terminals() -> None:
@@ -440,8 +480,6 @@ def test_a_flood_of_right_frames_is_held_to_the_rate() -> None:
 
 
 def test_no_file_is_left_open() -> None:
-    import os
-
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
         with station(login_s=0.1) as running:

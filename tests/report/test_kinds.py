@@ -162,7 +162,7 @@ def test_the_voltage_report_counts_minutes_and_joins_the_classes(town: Workspace
         "SELECT avg(ua) * 100 FROM TOWN WHERE meter = '330100000106' AND date_part('hour', ts - INTERVAL 1 SECOND) = 9",
     )
     assert curve["TOWN-106", "AB", "9"]["mean_v"] == f"{mean:.1f}"
-    assert reasons(document, "voltage_points", "loss_min") == {"meter events of voltage loss are not read yet"}
+    assert reasons(document, "voltage_points", "loss_min") == {"no current beside the voltage, or no nominal voltage"}
 
 
 def test_the_register_holds_people_sources_and_safety(town: Workspace) -> None:

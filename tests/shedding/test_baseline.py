@@ -11,9 +11,9 @@ from statistics import fmean
 import pytest
 from office import BAKERY, EVENT, FOUNDRY, MILL, PAPER, STORE, load_kw
 
-from keyacct.config import SheddingSettings
+from keyacct.config import CalendarSettings, SheddingSettings
 from keyacct.plan.baseline import Horizon, baselines, quantile
-from keyacct.plan.like_days import days_before, kind_of_day
+from keyacct.plan.like_days import days_before
 from keyacct.plan.rule_sets import RULE_SETS, size_sentence
 
 ARGUMENTS = ("--level", "yellow", "--target", "900", "--rounds", "17:00-19:00", "--mode", "weights")
@@ -165,14 +165,14 @@ def test_a_gap_of_a_like_day_is_left_out_of_its_mean() -> None:
 
 
 def test_holidays_and_made_up_workdays_follow_the_calendar() -> None:
-    settings = SheddingSettings(holidays=("2026-06-19", "2025-05-31"), workdays=("2026-06-21",))
-    assert kind_of_day(dt.date(2026, 6, 19), settings) == "holiday"
-    assert kind_of_day(dt.date(2026, 6, 20), settings) == "weekend"
-    assert kind_of_day(dt.date(2026, 6, 21), settings) == "workday"
-    assert list(days_before(dt.date(2026, 6, 23), settings, "workday", 3)) == [
+    calendar = CalendarSettings(holidays=("2026-06-19", "2025-05-31"), workdays=("2026-06-21",))
+    assert calendar.kind(dt.date(2026, 6, 19)) == "holiday"
+    assert calendar.kind(dt.date(2026, 6, 20)) == "weekend"
+    assert calendar.kind(dt.date(2026, 6, 21)) == "workday"
+    assert list(days_before(dt.date(2026, 6, 23), calendar, "workday", 3)) == [
         dt.date(2026, 6, 22), dt.date(2026, 6, 21), dt.date(2026, 6, 18),
     ]  # fmt: skip
-    assert list(days_before(dt.date(2026, 6, 19), settings, "holiday", 5)) == [dt.date(2025, 5, 31)]
+    assert list(days_before(dt.date(2026, 6, 19), calendar, "holiday", 5)) == [dt.date(2025, 5, 31)]
 
 
 def test_quantiles_lie_between_the_ordered_values() -> None:

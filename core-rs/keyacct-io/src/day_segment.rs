@@ -16,7 +16,7 @@ use crate::month_tables::unwritable;
 use crate::parquet_file::unreadable;
 
 /// Form of the segments; another form is not read.
-const MAGIC: &[u8] = b"keyacct day states 1\n";
+const MAGIC: &[u8] = b"keyacct day states 2\n";
 
 /// What tells whether a sample file is still the one that a segment was made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Fingerprint {
                 name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
                 length,
                 changed_ns: changed.map_or(0, |time| time.as_nanos() as i128),
-                footer: i64::from(crc(&end)),
+                footer: i64::from(crc32fast::hash(&end)),
             })
         };
         read().map_err(|e| unreadable(&e, path))
@@ -74,17 +74,11 @@ impl Bytes for Fingerprint {
     }
 }
 
-fn crc(bytes: &[u8]) -> u32 {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    crc.sum()
-}
-
 /// The content of a kept file between its mark and its checksum; nothing when it is not whole.
 pub fn kept_content<'a>(bytes: &'a [u8], magic: &[u8]) -> Option<&'a [u8]> {
     let content = bytes.strip_prefix(magic)?;
     let (content, sum) = content.split_at_checked(content.len().checked_sub(4)?)?;
-    (crc(content).to_le_bytes() == sum).then_some(content)
+    (crc32fast::hash(content).to_le_bytes() == sum).then_some(content)
 }
 
 /// Writes a kept file: whole or not at all, under its own name only when it is on the disk.
@@ -100,7 +94,7 @@ pub fn keep(path: &Path, magic: &[u8], content: &[u8]) -> Result<()> {
         let mut file = std::fs::File::create(&temporary)?;
         file.write_all(magic)?;
         file.write_all(content)?;
-        file.write_all(&crc(content).to_le_bytes())?;
+        file.write_all(&crc32fast::hash(content).to_le_bytes())?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)
     };

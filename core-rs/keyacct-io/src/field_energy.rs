@@ -68,10 +68,11 @@ pub(crate) fn span_of(p: &Parameter, (from_ms, to_ms): (i64, i64), frame: &Frame
 fn sums(
     rows: &MeterRows,
     spans: &[Span],
-    tariffs: &[Vec<Slot>],
+    tables: &[Vec<Slot>],
     frame: &Frame,
     source: Source,
 ) -> (Vec<Sums>, &'static str) {
+    let tariffs = frame.tariffs(tables);
     if source == Source::Power {
         let columns = rows.of(&[Kind::Interval, Kind::Snapshot]);
         return (from_power(columns.series(0), columns.series(1), spans, tariffs, &frame.zone), "power");

@@ -195,7 +195,7 @@ pub(crate) fn finished(points: &Points<'_>, tariffs: &[Vec<Slot>], grid: &Grid, 
     let mut tariff = false;
     for (point, spans) in points.values() {
         let empty = PointLoad::new(grid);
-        load.add(point.as_ref().unwrap_or(&empty), spans, tariffs, grid, &frame.zone);
+        load.add(point.as_ref().unwrap_or(&empty), spans, frame.tariffs(tariffs), grid, &frame.zone);
         tariff |= spans.iter().any(|s| s.tariff.is_some());
     }
     let (total, of_days) = load.figures(grid, &frame.zone, first_day, days);

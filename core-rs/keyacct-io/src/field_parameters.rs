@@ -163,7 +163,12 @@ pub fn tariffs(reader: &mut dyn RecordBatchReader) -> Result<(Vec<String>, Vec<V
                     "all" => DayType::All,
                     "workday" => DayType::Workday,
                     "weekend" => DayType::Weekend,
-                    other => return Err(bad(format!("day_type {other:?} is none of all, workday, weekend"))),
+                    "holiday" => DayType::Holiday,
+                    other => {
+                        return Err(bad(format!(
+                            "day_type {other:?} is none of all, workday, weekend, holiday"
+                        )));
+                    }
                 },
                 start_min: number("start_min", start, 1440)?,
                 end_min: number("end_min", end, 1440)?,
@@ -208,6 +213,8 @@ pub struct Frame {
     pub to_ms: i64,
     /// Zone of civil days.
     pub zone: keyacct_stats::zone::Zone,
+    /// Holidays and the like.
+    pub special: keyacct_stats::calendar::SpecialDays,
     /// Intervals that a value may bridge.
     pub max_gap_intervals: i64,
     /// Whether snapshots stand for the time after them.
@@ -220,6 +227,11 @@ impl Frame {
         let first = self.zone.day(self.from_ms);
         let last = self.zone.day((self.to_ms - 1).max(self.from_ms));
         (first, (last - first + 1) as usize)
+    }
+
+    /// The tariff tables with the days that are special.
+    pub fn tariffs<'a>(&'a self, tables: &'a [Vec<Slot>]) -> keyacct_stats::calendar::Tariffs<'a> {
+        keyacct_stats::calendar::Tariffs { tables, special: &self.special }
     }
 
     /// The weights of a meter.

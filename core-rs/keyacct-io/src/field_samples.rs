@@ -53,6 +53,19 @@ impl Columns {
         Series { at_ms: &self.at_ms, snapshot: &self.snapshot, value: &self.value[column] }
     }
 
+    /// Adds a column with the values of one, or of another where that has none; its number.
+    pub fn either(&mut self, first: usize, second: usize) -> usize {
+        let pick = |(&a, &b): (&i64, &i64)| if a == NONE { b } else { a };
+        let joined = self.value[first].iter().zip(&self.value[second]).map(pick).collect();
+        self.value.push(joined);
+        self.value.len() - 1
+    }
+
+    /// Stamps, which rise.
+    pub fn at_ms(&self) -> &[i64] {
+        &self.at_ms
+    }
+
     /// Whether a column has a value somewhere.
     pub fn any(&self, column: usize) -> bool {
         self.value[column].iter().any(|&v| v != NONE)

@@ -9,10 +9,23 @@ use arrow_array::builder::{
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader};
 use keyacct_model::{Error, ErrorCode, Result};
 use keyacct_stats::decimal::Limits;
-use keyacct_stats::field_voltage::{Figures, PHASES, PLACES, Point, Span};
+use keyacct_stats::field_voltage::{Figures, PHASES, PLACES, Point, Span, Wiring};
 
 use crate::field_parameters::{Frame, Parameter, by_meter};
-use crate::field_samples::{Kind, each_meter};
+use crate::field_samples::{Columns, Kind, each_meter};
+
+/// Voltages of a meter as the store has them.
+pub(crate) const COLUMNS: [&str; 6] = ["a", "b", "c", "ab", "bc", "ca"];
+const CA_COLUMN: usize = 5;
+
+/// Columns of a kept day, after [`lines_of`]: a, b, c, ca, and the lines Uab and Ucb.
+pub(crate) const WITH_LINES: [usize; 6] = [0, 1, 2, CA_COLUMN, COLUMNS.len(), COLUMNS.len() + 1];
+
+/// Adds the line voltages Uab and Ucb of a three-wire meter, whether it tells them as a and c or by their names; their
+/// columns.
+pub(crate) fn lines_of(columns: &mut Columns) -> [usize; 2] {
+    [columns.either(0, 3), columns.either(2, 4)]
+}
 
 #[derive(Default)]
 struct Table {
@@ -84,13 +97,15 @@ pub fn voltage(
     let span = |p: &Parameter| frame.clip(p).map(|at| span_of(p, at, frame, shares));
     let mut points = expected(parameters, frame, shares);
     let meters = by_meter(parameters);
-    each_meter(samples, &["a", "b", "c"], PLACES as i8, &mut |rows| {
+    each_meter(samples, &COLUMNS, PLACES as i8, &mut |rows| {
         let Some(numbers) = meters.get(rows.meter.as_str()) else { return Ok(()) };
-        let columns = rows.of(&[Kind::Interval, Kind::Snapshot]);
+        let mut columns = rows.of(&[Kind::Interval, Kind::Snapshot]);
+        let lines = lines_of(&mut columns);
         for &n in numbers {
             let p = &parameters[n];
             if let (Some(span), Some(point)) = (span(p), points.get_mut(p.point.as_str())) {
-                let series = [columns.series(0), columns.series(1), columns.series(2)];
+                let [a, c] = if span.wiring == Wiring::ThreeWire { lines } else { [0, 2] };
+                let series = [a, 1, c, CA_COLUMN].map(|column| columns.series(column));
                 point.add(&span, series, &frame.zone).ok_or_else(|| unusable(p))?;
             }
         }

@@ -18,9 +18,9 @@ use crate::day_segment::{Fingerprint, Segment, SegmentMeter, keep, kept_content,
 use crate::month_limits::Limits;
 use crate::month_pipeline::Output;
 use crate::month_stats::{Answer, Opened};
-use crate::month_tables::{JoinedFile, Tables, parquet_bytes, unwritable};
+use crate::month_tables::{Batches, JoinedFile, Tables, parquet_bytes, unwritable};
 
-const MAGIC: &[u8] = b"keyacct joined states 1\n";
+const MAGIC: &[u8] = b"keyacct joined states 2\n";
 const JOINED: &str = "joined.state";
 
 /// A run with kept states.
@@ -42,8 +42,8 @@ pub struct Kept<'a> {
 struct Collected(Vec<(u32, DayState)>);
 
 impl Output for Collected {
-    fn part(&mut self, meter: u32, state: DayState) {
-        self.0.push((meter, state));
+    fn part(&mut self, meter: u32, state: &DayState) {
+        self.0.push((meter, state.clone()));
     }
     fn flush(&mut self) -> Result<()> {
         Ok(())
@@ -133,6 +133,11 @@ impl Joined {
     }
 }
 
+/// The name of a kept table: its checksum and length.
+fn rows_name(bytes: &[u8]) -> String {
+    format!("rows-{:08x}-{}.parquet", crc32fast::hash(bytes), bytes.len())
+}
+
 type Interrupted<'a> = dyn FnMut() -> Result<()> + 'a;
 
 impl Kept<'_> {
@@ -144,19 +149,23 @@ impl Kept<'_> {
         std::fs::create_dir_all(self.state).map_err(|e| unwritable(&e, self.state))?;
         let files: Vec<Fingerprint> = paths.iter().map(|p| Fingerprint::of(p)).collect::<Result<_>>()?;
         let before = Joined::load(self.state)
-            .filter(|joined| joined.fits(&self.limits, self.interval_ms) && files.starts_with(&joined.files));
-        if let Some(joined) = before {
-            if joined.files.len() == files.len()
-                && let Some(pieces) = self.pieces(&joined)
-            {
+            .filter(|joined| joined.fits(&self.limits, self.interval_ms) && files.starts_with(&joined.files))
+            .and_then(|joined| Some((self.pieces(&joined.tables)?, joined)));
+        let nobody = || (0..self.limits.ids.len()).map(|_| None).collect();
+        let Some((mut pieces, joined)) = before else {
+            return self.join(paths, files, None, nobody(), interrupted);
+        };
+        if joined.files.len() == files.len() {
+            let last = joined.last.each_ref().map(|name| vec![name.clone()]);
+            if let Some(last) = self.pieces(&last) {
+                pieces.iter_mut().zip(last).for_each(|(pieces, last)| pieces.extend(last));
                 return self.put_out(&pieces, joined.unknown, joined.rows);
             }
-            if let (Some(_), Some(meters)) = (self.pieces(&joined), joined.meters(self.limits.ids.len())) {
-                return self.join(paths, files, Some(joined), meters, interrupted);
-            }
         }
-        let nobody = (0..self.limits.ids.len()).map(|_| None).collect();
-        self.join(paths, files, None, nobody, interrupted)
+        match joined.meters(self.limits.ids.len()) {
+            Some(meters) => self.join(paths, files, Some((joined, pieces)), meters, interrupted),
+            None => self.join(paths, files, None, nobody(), interrupted),
+        }
     }
 
     /// Joins the files behind those of `before`, keeps the result and puts the tables out.
@@ -164,13 +173,15 @@ impl Kept<'_> {
         &self,
         paths: &[PathBuf],
         files: Vec<Fingerprint>,
-        before: Option<Joined>,
+        before: Option<(Joined, [Vec<Shared>; 2])>,
         mut meters: Vec<Option<Meter>>,
         interrupted: &mut Interrupted<'_>,
     ) -> Result<Answer> {
         let mut complete = Tables::in_memory(self.limits.clone());
-        let (mut tables, mut rows, mut unknown, done) = match before {
-            Some(b) => (b.tables, b.rows, b.unknown.into_iter().collect::<HashSet<_>>(), b.files.len()),
+        let (mut tables, mut pieces, mut rows, mut unknown, done) = match before {
+            Some((b, pieces)) => {
+                (b.tables, pieces, b.rows, b.unknown.into_iter().collect::<HashSet<_>>(), b.files.len())
+            }
             None => Default::default(),
         };
         for (path, of) in paths.iter().zip(&files).skip(done) {
@@ -191,28 +202,24 @@ impl Kept<'_> {
             let mut sink = Rows { tables: &mut last, meter: number as u32 };
             meter.finish(self.interval_ms, &self.limits.parameters[number], &mut sink);
         }
-        for (names, batches) in tables.iter_mut().zip(complete.finish()?) {
+        let mut ends: [String; 2] = Default::default();
+        for (n, (complete, last)) in complete.finish()?.into_iter().zip(last.finish()?).enumerate() {
             // The first piece is there in any case: it brings the schema.
-            if names.is_empty() || !batches.1.is_empty() {
-                names.push(self.keep_rows(&parquet_bytes(&batches)?)?);
+            if tables[n].is_empty() || !complete.1.is_empty() {
+                tables[n].push(self.keep_rows(&complete, &mut pieces[n])?);
             }
+            ends[n] = self.keep_rows(&last, &mut pieces[n])?;
         }
-        let [day, month] = last.finish()?;
-        let last = [self.keep_rows(&parquet_bytes(&day)?)?, self.keep_rows(&parquet_bytes(&month)?)?];
         let mut unknown: Vec<String> =
             unknown.into_iter().filter(|id| !self.limits.number.contains_key(id)).collect();
         unknown.sort();
         let known = self.limits.ids.iter().zip(&self.limits.parameters);
         let known = known.map(|(id, p)| SegmentMeter { id: id.clone(), parameters: *p }).collect();
         let interval_ms = self.interval_ms;
-        let joined = Joined { interval_ms, files, rows, unknown, known, tables, last, meters: kept };
+        let joined = Joined { interval_ms, files, rows, unknown, known, tables, last: ends, meters: kept };
         interrupted()?;
         joined.save(self.state)?;
         self.sweep(&joined);
-        let pieces = self.pieces(&joined).ok_or_else(|| {
-            Error::new(ErrorCode::WriteFailed, "the states that were just written cannot be read")
-                .in_file(self.state.display().to_string())
-        })?;
         self.put_out(&pieces, joined.unknown, joined.rows)
     }
 
@@ -272,7 +279,7 @@ impl Kept<'_> {
                     before.absorb(state, self.interval_ms, parameters, &mut sink).map_err(|unsorted| {
                         let what = format!(
                             "time {} ms comes after {} ms of the same meter in an earlier file",
-                            state.first_ts, unsorted.before
+                            state.open.first_ts, unsorted.before
                         );
                         Error::new(ErrorCode::InputOrder, what)
                             .hint("name the files in the order of their times, or put a correction into the file of its day")
@@ -286,39 +293,34 @@ impl Kept<'_> {
         Ok(())
     }
 
-    /// Keeps a table under the name of its content.
-    fn keep_rows(&self, bytes: &Shared) -> Result<String> {
-        let mut crc = flate2::Crc::new();
-        crc.update(bytes);
-        let name = format!("rows-{:08x}-{}.parquet", crc.sum(), bytes.len());
+    /// Keeps a table under the name of its content, and appends it to those that make up the result.
+    fn keep_rows(&self, table: &Batches, pieces: &mut Vec<Shared>) -> Result<String> {
+        let bytes = parquet_bytes(table)?;
+        let name = rows_name(&bytes);
         let path = self.state.join(&name);
-        if std::fs::read(&path).is_ok_and(|there| there == bytes[..]) {
-            return Ok(name);
+        if !std::fs::read(&path).is_ok_and(|there| there == bytes[..]) {
+            let temporary = self.state.join(format!("{name}.{}.tmp", std::process::id()));
+            let write = || -> std::io::Result<()> {
+                use std::io::Write;
+                let mut file = std::fs::File::create(&temporary)?;
+                file.write_all(&bytes)?;
+                file.sync_all()?;
+                std::fs::rename(&temporary, &path)
+            };
+            write().map_err(|e| unwritable(&e, &path))?;
         }
-        let temporary = self.state.join(format!("{name}.{}.tmp", std::process::id()));
-        let write = || -> std::io::Result<()> {
-            use std::io::Write;
-            let mut file = std::fs::File::create(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&temporary, &path)
-        };
-        write().map_err(|e| unwritable(&e, &path))?;
+        pieces.push(bytes);
         Ok(name)
     }
 
-    /// The kept tables, whole: of days and of months; nothing when one is missing or damaged.
-    fn pieces(&self, joined: &Joined) -> Option<[Vec<Shared>; 2]> {
+    /// Kept tables by their names, those of days and those of months; nothing when one is missing or damaged.
+    fn pieces(&self, names: &[Vec<String>; 2]) -> Option<[Vec<Shared>; 2]> {
         let read = |name: &String| -> Option<Shared> {
             let bytes = std::fs::read(self.state.join(name)).ok()?;
-            let mut crc = flate2::Crc::new();
-            crc.update(&bytes);
-            (*name == format!("rows-{:08x}-{}.parquet", crc.sum(), bytes.len())).then(|| bytes.into())
+            (*name == rows_name(&bytes)).then(|| bytes.into())
         };
-        let table = |n: usize| -> Option<Vec<Shared>> {
-            joined.tables[n].iter().chain([&joined.last[n]]).map(read).collect()
-        };
-        Some([table(0)?, table(1)?])
+        let table = |names: &Vec<String>| names.iter().map(read).collect::<Option<Vec<Shared>>>();
+        Some([table(&names[0])?, table(&names[1])?])
     }
 
     fn put_out(&self, pieces: &[Vec<Shared>; 2], without_limits: Vec<String>, rows: i64) -> Result<Answer> {

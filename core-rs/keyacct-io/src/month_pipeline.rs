@@ -12,12 +12,15 @@ use std::time::Duration;
 use keyacct_model::{Error, ErrorCode, Result};
 use keyacct_stats::month::{DayState, Kernel, MonthTally, Reading, Sink, Tally};
 
+use crate::feed_order::{Columns, FeedOrder};
 use crate::month_limits::Limits;
 use crate::parquet_column::{Batch, ColumnReader, MeterLookup, Meters, Plan, Values, times, values};
 use crate::parquet_file::guarded;
 
 /// Columns of the data set, in the order of their readers.
 pub const COLUMNS: [&str; 9] = ["meter_id", "ts", "ua", "ub", "uc", "p", "q", "ep", "eq"];
+/// Meters that are ended at once: their figures are waiting for the output.
+const END_METERS: usize = 4096;
 /// Batches that may be in work at once.
 const RING: usize = 6;
 
@@ -47,9 +50,16 @@ impl Sink for Emitted {
         self.months.push(Finished { at: self.at, meter: self.meter, day, figures: *tally });
     }
     fn part(&mut self, state: &DayState) {
-        let day = state.day;
+        let day = state.open.day;
         self.parts.push(Finished { at: self.at, meter: self.meter, day, figures: state.clone() });
     }
+}
+
+/// What all shards have finished, in the order of the rows. The figures are large and stay where they are.
+fn in_order<T>(shards: &[Emitted], list: impl Fn(&Emitted) -> &Vec<Finished<T>>) -> Vec<&Finished<T>> {
+    let mut all: Vec<&Finished<T>> = shards.iter().flat_map(list).collect();
+    all.sort_by_key(|f| f.at);
+    all
 }
 
 /// Takes finished figures in their final order.
@@ -59,7 +69,7 @@ pub trait Output: Send {
     /// A month of a meter.
     fn month(&mut self, _meter: u32, _day: i64, _tally: &MonthTally) {}
     /// A day, or a part of one, whose last reading is still open.
-    fn part(&mut self, _meter: u32, _state: DayState) {}
+    fn part(&mut self, _meter: u32, _state: &DayState) {}
     /// Called from time to time: may write what has come together.
     ///
     /// # Errors
@@ -71,6 +81,8 @@ pub trait Output: Send {
 struct Shard<K> {
     local: Vec<u32>,
     meters: Vec<(u32, K)>,
+    narrow: FeedOrder<f32>,
+    wide: FeedOrder<f64>,
 }
 
 const NONE: u32 = u32::MAX;
@@ -151,7 +163,14 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
             }),
             emitted: Mutex::default(),
         };
-        let shard = || Mutex::new(Shard { local: vec![NONE; limits.ids.len()], meters: Vec::new() });
+        let shard = || {
+            Mutex::new(Shard {
+                local: vec![NONE; limits.ids.len()],
+                meters: Vec::new(),
+                narrow: FeedOrder::new(workers),
+                wide: FeedOrder::new(workers),
+            })
+        };
         Run {
             plan,
             interval_ms,
@@ -270,9 +289,9 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
 
     /// The next task. What frees a batch comes first, then what lies furthest behind.
     fn pick(&self, s: &Schedule) -> Option<Task> {
-        // The batch after the last one is the end, at which every shard finishes its meters.
+        // After the last batch every shard finishes its meters.
         let end = self.plan.batches.len();
-        let last = s.fault.as_ref().map_or(end, |((batch, _, _), _)| *batch);
+        let last = s.fault.as_ref().map_or(self.steps() - 1, |((batch, _, _), _)| *batch);
         let fed = s.shard.iter().copied().min().unwrap_or(0);
         if !s.put_busy && s.put < fed && s.put <= last {
             return Some(Task::Put { batch: s.put });
@@ -281,8 +300,7 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         let ready = match &s.fault {
             // A batch with a column that could not be decoded is fed to nobody.
             Some(((batch, _, column), _)) if *column < COLUMNS.len() => decoded.min(*batch),
-            // The end takes the place of a batch of the ring, which must have been put out.
-            _ if decoded == end && s.put + RING > end => end + 1,
+            _ if decoded == end => self.steps().min(s.put + RING),
             _ => decoded,
         };
         let behind = (0..s.shard.len())
@@ -329,7 +347,7 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
             0 => lock(&self.lookup)
                 .take(&array, &mut slot.meters.write().unwrap_or_else(PoisonError::into_inner)),
             1 => times(&array, &mut slot.times.write().unwrap_or_else(PoisonError::into_inner)),
-            _ => values(&array, &mut slot.values[column - 2].write().unwrap_or_else(PoisonError::into_inner)),
+            _ => values(array, &mut slot.values[column - 2].write().unwrap_or_else(PoisonError::into_inner)),
         };
         taken.map_err(|(row, e)| (row, self.plan.place(reader.named(e), batch, Some(row))))
     }
@@ -340,18 +358,33 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         let mut emitted = Emitted::default();
         let result = match self.plan.batches.get(number) {
             None => {
-                let mut meters = std::mem::take(&mut state.meters);
-                meters.sort_unstable_by_key(|(meter, _)| *meter);
-                for (meter, of) in meters {
-                    (emitted.at, emitted.meter) = (u64::from(meter), meter);
-                    of.finish(self.interval_ms, &self.limits.parameters[meter as usize], &mut emitted);
-                }
+                self.end(&mut state, number - self.plan.batches.len(), &mut emitted);
                 Ok(())
             }
             Some(batch) => self.feed_batch(&mut state, slot, shard, batch, &mut emitted),
         };
         lock(&slot.emitted).push(emitted);
         result
+    }
+
+    /// Ends some of the meters of a shard, from the highest number down so that each leaves its memory.
+    fn end(&self, state: &mut Shard<K>, step: usize, emitted: &mut Emitted) {
+        if step == 0 {
+            state.meters.sort_unstable_by_key(|(meter, _)| std::cmp::Reverse(*meter));
+        }
+        let to = ((step + 1) * END_METERS) as u32;
+        while let Some((meter, of)) = state.meters.pop_if(|(meter, _)| *meter < to) {
+            (emitted.at, emitted.meter) = (u64::from(meter), meter);
+            of.finish(self.interval_ms, &self.limits.parameters[meter as usize], emitted);
+        }
+        if state.meters.len() * 2 < state.meters.capacity() {
+            state.meters.shrink_to_fit();
+        }
+    }
+
+    /// Batches, and steps of the end behind them.
+    fn steps(&self) -> usize {
+        self.plan.batches.len() + self.limits.ids.len().div_ceil(END_METERS).max(1)
     }
 
     fn feed_batch(
@@ -369,7 +402,10 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         let (Values::Wide(ep), Values::Wide(eq)) = (&*ep, &*eq) else {
             return Err((0, Error::new(ErrorCode::Internal, "registers are not in double precision")));
         };
-        let at = |row: usize, error: Error| (row, self.plan.place(error, batch, Some(row)));
+        let at = |(row, error): Fault| (row, self.plan.place(error, batch, Some(row)));
+        let rows = (&meters.rows[shard][..], &meters.number[..]);
+        let Shard { local, meters: known, narrow, wide } = state;
+        let states = (&mut local[..], known);
         match (&*a, &*b, &*c, &*p, &*q) {
             (
                 Values::Narrow(a),
@@ -379,99 +415,94 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
                 Values::Narrow(q),
             ) => {
                 let columns = Columns { times: &times, u: [a, b, c], p, q, ep, eq };
-                self.push_rows(state, &meters, shard, &columns, batch, emitted).map_err(|(row, e)| at(row, e))
+                self.push_rows(states, narrow, rows, &columns, batch, emitted).map_err(at)
             }
             (Values::Wide(a), Values::Wide(b), Values::Wide(c), Values::Wide(p), Values::Wide(q)) => {
                 let columns = Columns { times: &times, u: [a, b, c], p, q, ep, eq };
-                self.push_rows(state, &meters, shard, &columns, batch, emitted).map_err(|(row, e)| at(row, e))
+                self.push_rows(states, wide, rows, &columns, batch, emitted).map_err(at)
             }
             _ => Err((0, Error::new(ErrorCode::Internal, "columns of mixed precision"))),
         }
     }
 
-    fn push_rows<V: Copy + Into<f64>>(
+    fn push_rows<V: Copy + Default + Into<f64>>(
         &self,
-        state: &mut Shard<K>,
-        meters: &Meters,
-        shard: usize,
+        (local, known): (&mut [u32], &mut Vec<(u32, K)>),
+        order: &mut FeedOrder<V>,
+        rows: (&[u32], &[u32]),
         columns: &Columns<'_, V>,
         batch: &Batch,
         emitted: &mut Emitted,
     ) -> std::result::Result<(), (usize, Error)> {
-        for &row in &meters.rows[shard] {
-            let row = row as usize;
-            let meter = meters.number[row];
-            let reading = columns.reading(row);
-            let local = state.local[meter as usize];
-            if local == NONE {
-                state.local[meter as usize] = state.meters.len() as u32;
-                state.meters.push((meter, K::new(reading)));
-                continue;
+        let (rows, number) = rows;
+        let Some(taken) = order.of(rows, number, self.limits.ids.len(), columns) else {
+            for &row in rows {
+                let n = row as usize;
+                let of = (row, number[n]);
+                self.push(local, known, of, columns.reading(n), batch, emitted).map_err(|e| (n, e))?;
             }
-            (emitted.at, emitted.meter) = (batch.first_row + row as u64, meter);
-            let parameters = &self.limits.parameters[meter as usize];
-            let meter_state = &mut state.meters[local as usize].1;
-            if let Err(unsorted) = meter_state.push(reading, self.interval_ms, parameters, emitted) {
-                let id = &self.limits.ids[meter as usize];
-                let what =
-                    format!("time {} ms comes after {} ms of the same meter", reading.ts, unsorted.before);
-                return Err((
-                    row,
-                    Error::new(ErrorCode::InputOrder, what)
-                        .hint("sort the rows of each meter by time; file names and row order make the data set order")
-                        .at(|place| place.meter = Some(id.clone())),
-                ));
+            return Ok(());
+        };
+        // The earliest fault of all meters is told, not that of the first meter.
+        let mut fault: Option<(usize, Error)> = None;
+        for taken in taken {
+            let row = taken.row as usize;
+            if fault.as_ref().is_none_or(|(earliest, _)| row < *earliest)
+                && let Err(error) =
+                    self.push(local, known, (taken.row, taken.meter), taken.reading(), batch, emitted)
+            {
+                fault = Some((row, error));
             }
         }
-        Ok(())
+        fault.map_or(Ok(()), Err)
+    }
+
+    /// Hands a reading to its meter; `row` and `meter` say where it stands.
+    #[inline(always)]
+    fn push(
+        &self,
+        local: &mut [u32],
+        known: &mut Vec<(u32, K)>,
+        (row, meter): (u32, u32),
+        reading: Reading,
+        batch: &Batch,
+        emitted: &mut Emitted,
+    ) -> Result<()> {
+        let place = local[meter as usize];
+        if place == NONE {
+            local[meter as usize] = known.len() as u32;
+            known.push((meter, K::new(reading)));
+            return Ok(());
+        }
+        (emitted.at, emitted.meter) = (batch.first_row + u64::from(row), meter);
+        let parameters = &self.limits.parameters[meter as usize];
+        let state = &mut known[place as usize].1;
+        state
+            .push(reading, self.interval_ms, parameters, emitted)
+            .map_err(|unsorted| self.unsorted(meter, reading.ts, unsorted.before))
+    }
+
+    #[cold]
+    fn unsorted(&self, meter: u32, ts: i64, before: i64) -> Error {
+        let id = &self.limits.ids[meter as usize];
+        Error::new(ErrorCode::InputOrder, format!("time {ts} ms comes after {before} ms of the same meter"))
+            .hint("sort the rows of each meter by time; file names and row order make the data set order")
+            .at(|place| place.meter = Some(id.clone()))
     }
 
     fn put(&self, number: usize) -> std::result::Result<(), Fault> {
         let shards = std::mem::take(&mut *lock(&self.slots[number % RING].emitted));
         let mut output = lock(&self.output);
-        let (mut days, mut months, mut parts) = (Vec::new(), Vec::new(), Vec::new());
-        for shard in shards {
-            days.extend(shard.days);
-            months.extend(shard.months);
-            parts.extend(shard.parts);
-        }
-        // A shard's own figures lie in order; at most one meter has finished something at one row.
-        days.sort_by_key(|f| f.at);
-        months.sort_by_key(|f| f.at);
-        parts.sort_by_key(|f| f.at);
-        for f in days {
+        // At most one meter has finished something at one row.
+        for f in in_order(&shards, |shard| &shard.days) {
             output.day(f.meter, f.day, &f.figures);
         }
-        for f in months {
+        for f in in_order(&shards, |shard| &shard.months) {
             output.month(f.meter, f.day, &f.figures);
         }
-        for f in parts {
-            output.part(f.meter, f.figures);
+        for f in in_order(&shards, |shard| &shard.parts) {
+            output.part(f.meter, &f.figures);
         }
         output.flush().map_err(|e| (usize::MAX, e))
-    }
-}
-
-/// The columns of a batch.
-struct Columns<'a, V> {
-    times: &'a [i64],
-    u: [&'a [V]; 3],
-    p: &'a [V],
-    q: &'a [V],
-    ep: &'a [f64],
-    eq: &'a [f64],
-}
-
-impl<V: Copy + Into<f64>> Columns<'_, V> {
-    #[inline(always)]
-    fn reading(&self, row: usize) -> Reading {
-        Reading {
-            ts: self.times[row],
-            u: [self.u[0][row].into(), self.u[1][row].into(), self.u[2][row].into()],
-            p: self.p[row].into(),
-            q: self.q[row].into(),
-            ep: self.ep[row],
-            eq: self.eq[row],
-        }
     }
 }

@@ -9,6 +9,7 @@ use arrow_array::types::{
     TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 use arrow_array::{Array, ArrayRef, PrimitiveArray, StringArray};
+use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, TimeUnit};
 use keyacct_model::{Error, ErrorCode, Result};
 use parquet::arrow::ProjectionMask;
@@ -272,24 +273,24 @@ const MOST: f64 = 1e12;
 ///
 /// # Errors
 /// `input.value` for a NaN or an infinity in the file: nothing stands for "no value" but a null.
-pub fn values(column: &ArrayRef, into: &mut Values) -> std::result::Result<(), (usize, Error)> {
+pub fn values(column: ArrayRef, into: &mut Values) -> std::result::Result<(), (usize, Error)> {
     let bad = match (column.data_type(), into) {
         (DataType::Float32, Values::Narrow(into)) => {
-            copy(column.as_primitive::<Float32Type>(), into, |v| v, f32::NAN, |v: f32| v.abs() < MOST as f32)
+            take::<Float32Type>(column, into, f32::NAN, |v: f32| v.abs() < MOST as f32)
+        }
+        (DataType::Float64, Values::Wide(into)) => {
+            take::<Float64Type>(column, into, f64::NAN, |v: f64| v.abs() < MOST)
         }
         (DataType::Float32, Values::Wide(into)) => {
-            copy(column.as_primitive::<Float32Type>(), into, f64::from, f64::NAN, |v: f64| v.abs() < MOST)
+            let column = column.as_primitive::<Float32Type>();
+            into.clear();
+            into.extend(column.values().iter().map(|&v| f64::from(v)));
+            settle(into, column.nulls(), f64::NAN, |v: f64| v.abs() < MOST)
         }
-        (_, Values::Wide(into)) => {
-            copy(column.as_primitive::<Float64Type>(), into, |v| v, f64::NAN, |v: f64| v.abs() < MOST)
+        (found, _) => {
+            let what = format!("a column of {found} among values");
+            return Err((0, Error::new(ErrorCode::Internal, what)));
         }
-        (_, Values::Narrow(into)) => copy(
-            column.as_primitive::<Float64Type>(),
-            into,
-            |v| v as f32,
-            f32::NAN,
-            |v: f32| v.abs() < MOST as f32,
-        ),
     };
     match bad {
         None => Ok(()),
@@ -301,32 +302,54 @@ pub fn values(column: &ArrayRef, into: &mut Values) -> std::result::Result<(), (
     }
 }
 
-fn copy<T: ArrowPrimitiveType, V: Copy>(
-    column: &PrimitiveArray<T>,
-    into: &mut Vec<V>,
-    convert: impl Fn(T::Native) -> V,
+/// Takes the memory of a column that nobody else holds, else a copy of it.
+fn take<T: ArrowPrimitiveType>(
+    column: ArrayRef,
+    into: &mut Vec<T::Native>,
+    none: T::Native,
+    is_finite: impl Fn(T::Native) -> bool,
+) -> Option<usize> {
+    let array: PrimitiveArray<T> = column.as_primitive::<T>().clone();
+    drop(column);
+    let (_, values, nulls) = array.into_parts();
+    let rows = values.len();
+    match values.into_inner().into_vec::<T::Native>() {
+        Ok(mut values) => {
+            values.truncate(rows);
+            *into = values;
+        }
+        Err(shared) => {
+            into.clear();
+            into.extend_from_slice(shared.typed_data());
+        }
+    }
+    settle(into, nulls.as_ref(), none, is_finite)
+}
+
+/// Puts `none` where there is no value; gives the first row with a value that none can be.
+fn settle<V: Copy>(
+    values: &mut [V],
+    nulls: Option<&NullBuffer>,
     none: V,
     is_finite: impl Fn(V) -> bool,
 ) -> Option<usize> {
-    into.clear();
-    into.extend(column.values().iter().map(|&v| convert(v)));
-    let all_finite = |values: &[V]| values.iter().fold(true, |all, &v| all & is_finite(v));
-    match column.nulls().filter(|n| n.null_count() > 0) {
+    let all_finite = values.iter().fold(true, |all, &v| all & is_finite(v));
+    match nulls.filter(|n| n.null_count() > 0) {
         None => {
-            if !all_finite(into) {
-                return into.iter().position(|&v| !is_finite(v));
+            if !all_finite {
+                return values.iter().position(|&v| !is_finite(v));
             }
         }
         Some(nulls) => {
             // What lies under a null may be anything, so the slow look is taken at valid values only.
-            if !all_finite(into) {
+            if !all_finite {
                 let bad = |(row, &v): (usize, &V)| nulls.is_valid(row) && !is_finite(v);
-                if let Some(row) = into.iter().enumerate().position(bad) {
+                if let Some(row) = values.iter().enumerate().position(bad) {
                     return Some(row);
                 }
             }
             for row in (!nulls.inner()).set_indices() {
-                into[row] = none;
+                values[row] = none;
             }
         }
     }

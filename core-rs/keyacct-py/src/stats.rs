@@ -8,9 +8,10 @@ use keyacct_io::field_parameters::{
     Frame, Parameter, parameters as read_parameters, tariffs as read_tariffs,
 };
 use keyacct_io::month_stats::{MeterRange, Question, month_stats as compute};
-use keyacct_io::{DayJoin, Rules, Source, What, energy, load, voltage};
+use keyacct_io::{DayJoin, Rules, Source, What, energy, load, voltage, voltage_loss};
 use keyacct_model::{Error, ErrorCode};
-use keyacct_stats::calendar::Slot;
+use keyacct_stats::calendar::{Slot, SpecialDays};
+use keyacct_stats::voltage_loss::Conditions;
 use keyacct_stats::zone::Zone;
 use pyo3::prelude::*;
 
@@ -68,11 +69,13 @@ fn table(batch: RecordBatch) -> ArrowStream {
     ArrowStream::from_batches(batch.schema(), vec![batch])
 }
 
-/// What holds for a whole question: `(from_ms, to_ms, zone offsets, max_gap_intervals, snapshots_follow)`.
-type FrameOf = (i64, i64, Vec<(i64, i64)>, i64, bool);
+/// What holds for a whole question: `(from_ms, to_ms, zone offsets, max_gap_intervals, snapshots_follow, special days)`;
+/// a special day is `(days since 1970-01-01, whether a holiday)`.
+type FrameOf = (i64, i64, Vec<(i64, i64)>, i64, bool, Vec<(i64, bool)>);
 
-fn frame((from_ms, to_ms, offsets, max_gap_intervals, snapshots_follow): FrameOf) -> Frame {
-    Frame { from_ms, to_ms, zone: Zone::new(offsets), max_gap_intervals, snapshots_follow }
+fn frame((from_ms, to_ms, offsets, max_gap_intervals, snapshots_follow, special): FrameOf) -> Frame {
+    let special = SpecialDays::new(special);
+    Frame { from_ms, to_ms, zone: Zone::new(offsets), special, max_gap_intervals, snapshots_follow }
 }
 
 /// Voltage compliance by the rules of the field: `(days, period)`, a row per point and phase.
@@ -92,6 +95,36 @@ fn field_voltage(
     });
     let (days, period) = answer.map_err(|e| to_py(py, e))?;
     Ok((table(days), table(period)))
+}
+
+/// Voltage loss while current flows: `(days, events)`. `rated_a` belongs to the rows of the parameters; `conditions` are
+/// shares: loss below, loss until, phase loss below, working voltage, current that flows, current that is drawn.
+#[pyfunction]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a door for Python: every argument is a column source or a setting"
+)]
+fn field_voltage_loss(
+    py: Python<'_>,
+    voltage: &Bound<'_, PyAny>,
+    current: &Bound<'_, PyAny>,
+    parameters: &Bound<'_, PyAny>,
+    rated_a: Vec<f64>,
+    question: FrameOf,
+    conditions: [f64; 6],
+    delay_ms: i64,
+) -> PyResult<(ArrowStream, ArrowStream)> {
+    let (mut voltage, mut current) = (read_stream(voltage)?, read_stream(current)?);
+    let mut parameters = read_stream(parameters)?;
+    let [loss_below, loss_until, phase_loss_below, working, flows, drawn] = conditions;
+    let conditions = Conditions { loss_below, loss_until, phase_loss_below, working, flows, drawn, delay_ms };
+    let answer = py.detach(|| {
+        let parameters = read_parameters(&mut parameters, &[])?;
+        let samples = (&mut voltage as _, &mut current as _);
+        voltage_loss(samples, &parameters, &rated_a, &frame(question), &conditions)
+    });
+    let (days, events) = answer.map_err(|e| to_py(py, e))?;
+    Ok((table(days), table(events)))
 }
 
 /// Load of accounts by the rules of the field: `(days, period, curve of the peak day)`.
@@ -253,6 +286,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<FieldDays>()?;
     module.add_function(wrap_pyfunction!(month_stats, module)?)?;
     module.add_function(wrap_pyfunction!(field_voltage, module)?)?;
+    module.add_function(wrap_pyfunction!(field_voltage_loss, module)?)?;
     module.add_function(wrap_pyfunction!(field_load, module)?)?;
     module.add_function(wrap_pyfunction!(field_energy, module)?)
 }

@@ -1,6 +1,6 @@
 //! Block demand of a span of time that may begin and end within a block, so that spans can be joined.
 
-use crate::exact::{amount, total};
+use crate::exact::total;
 
 /// What is known of a block: its number, the time with values and their sum. Without time there is no block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub struct Block {
     pub number: i64,
     /// Time with values.
     pub ms: i64,
-    /// Σ power × ms, see [`amount`].
+    /// Σ power × ms, see [`amount`](crate::exact::amount).
     pub sum: i128,
 }
 
@@ -17,10 +17,23 @@ impl Block {
     fn demand(&self) -> f64 {
         total(self.sum) / self.ms as f64
     }
+
+    /// Whether its demand is higher; any demand is higher than none. Of blocks with the same time the sums tell most
+    /// cases apart without a division.
+    #[inline(always)]
+    fn above(&self, other: &Block) -> bool {
+        (self.ms != other.ms || self.sum > other.sum) && (other.ms == 0 || self.demand() > other.demand())
+    }
+
+    /// Whether its demand is lower; any demand is lower than none.
+    #[inline(always)]
+    fn below(&self, other: &Block) -> bool {
+        (self.ms != other.ms || self.sum < other.sum) && (other.ms == 0 || self.demand() < other.demand())
+    }
 }
 
 /// Highest and lowest block demand with the first block that has them, mean, and the two blocks at the ends.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BlockSpan {
     /// Time with a value.
     pub weight_ms: i64,
@@ -30,29 +43,10 @@ pub struct BlockSpan {
     pub head: Block,
     /// The last block; what comes may add to it.
     pub tail: Block,
-    /// Highest demand of the blocks between; −∞ without one.
-    pub max: f64,
-    /// Its block.
-    pub max_block: i64,
-    /// Lowest demand of the blocks between; +∞ without one.
-    pub min: f64,
-    /// Its block.
-    pub min_block: i64,
-}
-
-impl Default for BlockSpan {
-    fn default() -> Self {
-        BlockSpan {
-            weight_ms: 0,
-            sum: 0,
-            head: Block::default(),
-            tail: Block::default(),
-            max: f64::NEG_INFINITY,
-            max_block: 0,
-            min: f64::INFINITY,
-            min_block: 0,
-        }
-    }
+    /// The block between them with the highest demand, the first of equals.
+    pub highest: Block,
+    /// The block between them with the lowest demand, the first of equals.
+    pub lowest: Block,
 }
 
 /// Demands of a span, and their blocks.
@@ -67,14 +61,13 @@ pub struct Demands {
 }
 
 impl BlockSpan {
-    /// Adds a power that stands for `weight_ms` of a block; blocks come in order.
+    /// Adds power × ms (see [`amount`](crate::exact::amount)) of `weight_ms` of a block; blocks come in order.
     #[inline(always)]
-    pub fn add(&mut self, power: f64, weight_ms: i64, block: i64) {
+    pub fn add(&mut self, amount: i128, weight_ms: i64, block: i64) {
         if block != self.tail.number {
             self.close();
             self.tail.number = block;
         }
-        let amount = amount(power, weight_ms);
         self.tail.ms += weight_ms;
         self.tail.sum += amount;
         self.weight_ms += weight_ms;
@@ -95,12 +88,11 @@ impl BlockSpan {
             self.head = block;
             return;
         }
-        let demand = block.demand();
-        if demand > self.max {
-            (self.max, self.max_block) = (demand, block.number);
+        if block.above(&self.highest) {
+            self.highest = block;
         }
-        if demand < self.min {
-            (self.min, self.min_block) = (demand, block.number);
+        if block.below(&self.lowest) {
+            self.lowest = block;
         }
     }
 
@@ -122,11 +114,11 @@ impl BlockSpan {
         }
         if several {
             self.close();
-            if later.max > self.max {
-                (self.max, self.max_block) = (later.max, later.max_block);
+            if later.highest.ms > 0 && later.highest.above(&self.highest) {
+                self.highest = later.highest;
             }
-            if later.min < self.min {
-                (self.min, self.min_block) = (later.min, later.min_block);
+            if later.lowest.ms > 0 && later.lowest.below(&self.lowest) {
+                self.lowest = later.lowest;
             }
             self.tail = later.tail;
         }
@@ -141,13 +133,12 @@ impl BlockSpan {
             return None;
         }
         // The head is the earliest block, so it also wins what is equal.
-        let demand = first.demand();
-        let pick = |inner: bool, value: f64, block: i64| {
-            if inner { (value, block) } else { (demand, first.number) }
-        };
+        let pick = |inner: bool, block: Block| if inner { block } else { first };
+        let highest = pick(whole.highest.ms > 0 && whole.highest.above(&first), whole.highest);
+        let lowest = pick(whole.lowest.ms > 0 && whole.lowest.below(&first), whole.lowest);
         Some(Demands {
-            highest: pick(whole.max > demand, whole.max, whole.max_block),
-            lowest: pick(whole.min < demand, whole.min, whole.min_block),
+            highest: (highest.demand(), highest.number),
+            lowest: (lowest.demand(), lowest.number),
             mean: total(whole.sum) / whole.weight_ms as f64,
         })
     }
@@ -156,10 +147,11 @@ impl BlockSpan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exact::amount;
 
     fn span(readings: &[(f64, i64, i64)]) -> BlockSpan {
         let mut span = BlockSpan::default();
-        readings.iter().for_each(|&(p, ms, block)| span.add(p, ms, block));
+        readings.iter().for_each(|&(p, ms, block)| span.add(amount(p, ms), ms, block));
         span
     }
 

@@ -7,7 +7,7 @@
 
 use crate::block_span::BlockSpan;
 use crate::civil::DAY_MS;
-use crate::exact::{ExactEnergy, Measured};
+use crate::exact::{ExactEnergy, Measured, amount};
 use crate::load::BLOCK_MS;
 use crate::month::{Parameters, Reading, Unsorted};
 use crate::register::FirstLast;
@@ -58,9 +58,13 @@ impl Tally {
     }
 }
 
-/// A day of a meter, or a part of it.
+/// Energies by hour of day.
+pub type Hours = [ExactEnergy; 24];
+
+/// A day of a meter, or a part of it, but for the energies by hour: those go to whom the caller names, so that a month in
+/// work does not keep them twice.
 #[derive(Clone, Debug)]
-pub struct DayState {
+pub struct OpenDay {
     /// The day, from 1970-01-01.
     pub day: i64,
     /// Stamp of the first reading.
@@ -69,20 +73,13 @@ pub struct DayState {
     pub last: Reading,
     /// All readings but the last.
     pub tally: Tally,
-    /// Energies by hour of day, but for the last reading.
-    pub hour: [ExactEnergy; 24],
 }
 
-impl DayState {
+impl OpenDay {
     /// State after a first reading.
     pub fn new(first: Reading) -> Self {
-        DayState {
-            day: first.ts.div_euclid(DAY_MS),
-            first_ts: first.ts,
-            last: first,
-            tally: Tally::default(),
-            hour: [ExactEnergy::default(); 24],
-        }
+        let day = first.ts.div_euclid(DAY_MS);
+        OpenDay { day, first_ts: first.ts, last: first, tally: Tally::default() }
     }
 
     /// Whether a stamp lies in this day.
@@ -101,8 +98,9 @@ impl DayState {
         reading: Reading,
         interval_ms: i64,
         parameters: &Parameters,
+        hours: &mut Hours,
     ) -> Result<(), Unsorted> {
-        self.meet(reading.ts, interval_ms, parameters)?;
+        self.meet(reading.ts, interval_ms, parameters, hours)?;
         self.last = reading;
         Ok(())
     }
@@ -116,13 +114,12 @@ impl DayState {
         later: &DayState,
         interval_ms: i64,
         parameters: &Parameters,
+        hours: &mut Hours,
     ) -> Result<(), Unsorted> {
-        self.meet(later.first_ts, interval_ms, parameters)?;
-        self.tally.merge(&later.tally);
-        for (mine, theirs) in self.hour.iter_mut().zip(&later.hour) {
-            mine.merge(theirs);
-        }
-        self.last = later.last;
+        self.meet(later.open.first_ts, interval_ms, parameters, hours)?;
+        self.tally.merge(&later.open.tally);
+        add_hours(hours, &later.hour);
+        self.last = later.open.last;
         Ok(())
     }
 
@@ -132,10 +129,16 @@ impl DayState {
     /// # Errors
     /// When the next stamp is earlier.
     #[inline(always)]
-    pub fn meet(&mut self, next_ts: i64, interval_ms: i64, parameters: &Parameters) -> Result<(), Unsorted> {
+    pub fn meet(
+        &mut self,
+        next_ts: i64,
+        interval_ms: i64,
+        parameters: &Parameters,
+        hours: &mut Hours,
+    ) -> Result<(), Unsorted> {
         let before = self.last.ts;
         if next_ts > before {
-            self.settle(interval_ms.min(next_ts.saturating_sub(before)), parameters);
+            self.settle(interval_ms.min(next_ts.saturating_sub(before)), parameters, hours);
         } else if next_ts < before {
             return Err(Unsorted { before });
         }
@@ -144,7 +147,7 @@ impl DayState {
 
     /// Counts the last reading with a weight.
     #[inline(always)]
-    pub fn settle(&mut self, weight_ms: i64, parameters: &Parameters) {
+    pub fn settle(&mut self, weight_ms: i64, parameters: &Parameters, hours: &mut Hours) {
         let r = &self.last;
         let ms_of_day = (r.ts - self.day * DAY_MS) as u32;
         let tally = &mut self.tally;
@@ -157,16 +160,52 @@ impl DayState {
         if !r.p.is_nan() {
             // Days start at a multiple of a block, so the block of the clock is found within the day.
             let block = self.day * (DAY_MS / BLOCK_MS) + i64::from(ms_of_day / BLOCK_MS as u32);
-            tally.load.add(r.p, weight_ms, block);
+            let active = amount(r.p, weight_ms);
+            tally.load.add(active, weight_ms, block);
             if !r.q.is_nan() {
                 let period = parameters.tariff.period(ms_of_day / SLOT_MS as u32);
-                let mut energy = ExactEnergy::default();
-                energy.add(r.p, r.q, weight_ms);
+                let energy = ExactEnergy::of(active, amount(r.q, weight_ms));
                 tally.period[period].merge(&energy);
-                self.hour[(ms_of_day / HOUR_MS as u32) as usize].merge(&energy);
+                hours[(ms_of_day / HOUR_MS as u32) as usize].merge(&energy);
             }
         }
         tally.ep.add(r.ep);
         tally.eq.add(r.eq);
+    }
+}
+
+/// A day of a meter, or a part of it, with all that is needed to join it.
+#[derive(Clone, Debug)]
+pub struct DayState {
+    /// All but the hours.
+    pub open: OpenDay,
+    /// Energies by hour of day, but for the last reading.
+    pub hour: Hours,
+}
+
+impl DayState {
+    /// State after a first reading.
+    pub fn new(first: Reading) -> Self {
+        DayState { open: OpenDay::new(first), hour: Hours::default() }
+    }
+
+    /// Joins a later state of the same day.
+    ///
+    /// # Errors
+    /// When it begins before the last reading of this one.
+    pub fn merge(
+        &mut self,
+        later: &DayState,
+        interval_ms: i64,
+        parameters: &Parameters,
+    ) -> Result<(), Unsorted> {
+        self.open.merge(later, interval_ms, parameters, &mut self.hour)
+    }
+}
+
+/// Adds the energies of another time.
+pub fn add_hours(hours: &mut Hours, others: &Hours) {
+    for (mine, theirs) in hours.iter_mut().zip(others) {
+        mine.merge(theirs);
     }
 }

@@ -1,7 +1,7 @@
 //! Energies of one meter in one civil day, as they are kept. No multiplier is in them, so that a ratio that is corrected
 //! later touches none of them: sums are whole units of the meter, and the caller multiplies what the days add up to.
 
-use crate::calendar::{PERIODS, Slot};
+use crate::calendar::{PERIODS, Tariffs};
 use crate::field_energy::{
     BOUNDARY_END, BOUNDARY_START, Book, COLUMNS, HOURS, Span, Sums, from_increments, register_step,
 };
@@ -84,7 +84,7 @@ impl EnergyDay {
     /// and `longest_ms` as for the load.
     pub fn from_energy(
         (registers, increments): (&[Series<'_>; COLUMNS], &[Series<'_>; COLUMNS]),
-        (spans, tariffs, zone): (&[Span], &[Vec<Slot>], &Zone),
+        (spans, tariffs, zone): (&[Span], Tariffs<'_>, &Zone),
         mounted: Option<(i64, i64)>,
         (start_ms, longest_ms): (i64, i64),
     ) -> EnergyDay {
@@ -121,7 +121,7 @@ impl EnergyDay {
     pub fn from_power(
         active: Series<'_>,
         reactive: Series<'_>,
-        (spans, tariffs, zone): (&[Span], &[Vec<Slot>], &Zone),
+        (spans, tariffs, zone): (&[Span], Tariffs<'_>, &Zone),
     ) -> EnergyDay {
         let mut day = EnergyDay::default();
         let both = |row: usize| if reactive.value[row] == NONE { NONE } else { active.value[row] };
@@ -162,7 +162,7 @@ impl Book<'_> {
 pub fn join_registers(
     kept: &[KeptEnergy<'_>],
     spans: &[Span],
-    tariffs: &[Vec<Slot>],
+    tariffs: Tariffs<'_>,
     zone: &Zone,
 ) -> Vec<Sums> {
     let mut book = Book::new(spans, tariffs, zone);
@@ -203,7 +203,7 @@ pub fn join_registers(
 pub fn join_increments(
     kept: &[KeptEnergy<'_>],
     spans: &[Span],
-    tariffs: &[Vec<Slot>],
+    tariffs: Tariffs<'_>,
     zone: &Zone,
 ) -> Vec<Sums> {
     let mut book = Book::new(spans, tariffs, zone);
@@ -224,7 +224,7 @@ pub fn join_increments(
 }
 
 /// Energies from powers of kept days, with one day before the period and one behind it.
-pub fn join_power(kept: &[KeptEnergy<'_>], spans: &[Span], tariffs: &[Vec<Slot>], zone: &Zone) -> Vec<Sums> {
+pub fn join_power(kept: &[KeptEnergy<'_>], spans: &[Span], tariffs: Tariffs<'_>, zone: &Zone) -> Vec<Sums> {
     let mut book = Book::new(spans, tariffs, zone);
     let mut tail = None;
     for day in kept {

@@ -66,11 +66,10 @@ pub struct ExactEnergy {
 }
 
 impl ExactEnergy {
-    /// Adds powers that stand for `weight_ms`: export counts nothing, reactive power by its amount.
+    /// Powers × ms, see [`amount`]: export counts nothing, reactive power by its size.
     #[inline(always)]
-    pub fn add(&mut self, active_kw: f64, reactive_kvar: f64, weight_ms: i64) {
-        self.active += amount(active_kw.max(0.0), weight_ms);
-        self.reactive += amount(reactive_kvar.abs(), weight_ms);
+    pub fn of(active: i128, reactive: i128) -> Self {
+        ExactEnergy { active: active.max(0), reactive: reactive.abs() }
     }
 
     /// Adds the energies of another time.

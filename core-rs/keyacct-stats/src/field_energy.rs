@@ -4,7 +4,7 @@
 //! A register is read by differences: falls are flagged and count nothing, and what lies between two readings counts
 //! whole, so that the sum is the difference of the first and the last reading of the span.
 
-use crate::calendar::{DayTariff, PERIODS, Slot};
+use crate::calendar::{DayTariff, PERIODS, Tariffs};
 use crate::weight::{NONE, Rule, Series};
 use crate::zone::Zone;
 
@@ -73,10 +73,8 @@ pub(crate) struct Book<'a> {
 }
 
 impl<'a> Book<'a> {
-    pub(crate) fn new(spans: &'a [Span], tariffs: &'a [Vec<Slot>], zone: &'a Zone) -> Self {
-        let of = |span: &Span| {
-            DayTariff::new(span.tariff.and_then(|n| tariffs.get(n)).map_or(&[][..], Vec::as_slice))
-        };
+    pub(crate) fn new(spans: &'a [Span], tariffs: Tariffs<'a>, zone: &'a Zone) -> Self {
+        let of = |span: &Span| tariffs.day(span.tariff);
         Book {
             spans,
             tariffs: spans.iter().map(of).collect(),
@@ -110,7 +108,7 @@ impl<'a> Book<'a> {
 pub fn from_registers(
     columns: &[Series<'_>; COLUMNS],
     spans: &[Span],
-    tariffs: &[Vec<Slot>],
+    tariffs: Tariffs<'_>,
     zone: &Zone,
 ) -> Vec<Sums> {
     let mut book = Book::new(spans, tariffs, zone);
@@ -177,7 +175,7 @@ pub(crate) fn register_step(
 pub fn from_increments(
     columns: &[Series<'_>; COLUMNS],
     spans: &[Span],
-    tariffs: &[Vec<Slot>],
+    tariffs: Tariffs<'_>,
     zone: &Zone,
 ) -> Vec<Sums> {
     let mut book = Book::new(spans, tariffs, zone);
@@ -205,7 +203,7 @@ pub fn from_power(
     active: Series<'_>,
     reactive: Series<'_>,
     spans: &[Span],
-    tariffs: &[Vec<Slot>],
+    tariffs: Tariffs<'_>,
     zone: &Zone,
 ) -> Vec<Sums> {
     let mut book = Book::new(spans, tariffs, zone);
@@ -256,6 +254,10 @@ impl Book<'_> {
 mod tests {
     use super::*;
 
+    fn no_tariffs() -> Tariffs<'static> {
+        Tariffs { tables: &[], special: Box::leak(Box::default()) }
+    }
+
     const HOUR: i64 = HOUR_MS;
 
     fn span(from_h: i64, to_h: i64, multiplier: f64) -> Span {
@@ -269,7 +271,7 @@ mod tests {
         let series = |value| Series { at_ms: &at_ms, snapshot: &snapshot, value };
         let mut columns = [series(&none); COLUMNS];
         columns[0] = series(import);
-        from_registers(&columns, spans, &[], &Zone::new(vec![]))
+        from_registers(&columns, spans, no_tariffs(), &Zone::new(vec![]))
     }
 
     fn import(sums: &Sums) -> i128 {
@@ -312,7 +314,7 @@ mod tests {
         let (p, q) = ([10, -4, 6], [3, 2, -5]);
         let active = Series { at_ms: &at_ms, snapshot: &snapshot, value: &p };
         let reactive = Series { value: &q, ..active };
-        let sums = from_power(active, reactive, &[span(0, 3, 1.0)], &[], &Zone::new(vec![]));
+        let sums = from_power(active, reactive, &[span(0, 3, 1.0)], no_tariffs(), &Zone::new(vec![]));
         let h = i128::from(HOUR);
         let mut all = [0; COLUMNS];
         for columns in sums[0].by.iter().flatten() {

@@ -6,7 +6,7 @@
 //! Where a meter has no power, its energies stand for it: increments, else differences of registers. Sums are whole
 //! numbers, so that the energy of a period is that of its steps to the last digit.
 
-use crate::calendar::{DayTariff, NO_PERIOD, PERIODS};
+use crate::calendar::{NO_PERIOD, PERIODS, Tariffs};
 use crate::decimal::Decimal;
 use crate::field_energy::{GAP_OVER_SEAM, REGISTER_DECREASE, UNATTRIBUTED};
 use crate::load::LoadTime;
@@ -320,19 +320,11 @@ impl AccountLoad {
     }
 
     /// Adds a point with all its spans, once every meter of the point has been added to `point`.
-    pub fn add(
-        &mut self,
-        point: &PointLoad,
-        spans: &[Span],
-        tariffs: &[Vec<crate::calendar::Slot>],
-        grid: &Grid,
-        zone: &Zone,
-    ) {
+    pub fn add(&mut self, point: &PointLoad, spans: &[Span], tariffs: Tariffs<'_>, grid: &Grid, zone: &Zone) {
         self.loose.extend_from_slice(&point.loose);
         self.met.extend_from_slice(&point.met);
         for span in spans {
-            let slots = span.tariff.and_then(|n| tariffs.get(n)).map_or(&[][..], Vec::as_slice);
-            let mut tariff = DayTariff::new(slots);
+            let mut tariff = tariffs.day(span.tariff);
             for number in grid.range(span.from_ms, span.to_ms) {
                 let (block, of_point) = (&mut self.blocks[number], point.blocks[number]);
                 block.points += 1;
@@ -422,6 +414,10 @@ mod tests {
 
     const GRID: Grid = Grid { from_ms: 0, window_ms: 15 * MIN, blocks: 4, coverage_ms: 12 * MIN, scale: 0 };
 
+    fn no_tariffs() -> Tariffs<'static> {
+        Tariffs { tables: &[], special: Box::leak(Box::default()) }
+    }
+
     const EMPTY: Series<'_> = Series { at_ms: &[], snapshot: &[], value: &[] };
 
     fn load(points: &[(f64, &[i64], &[i64])]) -> AccountLoad {
@@ -434,7 +430,7 @@ mod tests {
             let power = Series { at_ms: &at_ms, snapshot: &snapshot, value };
             let meter = MeterLoad { power, increments: EMPTY, registers: EMPTY };
             point.add(&meter, &[span], &GRID);
-            account.add(&point, &[span], &[], &GRID, &Zone::new(vec![]));
+            account.add(&point, &[span], no_tariffs(), &GRID, &Zone::new(vec![]));
         }
         account
     }
@@ -485,7 +481,7 @@ mod tests {
         let mut point = PointLoad::new(&GRID);
         point.add(&meter, &[span(2.0)], &GRID);
         let mut account = AccountLoad::new(&GRID);
-        account.add(&point, &[span(2.0)], &[], &GRID, &Zone::new(vec![]));
+        account.add(&point, &[span(2.0)], no_tariffs(), &GRID, &Zone::new(vec![]));
         account
     }
 

@@ -13,21 +13,23 @@ pub const PLACES: u32 = 3;
 pub enum Wiring {
     /// Three-phase, four wires: a, b, c are phase voltages.
     FourWire,
-    /// Three-phase, three wires: a is Uab, c is Ucb, b is not judged.
+    /// Three-phase, three wires: a is Uab, c is Ucb, b is not judged; Uca where the meter tells it.
     ThreeWire,
     /// Single phase: a.
     Single,
 }
 
 /// Names of what can be judged: the phases of a four-wire meter, the line voltages of a three-wire one.
-pub const PHASES: [&str; 5] = ["A", "B", "C", "AB", "CB"];
+pub const PHASES: [&str; 6] = ["A", "B", "C", "AB", "CB", "CA"];
+/// Number of Uca, which few meters tell.
+pub const CA: usize = 5;
 
 impl Wiring {
-    /// Pairs of (column a 0, b 1, c 2; number in [`PHASES`]) that are judged.
+    /// Pairs of (column a 0, b 1, c 2, ca 3; number in [`PHASES`]) that are judged.
     pub fn phases(self) -> &'static [(usize, usize)] {
         match self {
             Wiring::FourWire => &[(0, 0), (1, 1), (2, 2)],
-            Wiring::ThreeWire => &[(0, 3), (2, 4)],
+            Wiring::ThreeWire => &[(0, 3), (2, 4), (3, CA)],
             Wiring::Single => &[(0, 0)],
         }
     }
@@ -102,9 +104,9 @@ impl Point {
         }
     }
 
-    /// Adds the values of a span. `columns` are a, b, c of the meter: the whole series, in which the span is found.
+    /// Adds the values of a span. `columns` are a, b, c, ca of the meter: the whole series, in which the span is found.
     /// Gives back nothing when a ratio or limit cannot be used.
-    pub fn add(&mut self, span: &Span, columns: [Series<'_>; 3], zone: &Zone) -> Option<()> {
+    pub fn add(&mut self, span: &Span, columns: [Series<'_>; 4], zone: &Zone) -> Option<()> {
         let band = span.limits.secondary(span.pt, PLACES)?;
         for &(column, phase) in span.wiring.phases() {
             let days = self.phases[phase].get_or_insert_with(|| vec![Figures::default(); self.days]);
@@ -122,9 +124,14 @@ impl Point {
         Some(())
     }
 
-    /// Figures by phase number: each with its days, in order.
+    /// Figures by phase number: each with its days, in order. Uca is there only where it was told.
     pub fn phases(&self) -> impl Iterator<Item = (usize, &[Figures])> {
-        self.phases.iter().enumerate().filter_map(|(n, days)| days.as_deref().map(|days| (n, days)))
+        let told = |figures: &Figures| figures.time.monitored_ms + figures.time.below_floor_ms > 0;
+        self.phases
+            .iter()
+            .enumerate()
+            .filter_map(|(n, days)| days.as_deref().map(|days| (n, days)))
+            .filter(move |&(n, days)| n != CA || days.iter().any(told))
     }
 }
 
@@ -182,7 +189,7 @@ mod tests {
         let mut point = Point::new(0, 2);
         let span = span(0, 2 * DAY_MS, 1.0, Wiring::Single);
         point.expect(&span, &zone);
-        point.add(&span, [series; 3], &zone).unwrap();
+        point.add(&span, [series; 4], &zone).unwrap();
         let all: Vec<_> = point.phases().collect();
         let [(0, [first, second])] = all[..] else { panic!("{all:?}") };
         assert_eq!(first.time.over_ms, 15 * MIN);
@@ -200,7 +207,9 @@ mod tests {
         let zone = Zone::new(vec![]);
         let mut point = Point::new(0, 1);
         let span = span(0, DAY_MS, 100.0, Wiring::ThreeWire);
-        point.add(&span, [column(&[220_000]), column(&[1]), column(&[NONE])], &zone).unwrap();
+        point
+            .add(&span, [column(&[220_000]), column(&[1]), column(&[NONE]), column(&[NONE])], &zone)
+            .unwrap();
         let all: Vec<_> = point.phases().map(|(n, days)| (n, days[0].time.monitored_ms)).collect();
         assert_eq!(all, [(3, 15 * MIN), (4, 0)]);
     }
@@ -216,8 +225,8 @@ mod tests {
         let mut late = span(15 * MIN, DAY_MS, 3.0, Wiring::Single);
         early.limits = Limits::default();
         late.limits = Limits::default();
-        point.add(&early, [series; 3], &zone).unwrap();
-        point.add(&late, [series; 3], &zone).unwrap();
+        point.add(&early, [series; 4], &zone).unwrap();
+        point.add(&late, [series; 4], &zone).unwrap();
         let all: Vec<_> = point.phases().collect();
         let time = all[0].1[0].time;
         assert_eq!((time.min, time.max, time.mean()), (100.0, 300.0, Some(200.0)));

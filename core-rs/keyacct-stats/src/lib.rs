@@ -29,5 +29,6 @@ pub mod state_bytes;
 pub mod tariff;
 pub mod voltage;
 pub mod voltage_day;
+pub mod voltage_loss;
 pub mod weight;
 pub mod zone;

@@ -6,7 +6,8 @@
 
 use crate::civil::first_of_month;
 pub use crate::day_state::{DayState, Tally};
-use crate::exact::{ExactEnergy, Measured};
+use crate::day_state::{Hours, OpenDay, add_hours};
+use crate::exact::Measured;
 use crate::tariff::HalfHours;
 use crate::voltage::Band;
 
@@ -46,7 +47,7 @@ pub struct MonthTally {
     /// Everything that a day has too.
     pub all: Tally,
     /// Energies by hour of day.
-    pub hour: [ExactEnergy; 24],
+    pub hour: Hours,
 }
 
 /// Takes what the kernels give.
@@ -91,17 +92,18 @@ pub trait Kernel: Sized + Send {
 #[derive(Clone, Debug)]
 pub struct Meter {
     /// The day in work.
-    pub part: DayState,
+    pub part: OpenDay,
     /// First day of the month in work.
     pub month_first: i64,
-    /// The days of that month before the one in work.
+    /// That month: the hours of all its days, and all else of the days before the one in work.
     pub month: MonthTally,
 }
 
 impl Meter {
     /// A meter whose first day, or part of one, is known.
     pub fn from_part(part: DayState) -> Self {
-        Meter { month_first: first_of_month(part.day), part, month: MonthTally::default() }
+        let month = MonthTally { all: Tally::default(), hour: part.hour };
+        Meter { month_first: first_of_month(part.open.day), part: part.open, month }
     }
 
     /// Takes a later day, or a part of one.
@@ -115,17 +117,18 @@ impl Meter {
         parameters: &Parameters,
         sink: &mut impl Sink,
     ) -> Result<(), Unsorted> {
-        if part.day == self.part.day {
-            return self.part.merge(part, interval_ms, parameters);
+        if part.open.day == self.part.day {
+            return self.part.merge(part, interval_ms, parameters, &mut self.month.hour);
         }
-        self.part.meet(part.first_ts, interval_ms, parameters)?;
-        self.next_day(part.clone(), sink);
+        self.part.meet(part.open.first_ts, interval_ms, parameters, &mut self.month.hour)?;
+        self.next_day(part.open.clone(), sink);
+        add_hours(&mut self.month.hour, &part.hour);
         Ok(())
     }
 
     #[cold]
     #[inline(never)]
-    fn next_day(&mut self, part: DayState, sink: &mut impl Sink) {
+    fn next_day(&mut self, part: OpenDay, sink: &mut impl Sink) {
         self.close_day(sink);
         self.part = part;
         let first = first_of_month(self.part.day);
@@ -139,9 +142,6 @@ impl Meter {
     fn close_day(&mut self, sink: &mut impl Sink) {
         sink.day(self.part.day, &self.part.tally);
         self.month.all.merge(&self.part.tally);
-        for (month, day) in self.month.hour.iter_mut().zip(&self.part.hour) {
-            month.merge(day);
-        }
     }
 }
 
@@ -159,16 +159,16 @@ impl Kernel for Meter {
         sink: &mut impl Sink,
     ) -> Result<(), Unsorted> {
         if self.part.holds(reading.ts) {
-            return self.part.push(reading, interval_ms, parameters);
+            return self.part.push(reading, interval_ms, parameters, &mut self.month.hour);
         }
-        self.part.meet(reading.ts, interval_ms, parameters)?;
-        self.next_day(DayState::new(reading), sink);
+        self.part.meet(reading.ts, interval_ms, parameters, &mut self.month.hour)?;
+        self.next_day(OpenDay::new(reading), sink);
         Ok(())
     }
 
     /// The last reading stands for one interval.
     fn finish(mut self, interval_ms: i64, parameters: &Parameters, sink: &mut impl Sink) {
-        self.part.settle(interval_ms, parameters);
+        self.part.settle(interval_ms, parameters, &mut self.month.hour);
         self.close_day(sink);
         sink.month(self.month_first, &self.month);
     }
@@ -191,11 +191,12 @@ impl Kernel for Parts {
         parameters: &Parameters,
         sink: &mut impl Sink,
     ) -> Result<(), Unsorted> {
-        if self.0.holds(reading.ts) {
-            return self.0.push(reading, interval_ms, parameters);
+        let DayState { open, hour } = &mut self.0;
+        if open.holds(reading.ts) {
+            return open.push(reading, interval_ms, parameters, hour);
         }
-        if reading.ts < self.0.last.ts {
-            return Err(Unsorted { before: self.0.last.ts });
+        if reading.ts < open.last.ts {
+            return Err(Unsorted { before: open.last.ts });
         }
         sink.part(&self.0);
         self.0 = DayState::new(reading);

@@ -2,7 +2,7 @@
 
 use crate::block_span::{Block, BlockSpan};
 use crate::civil::DAY_MS;
-use crate::day_state::{DayState, Tally};
+use crate::day_state::{DayState, OpenDay, Tally};
 use crate::energy_day::EnergyDay;
 use crate::exact::{ExactEnergy, Measured};
 use crate::field_load::Loose;
@@ -191,7 +191,7 @@ impl Bytes for HalfHours {
 }
 
 fields!(Block { number, ms, sum });
-fields!(BlockSpan { weight_ms, sum, head, tail, max, max_block, min, min_block });
+fields!(BlockSpan { weight_ms, sum, head, tail, highest, lowest });
 fields!(ExactEnergy { active, reactive });
 fields!(FirstLast { first, last });
 fields!(Limits { floor, lower, upper, ceiling });
@@ -236,11 +236,12 @@ fields!(LoadDay {
     register_tail,
 });
 fields!(EnergyDay { registers, heads, tails, increments, increment_heads, power, power_head, power_tail });
+fields!(DayState { open, hour });
 fields!(Tally { n, phase, period, load, ep, eq });
 fields!(MonthTally { all, hour });
 fields!(Meter { part, month_first, month });
 
-impl Bytes for DayState {
+impl Bytes for OpenDay {
     fn write(&self, to: &mut Vec<u8>) {
         let start = self.day * DAY_MS;
         self.day.write(to);
@@ -249,7 +250,6 @@ impl Bytes for DayState {
         let mut tally = self.tally;
         move_times(&mut tally, -start, -self.day * BLOCKS);
         tally.write(to);
-        self.hour.write(to);
     }
     fn read(from: &mut &[u8]) -> Option<Self> {
         let day = i64::read(from)?;
@@ -259,8 +259,8 @@ impl Bytes for DayState {
         last.ts = last.ts.checked_add(start)?;
         let mut tally = Tally::read(from)?;
         move_times(&mut tally, start, day * BLOCKS);
-        let state = DayState { day, first_ts, last, tally, hour: Bytes::read(from)? };
-        (state.holds(first_ts) && state.holds(last.ts) && first_ts <= last.ts).then_some(state)
+        let open = OpenDay { day, first_ts, last, tally };
+        (open.holds(first_ts) && open.holds(last.ts) && first_ts <= last.ts).then_some(open)
     }
 }
 
@@ -276,15 +276,9 @@ fn move_times(tally: &mut Tally, by_ms: i64, by_blocks: i64) {
         }
     }
     let load = &mut tally.load;
-    for block in [&mut load.head, &mut load.tail] {
+    for block in [&mut load.head, &mut load.tail, &mut load.highest, &mut load.lowest] {
         if block.ms > 0 {
             block.number = block.number.wrapping_add(by_blocks);
         }
-    }
-    if load.max.is_finite() {
-        load.max_block = load.max_block.wrapping_add(by_blocks);
-    }
-    if load.min.is_finite() {
-        load.min_block = load.min_block.wrapping_add(by_blocks);
     }
 }

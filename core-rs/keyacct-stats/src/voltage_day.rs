@@ -4,12 +4,25 @@
 //! first value is kept as it is, and settled when days are joined; everything behind it is settled already.
 
 use crate::decimal::Decimal;
-use crate::field_voltage::{Figures, PLACES, Point, Span, primary};
+use crate::field_voltage::{Figures, PLACES, Point, Span, Wiring, primary};
 use crate::voltage::PhaseTime;
 use crate::weight::{NONE, Series};
 use crate::zone::Zone;
 
-const COLUMNS: usize = 3;
+/// Columns: a, b, c and ca as the meter tells them, and the lines Uab and Ucb of a three-wire meter.
+const COLUMNS: usize = 6;
+/// The most that a wiring judges.
+const JUDGED: usize = 3;
+
+/// What a wiring judges: its place, its column, and its number in [`crate::field_voltage::PHASES`].
+fn judged(wiring: Wiring) -> impl Iterator<Item = (usize, usize, usize)> {
+    let column = move |column| match (wiring, column) {
+        (Wiring::ThreeWire, 0) => 4,
+        (Wiring::ThreeWire, 2) => 5,
+        _ => column,
+    };
+    wiring.phases().iter().enumerate().map(move |(place, &(of, phase))| (place, column(of), phase))
+}
 
 /// What one meter gave in one civil day: of stamps behind its first instant, up to and with its last.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,8 +31,8 @@ pub struct VoltageDay {
     pub heads: [Option<(i64, i64)>; COLUMNS],
     /// Stamp of the last value of each column.
     pub tails: [Option<i64>; COLUMNS],
-    /// Times of each span of the day and column, without the heads.
-    pub spans: Vec<[PhaseTime<i64>; COLUMNS]>,
+    /// Times of each span of the day and what its wiring judges, without the heads.
+    pub spans: Vec<[PhaseTime<i64>; JUDGED]>,
 }
 
 /// The first row with a value, and the last.
@@ -35,7 +48,7 @@ pub(crate) fn seam(tail: Option<i64>, head: i64) -> Vec<i64> {
 }
 
 impl VoltageDay {
-    /// From the samples of the day, a, b and c. `spans` are those of the meter at its point, cut to the day. Nothing when
+    /// From the samples of the day: a, b, c, ca, Uab, Ucb. `spans` are those of the meter at its point, cut to the day. Nothing when
     /// a ratio or limit cannot be used.
     pub fn new(columns: [Series<'_>; COLUMNS], spans: &[Span]) -> Option<VoltageDay> {
         let mut day = VoltageDay::default();
@@ -47,12 +60,12 @@ impl VoltageDay {
         }
         for span in spans {
             let band = span.limits.secondary(span.pt, PLACES)?;
-            let mut times = [PhaseTime::default(); COLUMNS];
-            for &(column, _) in span.wiring.phases() {
+            let mut times = [PhaseTime::default(); JUDGED];
+            for (place, column, _) in judged(span.wiring) {
                 let head = day.heads[column].map(|(at_ms, _)| at_ms);
                 span.rule.weigh(columns[column], span.from_ms, span.to_ms, |w| {
                     if Some(w.at_ms) != head {
-                        times[column].add(w.value, w.weight_ms, w.at_ms, &band);
+                        times[place].add(w.value, w.weight_ms, w.at_ms, &band);
                     }
                 });
             }
@@ -84,7 +97,7 @@ impl Point {
     /// cannot be used.
     pub fn add_days(&mut self, span: &Span, kept: &[KeptVoltage<'_>], zone: &Zone) -> Option<()> {
         let band = span.limits.secondary(span.pt, PLACES)?;
-        for &(column, phase) in span.wiring.phases() {
+        for (place, column, phase) in judged(span.wiring) {
             let mut heads = Vec::new();
             let mut tail = None;
             for day in kept {
@@ -100,7 +113,7 @@ impl Point {
                 }
                 tail = day.of.tails[column].or(tail);
             }
-            self.join(phase, column, span.pt, kept, |anchored, of, later| {
+            self.join((phase, place), span.pt, kept, |anchored, of, later| {
                 let mut time = PhaseTime::default();
                 for (_, _, w) in heads.iter().filter(|h| h.0 == anchored && (h.1 != of) == later) {
                     time.add(w.value, w.weight_ms, w.at_ms, &band);
@@ -115,8 +128,7 @@ impl Point {
     /// in the order of their stamps, so that of equal extremes the earliest stays.
     fn join(
         &mut self,
-        phase: usize,
-        column: usize,
+        (phase, place): (usize, usize),
         pt: Decimal,
         kept: &[KeptVoltage<'_>],
         heads: impl Fn(i64, i64, bool) -> PhaseTime<i64>,
@@ -127,7 +139,7 @@ impl Point {
             let mut time = heads(day, day, false);
             let settled = kept.iter().find(|k| k.day == day).and_then(|k| k.of.spans.get(k.span?));
             if let Some(settled) = settled {
-                time.merge(&settled[column]);
+                time.merge(&settled[place]);
             }
             time.merge(&heads(day, day, true));
             figures.merge(&Figures { time: primary(&time, pt), expected_ms: 0 });

@@ -129,7 +129,7 @@ proptest! {
                 break;
             }
             let n = pair.index(parts.len() - 1);
-            if parts[n].day == parts[n + 1].day {
+            if parts[n].open.day == parts[n + 1].open.day {
                 let later = parts.remove(n + 1);
                 parts[n].merge(&later, INTERVAL, &parameters()).unwrap();
             }

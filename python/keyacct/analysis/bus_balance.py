@@ -68,13 +68,13 @@ class Balance:
 def bus_balance(workspace: Workspace, period: Period) -> list[Balance]:
     """The balance of every busbar of the registry over a period, sorted by busbar.
 
-    A line is measured at the busbar when it has an assessment or check point there, else its billing points stand for it.
-    A point belongs to the busbar, and with it its energy, for as long as the registry says so (bypass); before and after
-    a meter exchange each meter counts its own part. A balance with a missing or doubtful part is provisional. Raises
-    ConfigError of the registry.
+    A line is measured at the busbar when it has an assessment or check point there, else its billing points stand for it
+    (at low voltage with the losses of their transformer). A point belongs to the busbar, and with it its energy, for as
+    long as the registry says so (bypass); before and after a meter exchange each meter counts its own part. A balance with
+    a missing or doubtful part is provisional. Raises ConfigError of the registry.
     """
     buses, lines = _registry(workspace, period)
-    energies = point_energy(workspace, period)
+    energies = point_energy(workspace, period, losses=True)
     spans = [row for row in energies.spans.to_pylist() if row["busbar"] is not None]
     result = []
     for bus in buses:
@@ -116,11 +116,11 @@ def _balance(bus: Mapping[str, Any], spans: Sequence[Mapping[str, Any]], lines: 
         stands_behind = row["kind"] == "billing" and row["supply_line"] in measured
         if not stands_behind:
             counted.setdefault(row["point"], []).append(row)
-    feeders = tuple(_feeder(str(bus["busbar"]), point, rows) for point, rows in sorted(counted.items()))
+    feeders = tuple(feeder_of(str(bus["busbar"]), point, rows) for point, rows in sorted(counted.items()))
     known = {row["supply_line"] for rows in counted.values() for row in rows}
     missing = tuple(sorted(lines - known))
-    in_kwh = _sum([feeder.in_kwh for feeder in feeders])
-    out_kwh = _sum([feeder.out_kwh for feeder in feeders])
+    in_kwh = sum_of([feeder.in_kwh for feeder in feeders])
+    out_kwh = sum_of([feeder.out_kwh for feeder in feeders])
     causes = {cause for feeder in feeders for cause in feeder.causes}
     if missing:
         causes.add("missing_feeder")
@@ -135,10 +135,11 @@ def _balance(bus: Mapping[str, Any], spans: Sequence[Mapping[str, Any]], lines: 
     )  # fmt: skip
 
 
-def _feeder(busbar: str, point: str, rows: Sequence[Mapping[str, Any]]) -> Feeder:
+def feeder_of(busbar: str, point: str, rows: Sequence[Mapping[str, Any]]) -> Feeder:
+    """What a point gave or took, from its spans of `point_energy`."""
     line = next((row["supply_line"] for row in rows if row["supply_line"]), None)
-    forward = _sum([row["import_kwh"] for row in rows])
-    reverse = _sum([row["export_kwh"] for row in rows])
+    forward = sum_of([row["import_kwh"] for row in rows])
+    reverse = sum_of([row["export_kwh"] for row in rows])
     shares = [row["completeness"] for row in rows if row["completeness"] is not None]
     meters = tuple(dict.fromkeys(row["meter"] for row in rows))
     flags = {flag for row in rows for flag in row["flags"]}
@@ -157,6 +158,7 @@ def _feeder(busbar: str, point: str, rows: Sequence[Mapping[str, Any]]) -> Feede
     return Feeder(busbar, point, line, meters, role, into, out, min(shares) if shares else None, ordered)
 
 
-def _sum(found: Sequence[Decimal | None]) -> Decimal | None:
+def sum_of(found: Sequence[Decimal | None]) -> Decimal | None:
+    """The sum of what is known, None without any."""
     known = [amount for amount in found if amount is not None]
     return sum(known, Decimal(0)) if known else None

@@ -92,12 +92,17 @@ def charges(
     """Charges of accounts over a period, by account number.
 
     demand_kw, adjustment_pct: maximum demand and percent of the accounts, from `load` and `power_factor`; is_over: whether
-    the period is over (a basic charge and a total of a running month would mislead). Prices, capacities and contract
+    the period is over (a basic charge and a total of a running month would mislead). Energies have the losses of transformers
+    before meters at low voltage. Prices, capacities and contract
     demands count from the day on which they begin: an energy is split there. Raises ConfigError of the registry.
     """
     book = _Prices(workspace, period)
     known = measurable(workspace, period, accounts)
-    energies = point_energy(workspace, period, accounts=known, kinds=("billing",), cuts=book.cuts()) if known else None
+    energies = (
+        point_energy(workspace, period, accounts=known, kinds=("billing",), cuts=book.cuts(), losses=True)
+        if known
+        else None
+    )
     spans: dict[str, list[dict[str, Any]]] = {}
     periods: dict[int, list[dict[str, Any]]] = {}
     if energies is not None:

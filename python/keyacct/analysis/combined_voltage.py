@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from keyacct.analysis.curve_tables import exact_sum
+from keyacct.analysis.voltage import VOLTAGES
 from keyacct.config import Workspace
 from keyacct.model import Period
 
@@ -55,7 +57,7 @@ def combined_rate(points: Iterable[tuple[str | None, float | None]]) -> Combined
 def voltage_curve(workspace: Workspace, period: Period, *, accounts: list[str] | None = None) -> pa.Table:
     """Voltage by hour of the civil day over a period: a row per metering point, phase and hour that has values.
 
-    Columns: account_no, point, phase (A, B, C; AB, CB of three-wire meters), hour (0 to 23, of the interval's end less a
+    Columns: account_no, point, phase (A, B, C; AB, CB and CA of three-wire meters), hour (0 to 23, of the interval's end less a
     moment), mean_v, min_v, max_v (primary, in the sense of the wiring), values. Values below the assessment floor are left
     out, as in the compliance rate. Raises ConfigError for unknown accounts.
     """
@@ -66,7 +68,7 @@ def voltage_curve(workspace: Workspace, period: Period, *, accounts: list[str] |
     offsets = question.kernel[2]
     shift = "CASE " + " ".join(f"WHEN ms >= {start} THEN {offset}" for start, offset in reversed(offsets)) + " END"
     floor = workspace.settings.voltage.assessment_floor
-    reader = question.samples("voltage", ("a", "b", "c"), 3)
+    reader = question.samples("voltage", VOLTAGES, 3)
     columns: dict[str, Any] = {name: question.parameters[name] for name in (
         "point", "account_no", "meter", "reading_side", "wiring", "pt", "from_ms", "to_ms", "nominal_v",
     )}  # fmt: skip
@@ -75,18 +77,20 @@ def voltage_curve(workspace: Workspace, period: Period, *, accounts: list[str] |
         engine.register("samples", reader)
         sql = f"""
             WITH long AS (
-                SELECT meter, kind, ts AS ms, unnest([a, b, c])::DOUBLE AS v, unnest([0, 1, 2]) AS place FROM samples
+                SELECT s.meter, kind, ts AS ms, unnest(CASE WHEN three THEN [coalesce(a, ab), NULL, coalesce(c, bc), ca]
+                    ELSE [a, b, c, NULL] END)::DOUBLE AS v, unnest([0, 1, 2, 3]) AS place
+                FROM samples s JOIN (SELECT meter, bool_or(wiring = '3p3w') AS three FROM spans GROUP BY ALL) USING (meter)
                 WHERE kind IN {KINDS}
             ), primary_side AS (
                 SELECT s.account_no, s.point, s.nominal_v, long.ms,
-                    CASE WHEN s.wiring = '3p3w' THEN (CASE place WHEN 0 THEN 'AB' ELSE 'CB' END)
+                    CASE WHEN s.wiring = '3p3w' THEN (CASE place WHEN 0 THEN 'AB' WHEN 2 THEN 'CB' ELSE 'CA' END)
                          ELSE (CASE place WHEN 0 THEN 'A' WHEN 1 THEN 'B' ELSE 'C' END) END AS phase,
                     v * CASE WHEN s.reading_side = 'primary' THEN 1 ELSE coalesce(s.pt, 1) END AS v
                 FROM long JOIN spans s ON s.meter = long.meter AND long.ms > s.from_ms AND long.ms <= s.to_ms
                 WHERE v IS NOT NULL AND NOT (s.wiring = '3p3w' AND place = 1) AND NOT (s.wiring = '1p' AND place > 0)
             )
             SELECT account_no, point, phase, (((ms - 1 + {shift}) // 3600000) % 24)::BIGINT AS hour,
-                avg(v) AS mean_v, min(v) AS min_v, max(v) AS max_v, count(*) AS "values"
+                {exact_sum("v")} / count(v) AS mean_v, min(v) AS min_v, max(v) AS max_v, count(*) AS "values"
             FROM primary_side WHERE nominal_v IS NULL OR v >= {floor} * nominal_v
             GROUP BY ALL ORDER BY account_no, point, phase, hour"""
         return question.run(lambda: [fetch_arrow(engine, sql)])[0]

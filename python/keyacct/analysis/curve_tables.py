@@ -21,6 +21,14 @@ _REGISTERS = ("register", "freeze_minute", "freeze_hour")
 _HOUR_MS = 60 * MINUTE_MS
 
 
+def exact_sum(value: str, weight: str = "1") -> str:
+    """SQL for Σ value × weight, the same bits in whatever order the engine's threads add.
+
+    Each value is taken as a whole number of 10^-9; whole numbers add to the same sum in any order.
+    """
+    return f"(sum((({value}) * 1e9)::HUGEINT * {weight})::DOUBLE / 1e9)"
+
+
 def curve_meters(question: Question, parameters: pa.Table) -> list[str]:
     """The meters whose values can be asked for; none while the period has not begun."""
     if question.to_ms <= question.from_ms:
@@ -57,9 +65,10 @@ def curve_tables(
     }
     engine.register("buckets", pa.table(bounds))
     meters = curve_meters(question, parameters)
-    _stored(engine, question, family, COLUMNS[family], meters, reach)
-    if family == "power":
-        _from_energy(engine, question, meters, reach, default)
+    with question.faults_told():
+        _stored(engine, question, family, COLUMNS[family], meters, reach)
+        if family == "power":
+            _from_energy(engine, question, meters, reach, default)
     columns = COLUMNS[family]
     ratio = {"power": "s.pt * s.ct", "voltage": "s.pt", "current": "s.ct"}[family]
     values = ", ".join(f"c.{name} * f.ratio AS {name}" for name in columns)
@@ -95,7 +104,7 @@ def _stored(
     from keyacct.store.read import read_family
 
     stored = read_family(question.workspace, family, question.from_ms - reach, question.to_ms + 1, meters)
-    engine.register("stored", stored)
+    engine.register("stored", question.kept(stored))
     kinds = ", ".join(f"'{kind}'" for kind in KINDS)
     cells = ", ".join(f'"{name}"::DOUBLE AS {name}' for name in columns)
     engine.execute(
@@ -116,7 +125,7 @@ def _from_energy(
     if not silent:
         return
     reader = read_family(question.workspace, "energy", question.from_ms - reach, question.to_ms + reach + 1, silent)
-    engine.register("stored_energy", reader)
+    engine.register("stored_energy", question.kept(reader))
     registers = ", ".join(f"'{kind}'" for kind in _REGISTERS)
     ranked = ", ".join(f"'{kind}'" for kind in ("interval", *_REGISTERS))
     engine.execute(

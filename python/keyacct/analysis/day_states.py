@@ -149,7 +149,7 @@ def _joined(question: Question, what: str, families: Sequence[FamilyColumns], wi
     days = _made_of(question, what, families)
     # Offsets over all days, so that the one before the period has its own.
     offsets = zone_offsets(days[0][0] - DAY_MS, days[-1][1] + DAY_MS, question.workspace.zone)
-    from_ms, to_ms, _, gap, follow = question.kernel
+    from_ms, to_ms, _, gap, follow, special = question.kernel
     rules = (
         settings.voltage.assessment_floor, settings.voltage.overvoltage, settings.demand.window_min * MINUTE_MS,
         settings.demand.minimum_coverage,
@@ -157,7 +157,7 @@ def _joined(question: Question, what: str, families: Sequence[FamilyColumns], wi
     try:
         kept = _core.FieldDays(
             what, days, question.kernel_parameters, replace(question, parameters=wide).kernel_parameters,
-            question.tariffs(), (from_ms, to_ms, offsets, gap, follow), rules,
+            question.tariffs(), (from_ms, to_ms, offsets, gap, follow, special), rules,
         )  # fmt: skip
     except ConfigError:  # of some time outside the period: the samples do not need it
         return None

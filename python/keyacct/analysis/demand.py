@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from decimal import Decimal
 from typing import Any
 
 from keyacct.analysis.buckets import buckets_of
-from keyacct.analysis.curve_tables import BLOCK_MS, curve_meters, curve_tables
+from keyacct.analysis.curve_tables import curve_meters, curve_tables, exact_sum
 from keyacct.analysis.load import load
+from keyacct.analysis.loading import apparent_power, at_most, loading
 from keyacct.analysis.question import Question, ask
-from keyacct.config import LoadingSettings, Workspace
+from keyacct.analysis.transformer_loss import HIGH_LOW, TransformerLosses, loss_of
+from keyacct.config import Workspace
 from keyacct.errors import UsageError
 from keyacct.model import MINUTE_MS, Period, civil
 
 SLIPS_MIN = (1, 2, 3, 5, 15)
 FINEST_MIN = 1
 """Values at most this far apart make a sliding window."""
-
-
-@dataclass(frozen=True)
-class Loading:
-    """Time of the apparent power in bands of the capacity in operation, minutes; findings need `loading.sustained_min`.
-
-    A block of 15 minutes counts where all billing points have active and reactive power.
-    """
-
-    mean: float
-    highest: float
-    highest_at_ms: int
-    below_economic_min: int
-    economic_min: int
-    heavy_min: int
-    overload_min: int
-    longest_heavy_min: int
-    longest_overload_min: int
-    finding: str | None
 
 
 def demand(
@@ -46,18 +30,21 @@ def demand(
 
     demand_kind: `sliding15/1` (window and slip, minutes) for accounts whose billing points all have values every minute,
     else `block15`. A window counts when all points cover `demand.minimum_coverage` of it. The loading columns are null
-    without capacity or without reactive power. Raises UsageError for a slip that no meter has, ConfigError for unknown
-    accounts. Source: domain §5.2 (window and slip), §5.3 (bands).
+    without capacity or without reactive power. Where all billing points are metered at low voltage behind a transformer,
+    md_kw has its losses at that load (loss_kw); block_md_kw has not. Raises UsageError for a slip that no meter has,
+    ConfigError for unknown accounts. Source: domain §5.2 (window and slip), §5.3 (bands).
     """
     slip = slip_min or workspace.settings.demand.slip_min
     window = workspace.settings.demand.window_min
-    if slip not in SLIPS_MIN or window % slip:
+    if slip not in SLIPS_MIN or slip > window:
         raise UsageError(
             "usage.invalid", f"a window of {window} min cannot slip by {slip} min", hint="take 1, 2, 3, 5 or 15"
         )
     question = ask(workspace, period, accounts, kinds=("billing",))
     blocks = {row["account_no"]: row for row in load(workspace, period, accounts=accounts).total.to_pylist()}
-    sliding, loading = _curves(question, slip)
+    sliding = _sliding(question, slip)
+    bands_of = {row["account_no"]: row for row in loading(workspace, period, accounts=accounts)}
+    before = _Before(question)
     terms = _terms(question)
     result = []
     for account, row in sorted(blocks.items(), key=lambda item: str(item[0])):
@@ -66,68 +53,33 @@ def demand(
             kw, at = found[0], civil(found[1], workspace.zone)
             kind = f"sliding{window}/{slip}"
         contract, capacity = terms.get(account, (None, None))
-        bands = loading.get(account)
+        bands = bands_of.get(account, {})
+        loss = before.loss_kw(account, kw, at)
+        kw = kw if kw is None or loss is None else kw + loss
         result.append(
             {
                 "account_no": account, "account_name": row["account_name"], "md_kw": kw, "md_at": at,
                 "demand_kind": kind, "block_md_kw": row["md_kw"], "contract_demand_kw": contract,
                 "contract_share": kw / contract if kw is not None and contract else None,
-                "capacity_kva": capacity,
-                "loading_mean": bands.mean if bands else None, "loading_max": bands.highest if bands else None,
-                "loading_max_at": civil(bands.highest_at_ms, workspace.zone) if bands else None,
-                **{
-                    name: getattr(bands, name) if bands else None
-                    for name in ("below_economic_min", "economic_min", "heavy_min", "overload_min", "longest_heavy_min",
-                                 "longest_overload_min", "finding")
-                },
+                "loss_kw": loss, "capacity_kva": capacity,
+                **{name: bands.get(name) for name in ("loading_mean", "loading_max", "loading_max_at", "below_economic_min",
+                    "economic_min", "heavy_min", "overload_min", "longest_heavy_min", "longest_overload_min", "finding")},
                 "completeness": row["completeness"], "flags": row["flags"],
             }
         )  # fmt: skip
     return result
 
 
-def loading_of(blocks: Sequence[tuple[int, float]], settings: LoadingSettings) -> Loading | None:
-    """Loading from (end of a block, share of the capacity), in order; None without any."""
-    if not blocks:
-        return None
-    minutes = BLOCK_MS // MINUTE_MS
-
-    def time(low: float, high: float) -> int:
-        return minutes * sum(low < share <= high for _, share in blocks)
-
-    def longest(above: float) -> int:
-        best = run = 0
-        for (before, _), (at, share) in pairwise([(blocks[0][0] - BLOCK_MS, 0.0), *blocks]):
-            run = 0 if share <= above else run + 1 if at - before == BLOCK_MS else 1
-            best = max(best, run)
-        return minutes * best
-
-    at, highest = max(blocks, key=lambda block: (block[1], -block[0]))
-    below = minutes * sum(share < settings.economic_from for _, share in blocks)
-    heavy, overload = longest(settings.heavy), longest(settings.overload)
-    finding = None
-    if highest > settings.severe_at_once or longest(settings.severe) >= settings.sustained_min:
-        finding = "severe_overload"
-    elif overload >= settings.sustained_min:
-        finding = "overload"
-    elif heavy >= settings.sustained_min:
-        finding = "heavy"
-    mean = sum(share for _, share in blocks) / len(blocks)
-    economic = minutes * sum(settings.economic_from <= share <= settings.economic_to for _, share in blocks)
-    return Loading(
-        mean, highest, at, below, economic, time(settings.heavy, settings.overload), time(settings.overload, float("inf")),
-        heavy, overload, finding,
-    )  # fmt: skip
-
-
-def _curves(question: Question, slip: int) -> tuple[dict[str, tuple[float, int]], dict[str, Loading]]:
-    """Sliding maxima (kW, end of the window) and loadings by account."""
+def _sliding(question: Question, slip: int) -> dict[str, tuple[float, int]]:
+    """Sliding maxima (kW, end of the window) by account."""
     from keyacct.store.engine import query_engine
 
     if not curve_meters(question, question.parameters):
-        return {}, {}
+        return {}
     settings = question.workspace.settings
     zone = question.workspace.zone
+    # Values are added by steps that both the window and the slip are made of; then the window's ends are chosen.
+    base_ms = math.gcd(settings.demand.window_min, slip) * MINUTE_MS
     window_ms, slip_ms = settings.demand.window_min * MINUTE_MS, slip * MINUTE_MS
     with query_engine(question.workspace) as engine:
         whole = buckets_of(question.period, "period", zone)
@@ -145,42 +97,55 @@ def _curves(question: Question, slip: int) -> tuple[dict[str, tuple[float, int]]
                 SELECT account FROM (SELECT account, point, quantile_disc(w, 0.5) AS usual FROM account_curve GROUP BY ALL)
                 JOIN points USING (account)
                 GROUP BY account HAVING max(usual) <= {FINEST_MIN * MINUTE_MS} AND count(*) = any_value(points)),
-            ends AS (SELECT DISTINCT account, ((ms + {slip_ms} - 1) // {slip_ms}) * {slip_ms} AS end_ms FROM account_curve
-                SEMI JOIN fine USING (account)),
+            steps AS (
+                SELECT account, point, (ms + {base_ms} - 1) // {base_ms} AS step, sum((p * 1e9)::HUGEINT * w) AS s, sum(w) AS w
+                FROM account_curve SEMI JOIN fine USING (account) GROUP BY ALL),
+            grid AS (
+                SELECT account, point, step FROM (
+                    SELECT account, step FROM steps UNION SELECT account,
+                        (step * {base_ms} + {slip_ms} - 1) // {slip_ms} * {slip_ms} // {base_ms} FROM steps)
+                JOIN (SELECT DISTINCT account, point FROM steps) USING (account)),
             windows AS (
-                SELECT e.account, e.end_ms, c.point, sum(c.p * c.w) / sum(c.w) AS kw, sum(c.w) AS covered
-                FROM ends e JOIN account_curve c ON c.account = e.account AND c.ms > e.end_ms - {window_ms} AND c.ms <= e.end_ms
-                GROUP BY ALL),
-            sums AS (SELECT account, end_ms, sum(kw ORDER BY point) AS kw, count(*) AS points FROM windows
-                WHERE covered >= {need} GROUP BY ALL)
+                SELECT account, point, step * {base_ms} AS end_ms, sum(coalesce(s, 0)) OVER length AS s,
+                    sum(coalesce(w, 0)) OVER length AS covered
+                FROM grid LEFT JOIN steps USING (account, point, step)
+                WINDOW length AS (PARTITION BY account, point ORDER BY step
+                    RANGE BETWEEN {window_ms // base_ms - 1} PRECEDING AND CURRENT ROW)),
+            sums AS (
+                SELECT account, end_ms, {exact_sum("s::DOUBLE / 1e9 / covered")} AS kw, count(*) AS points FROM windows
+                WHERE covered >= {need} AND end_ms % {slip_ms} = 0 GROUP BY ALL)
             SELECT s.account, max(s.kw), arg_max(s.end_ms, (s.kw, -s.end_ms)) FROM sums s JOIN points p USING (account)
             WHERE s.points = p.points GROUP BY s.account"""
         ).fetchall()
-        capacity = "coalesce(running_capacity_kva, contract_capacity_kva)"
-        engine.register("terms", question.parameters.select(
-            ["account_no", "point", "from_ms", "to_ms", "running_capacity_kva", "contract_capacity_kva"]
-        ))  # fmt: skip
-        shares = engine.execute(
-            f"""WITH blocks AS (
-                SELECT t.key[1] AS account, point, block, sum(p * w) / sum(w) AS p, sum(q * w) / sum(w) AS q
-                FROM weighed JOIN told t USING (span) WHERE p IS NOT NULL AND q IS NOT NULL GROUP BY ALL),
-            sums AS (
-                SELECT account, block, sqrt(sum(p ORDER BY point) ** 2 + sum(q ORDER BY point) ** 2) AS s, count(*) AS n
-                FROM blocks GROUP BY ALL),
-            rated AS (SELECT account_no AS account, from_ms, to_ms, max({capacity}) AS kva FROM terms GROUP BY ALL)
-            SELECT s.account, (s.block + 1) * {BLOCK_MS} AS end_ms, max(s.s / r.kva) FROM sums s JOIN points p USING (account)
-            JOIN rated r ON r.account = s.account AND (s.block + 1) * {BLOCK_MS} > r.from_ms
-                AND (s.block + 1) * {BLOCK_MS} <= r.to_ms
-            WHERE s.n = p.points AND r.kva > 0 GROUP BY ALL ORDER BY ALL"""
-        ).fetchall()
-    by_account: dict[str, list[tuple[int, float]]] = {}
-    for account, at, share in shares:
-        by_account.setdefault(account, []).append((at, share))
-    loadings = {account: loading_of(found, settings.loading) for account, found in by_account.items()}
-    return (
-        {account: (kw, at) for account, kw, at in sliding},
-        {account: found for account, found in loadings.items() if found is not None},
-    )
+    return {account: (kw, at) for account, kw, at in sliding}
+
+
+class _Before:
+    """Transformers before the meters of accounts that are metered at low voltage only."""
+
+    def __init__(self, question: Question) -> None:
+        self._rows: dict[str, list[dict[str, Any]]] = {}
+        for row in question.parameters.to_pylist():
+            self._rows.setdefault(row["account_no"], []).append(row)
+        self._losses = TransformerLosses(question.workspace, question.parameters, question.from_ms, question.to_ms)
+        behind = any(row["metering_mode"] == HIGH_LOW for rows in self._rows.values() for row in rows)
+        self._kva = apparent_power(question, "account_no") if behind else {}
+
+    def loss_kw(self, account: str, kw: float | None, at: dt.datetime | None) -> float | None:
+        """Power lost at a demand: P0 + Pk·β², with the apparent power of its block, else its active power alone."""
+        rows = self._rows.get(account, [])
+        if kw is None or at is None or not rows or not all(map(self._losses.applies, rows)):
+            return None
+        at_ms = round(at.timestamp() * 1000)
+        found: dict[str, Any] = {}
+        for row in rows:
+            units = self._losses.units(row)
+            if units is None:
+                return None
+            found |= {u.transformer: u for u in units if u.from_ms < at_ms <= u.to_ms and u.status == "run"}
+        kva = max(at_most(self._kva, account, at_ms) or kw, kw)
+        loss = loss_of(list(found.values()), Decimal(1), Decimal(repr(kva)), Decimal(0))
+        return None if loss is None else float(loss.kwh)
 
 
 def _terms(question: Question) -> dict[str, tuple[float | None, float | None]]:

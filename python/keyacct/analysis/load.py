@@ -26,11 +26,13 @@ class Load:
     account_name, md_kw and md_at (highest block demand and the end of its block), demand_kind (`block15`:
     blocks of 15 minutes on the clock, not a sliding window), min_kw and min_at, mean_kw (of the blocks
     with a demand), load_rate (mean / highest), min_load_rate (lowest / highest), peak_valley_gap_kw,
-    energy_kwh, sharp_kwh, peak_kwh, flat_kwh, valley_kwh, completeness, flags (list of words: `from_energy`
-    where energies stand for missing power, `register_decrease`, `gap_over_seam`, and `unattributed` where
-    registers lie too far apart for a power, so that their energy is in energy_kwh only). peak_day_curve: account_no, at
+    peak_valley_rate (gap / highest), energy_kwh, max_load_hours (energy / highest; of a year the utilisation
+    hours), sharp_kwh, peak_kwh, flat_kwh, valley_kwh, completeness, flags (list of words: `from_energy` where
+    energies stand for missing power, `register_decrease`, `gap_over_seam`, and `unattributed` where registers
+    lie too far apart for a power, so that their energy is in energy_kwh only). peak_day_curve: account_no, at
     (block's end), kw of every block of the day that has the highest demand; kw is null where values are
-    missing. Import only: export counts as no load. Without values everything is null.
+    missing. Import only: export counts as no load. Energies are those of the meters, without losses of
+    transformers. Without values everything is null.
     """
 
     total: pa.Table
@@ -114,7 +116,9 @@ def _shape(question: Question, table: pa.Table, *, by_day: bool) -> pa.Table:
         "load_rate": share("mean_kw"),
         "min_load_rate": share("min_kw"),
         "peak_valley_gap_kw": pc.subtract(table["md_kw"], table["min_kw"]),
+        "peak_valley_rate": pc.subtract(1.0, share("min_kw")),
         "energy_kwh": table["energy_kwh"],
+        "max_load_hours": share("energy_kwh"),
         **{f"{name}_kwh": table[f"{name}_kwh"] for name in TARIFF_PERIODS},
         "completeness": pc.if_else(pc.greater(table["expected_ms"], 0), covered, null),
         "flags": pa.array(

@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from keyacct.analysis.power_factor import ENERGIES, FLAGS, energy_tables
+from keyacct.analysis.power_factor import ENERGIES, FLAGS, energy_tables, factor_of
 from keyacct.analysis.question import Question, ask
+from keyacct.analysis.transformer_loss import TransformerLosses, divided
 from keyacct.config import Workspace
 from keyacct.model import TARIFF_PERIODS, Period
 
@@ -50,13 +51,16 @@ def point_energy(
     accounts: Sequence[str] | None = None,
     kinds: Sequence[str] | None = None,
     cuts: Iterable[int] = (),
+    losses: bool = False,
 ) -> PointEnergy:
     """Energies of every metering point over a period, by span and tariff period.
 
     Registers are read by differences, meters with increments are summed, those with power only are integrated (flag
     `integrated`). A meter exchange, a new ratio or another line begins a span, so each energy goes where the point was at
     that time; cuts: further instants (UTC ms) at which spans end, for example those of a price. kinds: of points, all
-    when None. Raises ConfigError for unknown accounts (exit 3).
+    when None. losses: with those of the transformer before a billing point metered at low voltage, as they are billed, in
+    proportion to the energy of each tariff period (flag `transformer_loss`, or `loss_unknown`). Raises ConfigError for
+    unknown accounts (exit 3).
     """
     question = _cut(ask(workspace, period, accounts, kinds), sorted(set(cuts)))
     parameters = question.parameters
@@ -65,6 +69,8 @@ def point_energy(
     rest = parameters.filter(pc.invert(pc.is_in(parameters["meter"], pa.array(sorted(books.meters), pa.string()))))
     if rest.num_rows:
         books.read(rest, power=True)
+    if losses:
+        books.lose()
     return books.tables()
 
 
@@ -117,6 +123,37 @@ class _Books:
             if power and meters[row["row"]] in seen:
                 self.flags[span].add("integrated")
         self.meters |= seen
+
+    def lose(self) -> None:
+        """Adds the losses of transformers before the meters."""
+        question = self.question
+        of_points = TransformerLosses(question.workspace, question.parameters, question.from_ms, question.to_ms)
+        settings = question.workspace.settings.power_factor
+        for span, row in enumerate(question.parameters.to_pylist()):
+            cells = {
+                key: amounts for key, amounts in self.amounts.items() if key[0] == span and "import_kwh" in amounts
+            }
+            if not cells or not of_points.applies(row):
+                continue
+            energies: dict[str, Decimal] = {}
+            for amounts in cells.values():
+                for name, key in UNITS.items():
+                    if key in amounts:
+                        energies[name] = energies.get(name, Decimal(0)) + amounts[key]
+            wp, wq, _ = factor_of(energies, settings)
+            begin, end = max(row["from_ms"], question.from_ms), min(row["to_ms"], question.to_ms)
+            loss = of_points.of(row, begin, end, wp or Decimal(0), wq or Decimal(0))
+            self.flags[span].add("loss_unknown" if loss is None else "transformer_loss")
+            if loss is None:
+                continue
+            parts = [(cell, amounts["import_kwh"]) for cell, amounts in cells.items()]
+            active = divided(loss.kwh, parts, PLACES)
+            inductive = divided(loss.kvarh, parts, PLACES)
+            lag = "q1_kvarh" if {"q1", "q2", "q3", "q4"} & energies.keys() else "reactive_import_kvarh"
+            for cell, amounts in cells.items():
+                amounts["import_kwh"] += active[cell]
+                if lag in amounts:
+                    amounts[lag] += inductive[cell]
 
     def tables(self) -> PointEnergy:
         parameters, question = self.question.parameters, self.question

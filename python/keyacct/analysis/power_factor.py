@@ -8,17 +8,18 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from keyacct import _core
 from keyacct.analysis.day_states import field_tables
 from keyacct.analysis.pf_adjustment import HUNDREDTH, RULE_1983, assessed, power_factor_of
 from keyacct.analysis.question import Question, ask, spans_of
+from keyacct.analysis.transformer_loss import Loss, TransformerLosses, divided
 from keyacct.config import PowerFactorSettings, Workspace
 from keyacct.model import TARIFF_PERIODS, Period
 
 ENERGIES = ("import", "export", "q1", "q2", "q3", "q4", "reactive_import", "reactive_export")
 QUADRANTS = ("q1", "q2", "q3", "q4")
+LOSS_PLACES = Decimal("1e-8")
 FLAGS = {
     1: "register_decrease",
     2: "gap_over_seam",
@@ -39,9 +40,11 @@ class PowerFactor:
     point of any kind; hours: 24 rows per account. Columns of accounts and points: account_no,
     account_name, (point, point_kind, meter,) wp_kwh, wq_kvarh, q1_kvarh, q4_kvarh, pf, pf_sharp, pf_peak,
     pf_flat, pf_valley, pf_assessed (decimal, two digits, half up), pf_standard (decimal; null: not
-    assessed), passed, adjustment_pct (decimal; negative is a rebate), leading (Q4 > Q1), completeness
-    (time with energies / time so far), flags (list of words). Columns of hours: account_no, account_name,
-    hour (0 to 23), wp_kwh, wq_kvarh, pf, leading. Without energies everything is null.
+    assessed), passed, adjustment_pct (decimal; negative is a rebate), leading (Q4 > Q1), leading_share (Q4 of
+    Wq, 0..1), loss_kwh and loss_kvarh (of the transformer before a meter at low voltage; they are in wp_kwh,
+    wq_kvarh and q1_kvarh; null without such a meter), completeness (time with energies / time so far), flags
+    (list of words). Columns of hours: account_no, account_name, hour (0 to 23), wp_kwh, wq_kvarh, pf, leading.
+    Without energies everything is null.
     """
 
     accounts: pa.Table
@@ -73,6 +76,7 @@ class _Books:
     flags: set[str] = field(default_factory=set)
     covered_ms: int = 0
     expected_ms: int = 0
+    loss: Loss | None = None
 
     def add(self, period: int, hour: int, energies: _Energies) -> None:
         self.total.merge(energies)
@@ -88,6 +92,28 @@ class _Books:
         self.flags |= other.flags
         self.covered_ms += other.covered_ms
         self.expected_ms += other.expected_ms
+        if other.loss is not None:
+            self.loss = other.loss if self.loss is None else self.loss + other.loss
+
+    def lose(self, loss: Loss) -> None:
+        """Adds losses of the transformer before the meter, to periods and hours in proportion to their active energy."""
+        self.loss = loss
+        self.flags.add("transformer_loss")
+        amount = self.total.amount
+        lag = "q1" if any(name in amount for name in QUADRANTS) else "reactive_import"
+        # Without any reactive energy nothing is known of it: a loss alone would make a power factor.
+        reactive = any(name in amount for name in (*QUADRANTS, "reactive_import", "reactive_export"))
+        for cells in (self.period, self.hour):
+            parts = [(key, cell.amount.get("import", Decimal(0))) for key, cell in cells.items()]
+            active = divided(loss.kwh, parts, LOSS_PLACES)
+            inductive = divided(loss.kvarh, parts, LOSS_PLACES)
+            for key, cell in cells.items():
+                cell.add("import", active[key])
+                if reactive:
+                    cell.add(lag, inductive[key])
+        self.total.add("import", loss.kwh)
+        if reactive:
+            self.total.add(lag, loss.kvarh)
 
 
 def power_factor(workspace: Workspace, period: Period, *, accounts: Sequence[str] | None = None) -> PowerFactor:
@@ -97,8 +123,10 @@ def power_factor(workspace: Workspace, period: Period, *, accounts: Sequence[str
     nearest reading inside and is flagged, a fall of a register is flagged and counts nothing. Meters
     that store increments are summed, those with power only are integrated (flag `integrated`). Wq joins
     the quadrants of `power_factor.quadrants` by `power_factor.reactive_mode`; a meter with one pair of
-    registers has them as q1 and q4. Raises ConfigError for unknown accounts (exit 3), for ratios that
-    cannot be used, and for a standard without a rule. Source: (83)水电财字215号; S0 §2.5.5.4.
+    registers has them as q1 and q4. A billing point with metering mode `hl` gets the losses of its transformer
+    (flag `transformer_loss`, or `loss_unknown` where the registry lacks the transformer or its nameplate). Raises
+    ConfigError for unknown accounts (exit 3), for ratios that cannot be used, and for a standard without a rule.
+    Source: (83)水电财字215号; S0 §2.5.5.4.
     """
     question = ask(workspace, period, accounts)
     books = _read(question)
@@ -121,6 +149,8 @@ def power_factor(workspace: Workspace, period: Period, *, accounts: Sequence[str
     account_rows: list[dict[str, Any]] = []
     hour_rows: list[dict[str, Any]] = []
     for account, rows in spans_of(parameters, "account_no").items():
+        if not account:
+            continue  # points of the utility itself are in `points`
         together = _Books()
         kinds = parameters["kind"].take(rows).to_pylist()
         billing = [row for row, kind in zip(rows, kinds, strict=True) if kind == "billing"]
@@ -154,6 +184,9 @@ _FIGURES = [
     ("passed", pa.bool_()),
     ("adjustment_pct", pa.decimal128(6, 2)),
     ("leading", pa.bool_()),
+    ("leading_share", pa.float64()),
+    ("loss_kwh", pa.float64()),
+    ("loss_kvarh", pa.float64()),
     ("completeness", pa.float64()),
     ("flags", pa.list_(pa.string())),
 ]
@@ -170,17 +203,26 @@ _HOURS = pa.schema(
 def _read(question: Question) -> dict[str, _Books]:
     """Books of every point, from registers or increments, else from power."""
     parameters = question.parameters
+    of_row = [_Books() for _ in range(parameters.num_rows)]
+    every = list(range(parameters.num_rows))
+    meters = parameters["meter"].to_pylist()
+    found = _kernel(question, every, of_row, power=False)
+    rest = [number for number in every if meters[number] not in found]
+    if rest:
+        _kernel(replace(question, parameters=parameters.take(rest)), rest, of_row, power=True)
+    losses = TransformerLosses(question.workspace, parameters, question.from_ms, question.to_ms)
     books = {point: _Books() for point in spans_of(parameters, "point")}
-    for point, from_ms, to_ms in zip(
-        *(parameters[name].to_pylist() for name in ("point", "from_ms", "to_ms")), strict=True
-    ):
-        begin, end = max(from_ms, question.from_ms), min(to_ms, question.to_ms)
-        books[point].expected_ms += max(end - begin, 0)
-    found = _kernel(question, parameters, books, power=False)
-    without = pc.invert(pc.is_in(parameters["meter"], pa.array(sorted(found), pa.string())))
-    rest = parameters.filter(without)
-    if rest.num_rows:
-        _kernel(replace(question, parameters=rest), rest, books, power=True)
+    for row, book in zip(parameters.to_pylist(), of_row, strict=True):
+        begin, end = max(row["from_ms"], question.from_ms), min(row["to_ms"], question.to_ms)
+        book.expected_ms = max(end - begin, 0)
+        if losses.applies(row) and "import" in book.total.amount:
+            wp, wq, _ = _factor(book.total, question.workspace.settings.power_factor)
+            loss = losses.of(row, begin, end, wp or Decimal(0), wq or Decimal(0))
+            if loss is None:
+                book.flags.add("loss_unknown")
+            else:
+                book.lose(loss)
+        books[row["point"]].merge(book)
     return books
 
 
@@ -197,12 +239,13 @@ def energy_tables(question: Question, *, power: bool) -> tuple[pa.Table, ...]:
     return field_tables(question, "integrated" if power else "energy", [family], from_samples)
 
 
-def _kernel(question: Question, parameters: pa.Table, books: dict[str, _Books], *, power: bool) -> set[str]:
-    """Adds what the samples of one family give; the meters that gave something."""
+def _kernel(question: Question, numbers: Sequence[int], books: Sequence[_Books], *, power: bool) -> set[str]:
+    """Adds what the samples of one family give; the meters that gave something. numbers: of the rows in `books`."""
+    parameters = question.parameters
     sums, origin = energy_tables(question, power=power)
     # Whole units are 10^-4 kWh; integrated powers are 10^-4 kW times milliseconds.
     unit = Decimal(10_000) * (3_600_000 if power else 1)
-    points, meters = parameters["point"].to_pylist(), parameters["meter"].to_pylist()
+    meters = parameters["meter"].to_pylist()
     factors = [
         Decimal(1)
         if side == "primary"
@@ -221,9 +264,9 @@ def _kernel(question: Question, parameters: pa.Table, books: dict[str, _Books], 
         energies = _Energies(
             by_quadrant({name: row[name] * factors[number] / unit for name in ENERGIES if row[name] is not None})
         )
-        books[points[number]].add(row["period"], row["hour"], energies)
+        books[numbers[number]].add(row["period"], row["hour"], energies)
     for row in origin.to_pylist():
-        book = books[points[row["row"]]]
+        book = books[numbers[row["row"]]]
         book.covered_ms += row["covered_ms"]
         book.flags |= {word for bit, word in FLAGS.items() if row["flags"] & bit}
         if power and meters[row["row"]] in found:
@@ -284,6 +327,10 @@ def _leading(energies: _Energies) -> bool | None:
     return None if quadrants is None else quadrants["q4"] > quadrants["q1"]
 
 
+def _leading_share(quadrants: dict[str, Decimal] | None, wq: Decimal | None) -> float | None:
+    return None if quadrants is None or not wq else min(float(quadrants["q4"] / wq), 1.0)
+
+
 def _float(value: Decimal | None) -> float | None:
     return None if value is None else float(value)
 
@@ -318,6 +365,9 @@ def _figures(books: _Books, standard: float | None, settings: PowerFactorSetting
         "passed": None if rounded is None or limit is None else rounded >= limit,
         "adjustment_pct": percent,
         "leading": _leading(books.total),
+        "leading_share": _leading_share(quadrants, wq),
+        "loss_kwh": None if books.loss is None else float(books.loss.kwh),
+        "loss_kvarh": None if books.loss is None else float(books.loss.kvarh),
         "completeness": complete,
         "flags": sorted(flags),
     }

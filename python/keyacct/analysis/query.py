@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from keyacct.analysis.buckets import Bucket, buckets_of
-from keyacct.analysis.curve_tables import curve_meters, curve_tables
+from keyacct.analysis.curve_tables import curve_meters, curve_tables, exact_sum
 from keyacct.analysis.point_energy import PLACES, UNITS, point_energy
 from keyacct.analysis.power_factor import ENERGIES, by_quadrant, factor_of
 from keyacct.analysis.question import Question, ask
@@ -266,7 +266,7 @@ def _phase_sql(family: str, columns: Sequence[str]) -> str:
         WITH phases AS (
             SELECT span, bucket, w, unnest([{listed}]) AS x, unnest(range({len(columns)})) AS place FROM weighed),
         figures AS (
-            SELECT t.key, bucket, sum(x * w) / sum(w) AS mean, max(x) AS high, min(x) AS low
+            SELECT t.key, bucket, {exact_sum("x", "w")} / sum(w) AS mean, max(x) AS high, min(x) AS low
             FROM phases JOIN told t USING (span) WHERE x IS NOT NULL GROUP BY ALL),
         present AS (
             SELECT t.key, bucket, sum(w) AS ms FROM weighed JOIN told t USING (span)
@@ -280,14 +280,14 @@ def _power_sql(coverage: float) -> str:
     def side(name: str, column: str, unit: str) -> str:
         return f"""
         {name}_points AS (
-            SELECT t.key, bucket, point, sum({column} * w) / sum(w) AS mean FROM weighed JOIN told t USING (span)
+            SELECT t.key, bucket, point, {exact_sum(column, "w")} / sum(w) AS mean FROM weighed JOIN told t USING (span)
             WHERE {column} IS NOT NULL GROUP BY ALL),
-        {name}_sums AS (SELECT key, bucket, sum(mean ORDER BY point) AS mean, count(*) AS points FROM {name}_points
+        {name}_sums AS (SELECT key, bucket, {exact_sum("mean")} AS mean, count(*) AS points FROM {name}_points
             GROUP BY ALL),
         {name}_blocks AS (
-            SELECT t.key, bucket, block, point, sum({column} * w) / sum(w) AS x FROM weighed JOIN told t USING (span)
+            SELECT t.key, bucket, block, point, {exact_sum(column, "w")} / sum(w) AS x FROM weighed JOIN told t USING (span)
             WHERE {column} IS NOT NULL GROUP BY ALL),
-        {name}_totals AS (SELECT key, bucket, block, sum(x ORDER BY point) AS x, count(*) AS points FROM {name}_blocks
+        {name}_totals AS (SELECT key, bucket, block, {exact_sum("x")} AS x, count(*) AS points FROM {name}_blocks
             GROUP BY ALL),
         {name} AS (
             SELECT s.key, s.bucket, any_value(s.mean) AS {name}_mean_{unit},
@@ -310,7 +310,8 @@ def _power_sql(coverage: float) -> str:
             FROM both_totals b JOIN both_points e USING (key, bucket)
             WHERE b.points >= {coverage} * e.points GROUP BY ALL),
         energies AS (
-            SELECT t.key, bucket, sum(greatest(p, 0) * w) AS wp, sum(abs(q) * w) AS wq FROM weighed JOIN told t USING (span)
+            SELECT t.key, bucket, {exact_sum("greatest(p, 0)", "w")} AS wp,
+                {exact_sum("abs(q)", "w")} AS wq FROM weighed JOIN told t USING (span)
             WHERE p IS NOT NULL AND q IS NOT NULL GROUP BY ALL),
         present AS (
             SELECT t.key, bucket, sum(w) AS ms FROM weighed JOIN told t USING (span) WHERE p IS NOT NULL GROUP BY ALL)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -28,7 +30,8 @@ _TARIFFS = pa.schema(
     ]
 )
 
-KernelQuestion = tuple[int, int, list[tuple[int, int]], int, bool]
+HOUR_MS = 60 * MINUTE_MS
+KernelQuestion = tuple[int, int, list[tuple[int, int]], int, bool, list[tuple[int, bool]]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,16 @@ class Question:
         samples = self.workspace.settings.samples
         offsets = zone_offsets(self.from_ms, self.to_ms, self.workspace.zone)
         follow = samples.snapshot_stands_for == "following"
-        return self.from_ms, self.to_ms, offsets, samples.max_gap_intervals, follow
+        return self.from_ms, self.to_ms, offsets, samples.max_gap_intervals, follow, self._special_days()
+
+    def _special_days(self) -> list[tuple[int, bool]]:
+        """(Days since 1970-01-01, whether a holiday) of the calendar, as far as they can matter."""
+        calendar = self.workspace.settings.calendar
+        days = [(text, True) for text in calendar.holidays]
+        days += [(text, False) for text in calendar.workdays if text not in calendar.holidays]
+        near = self.period.first - dt.timedelta(days=2), self.period.last + dt.timedelta(days=2)
+        found = [(day, holiday) for text, holiday in days if near[0] <= (day := dt.date.fromisoformat(text)) <= near[1]]
+        return sorted(((day - dt.date(1970, 1, 1)).days, holiday) for day, holiday in found)
 
     @property
     def kernel_parameters(self) -> pa.Table:
@@ -86,17 +98,35 @@ class Question:
             + [(name, pa.decimal128(38, scale)) for name in columns]
         )
 
+        return self.kept(reader, schema)
+
+    def kept(self, reader: pa.RecordBatchReader, schema: pa.Schema | None = None) -> pa.RecordBatchReader:
+        """A reader whose faults are kept, so that `run` and `faults_told` can raise them as what they were.
+
+        schema: the columns to take, in which types (None: as they are).
+        """
+
         def batches() -> Iterator[pa.RecordBatch]:
             try:
                 for batch in reader:
-                    yield batch.select(schema.names).cast(schema)
+                    yield batch if schema is None else batch.select(schema.names).cast(schema)
             except GeneratorExit:
                 raise
             except BaseException as fault:
                 self._faults.append(fault)
                 raise
 
-        return pa.RecordBatchReader.from_batches(schema, batches())
+        return pa.RecordBatchReader.from_batches(schema or reader.schema, batches())
+
+    @contextlib.contextmanager
+    def faults_told(self) -> Iterator[None]:
+        """What goes wrong in a kept reader is raised as what it was, whatever took it through."""
+        try:
+            yield
+        except Exception:
+            if self._faults:
+                raise self._faults[0] from None
+            raise
 
     def run(self, kernel: Callable[[], Iterable[object]]) -> tuple[pa.Table, ...]:
         """The tables that a kernel gives over this question's samples.
@@ -104,12 +134,8 @@ class Question:
         What goes wrong while the kernel reads samples (a damaged file, Ctrl-C) passes through it as a message
         only; it is raised here as what it was.
         """
-        try:
+        with self.faults_told():
             return tuple(pa.table(stream) for stream in kernel())
-        except Exception:
-            if self._faults:
-                raise self._faults[0] from None
-            raise
 
     def tariffs(self) -> pa.Table:
         """Tariff slots as the core takes them."""

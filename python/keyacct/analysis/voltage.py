@@ -15,8 +15,10 @@ from keyacct.analysis.question import Question, ask, spans_of
 from keyacct.config import Workspace
 from keyacct.model import MINUTE_MS, Period, midnight_ms
 
-PHASE_ORDER = ("A", "B", "C", "AB", "CB", "total")
+PHASE_ORDER = ("A", "B", "C", "AB", "CB", "CA", "total")
 """Phases as listed: those of four-wire meters, line voltages of three-wire ones, and all together."""
+VOLTAGES = ("a", "b", "c", "ab", "bc", "ca")
+"""Columns of the family; a three-wire meter may tell its line voltages as a and c, or by their names."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,12 @@ def voltage_compliance(
     """
     question = ask(workspace, period, accounts)
     settings = workspace.settings.voltage
-    columns = ("a", "b", "c")
+    family = ("voltage", VOLTAGES, 3)
 
     def from_samples(asked: Question) -> tuple[pa.Table, ...]:
         return asked.run(
             lambda: _core.field_voltage(
-                asked.samples("voltage", columns, 3),
+                asked.samples(*family),
                 asked.kernel_parameters,
                 asked.kernel,
                 settings.assessment_floor,
@@ -62,7 +64,7 @@ def voltage_compliance(
             )
         )
 
-    day, total = field_tables(question, "voltage", [("voltage", columns, 3)], from_samples)
+    day, total = field_tables(question, "voltage", [family], from_samples)
     return VoltageCompliance(total=_shape(question, total, by_day=False), day=_shape(question, day, by_day=True))
 
 

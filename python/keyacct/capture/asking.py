@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from keyacct import wire
+from keyacct.capture import dlt698, fence
 from keyacct.capture.items import Item
-from keyacct.capture.line import ExchangeError, Failure, Line, built_in_registers
+from keyacct.capture.line import ExchangeError, Failure, Line, Reply, built_in_registers
 from keyacct.i18n import Text
 
-_PREAMBLE = {"dlt645-2007": b"\xfe" * 4, "dlt645-1997": b"\xfe" * 4, "dlt698.45": b"\xfe" * 4}
+_PREAMBLE = {"dlt645-2007": b"\xfe" * 4, "dlt645-1997": b"\xfe" * 4}
 _MOST_FOLLOW_FRAMES = 255
 _numbers: Iterator[int] = itertools.count(1)
 
@@ -22,9 +22,10 @@ _numbers: Iterator[int] = itertools.count(1)
 class Answer:
     """What came of asking one item of one meter.
 
-    frames: the request and every frame of the answer, in order, as they went over the line; recv_at_ms: when the last
-    one was whole. attempts: how often it was asked. failure: why there is no answer, or None. frozen_at: the instant
-    of a freeze whose own frame has no time (naive civil time, ISO), read beside it.
+    frames: the request and every frame of the answer, in order, as they went over the line (of an answer to several
+    items at once, each item's own part as a frame); recv_at_ms: when the last one was whole. attempts: how often it was
+    asked. failure: why there is no answer, or None. frozen_at: the instant of a freeze whose own frame has no time (naive
+    civil time, ISO), read beside it. doubtful: it may be the late answer to an earlier request for the same.
     """
 
     meter: str
@@ -35,11 +36,12 @@ class Answer:
     attempts: int = 1
     failure: Failure | None = None
     frozen_at: str | None = None
+    doubtful: bool = False
     values: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
 
 
 def request_of(item: Item, address: str) -> bytes:
-    """The frame that asks for an item. Raises InputError for an address that the protocol does not have."""
+    """The frame that asks for an item of DL/T 645 or Modbus. Raises InputError for an address that there cannot be."""
     protocol = item.protocol
     if protocol == "dlt645-2007":
         message: dict[str, Any] = {"address": address, "control": "0x11", "di": item.key}
@@ -47,9 +49,6 @@ def request_of(item: Item, address: str) -> bytes:
             message["data"] = item.data
     elif protocol == "dlt645-1997":
         message = {"address": address, "control": "0x01", "di": item.key}
-    elif protocol == "dlt698.45":
-        apdu = {"service": "GetRequestNormal", "piid": next(_numbers) % 64, "oad": item.key, "time_tag": None}
-        message = {"address": address, "apdu": apdu}
     else:
         message = {
             "unit": unit_of(address), "function": int(item.key[:2], 16), "address": int(item.key[2:], 16),
@@ -103,17 +102,22 @@ def check_address(address: str, protocol: str) -> str:
 
 def ask(line: Line, meter: str, address: str, item: Item) -> Answer:
     """One attempt to read one item, follow frames included. Raises LinkError when the line is gone."""
+    if item.protocol == dlt698.PROTOCOL:
+        return _ask_698(line, meter, address, item)
     frozen_at = None
     frames: list[bytes] = []
+    doubtful = False
     try:
+        if item.protocol in fence.QUESTIONS:
+            doubtful = not fence.pass_late_answers(line, address, item.protocol)
         if _needs_time(item):
             stamp = Item(item.protocol, item.key[:4] + "00" + item.key[6:], "freeze_time", item.kind)
-            reply = line.exchange(request_of(stamp, address), item.protocol, preamble=_PREAMBLE[item.protocol])
+            reply = _exchange(line, address, item.protocol, request_of(stamp, address))
             frozen_at = next((value["value"] for value in _values(reply.message) if value["value"]), None)
             if _refusal(reply.message) is None and frozen_at is None:
                 return Answer(meter, address, item, failure=Failure("no_data"))
         request = request_of(item, address)
-        reply = line.exchange(request, item.protocol, preamble=_PREAMBLE.get(item.protocol, b""))
+        reply = _exchange(line, address, item.protocol, request)
         frames += [request, reply.frame]
         refused = _refusal(reply.message)
         if refused is not None:
@@ -127,14 +131,23 @@ def ask(line: Line, meter: str, address: str, item: Item) -> Answer:
                     failure=Failure("unreadable", str(Text("follow frames without end", "后续帧无休止"))),
                 )  # fmt: skip
             request = _follow_request(item, address, number)
-            reply = line.exchange(request, item.protocol, preamble=_PREAMBLE.get(item.protocol, b""))
+            reply = _exchange(line, address, item.protocol, request)
             frames += [request, reply.frame]
             refused = _refusal(reply.message)
             if refused is not None:
                 return Answer(meter, address, item, tuple(frames), reply.recv_at_ms, failure=refused)
     except ExchangeError as error:
         return Answer(meter, address, item, tuple(frames), failure=error.failure)
-    return Answer(meter, address, item, tuple(frames), reply.recv_at_ms, frozen_at=frozen_at)
+    return Answer(meter, address, item, tuple(frames), reply.recv_at_ms, frozen_at=frozen_at, doubtful=doubtful)
+
+
+def _exchange(line: Line, address: str, protocol: str, request: bytes) -> Reply:
+    """One exchange of DL/T 645 or Modbus; what stays unanswered is remembered. Raises ExchangeError, LinkError."""
+    try:
+        return line.exchange(request, protocol, preamble=_PREAMBLE.get(protocol, b""))
+    except ExchangeError as error:
+        fence.note(line, address, protocol, request, error.failure.cause)
+        raise
 
 
 def _needs_time(item: Item) -> bool:
@@ -159,7 +172,7 @@ def _values(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _refusal(message: Mapping[str, Any]) -> Failure | None:
-    """What an answer says that is a refusal: 645's error word, Modbus' exception, 698's DAR."""
+    """What an answer says that is a refusal: 645's error word, Modbus' exception."""
     error = message.get("error")
     if isinstance(error, dict):
         word = f"{error.get('byte', '')} {error.get('meaning', '')}".strip()
@@ -168,22 +181,70 @@ def _refusal(message: Mapping[str, Any]) -> Failure | None:
     if exception is not None:
         told = exception.get("meaning", exception) if isinstance(exception, dict) else exception
         return Failure("refused", str(Text(f"Modbus exception {told}", f"Modbus 异常 {told}")))
-    apdu = message.get("apdu")
-    if isinstance(apdu, dict):
-        text = json.dumps(apdu)
-        if apdu.get("service") in ("ErrorResponse", "SecurityResponse") or _dar(apdu) is not None:
-            return Failure("refused", str(Text(f"DAR {_dar(apdu) or text[:80]}", f"DAR {_dar(apdu) or text[:80]}")))
     return None
 
 
-def _dar(part: Any) -> str | None:
-    if isinstance(part, dict):
-        for key, value in part.items():
-            if key.lower() == "dar" and value not in (0, "success", None):
-                return str(value)
-            found = _dar(value)
-            if found is not None:
-                return found
-    if isinstance(part, list):
-        return next((found for inner in part if (found := _dar(inner)) is not None), None)
-    return None
+def can_be_listed(item: Item) -> bool:
+    """Whether an item can be asked for together with others of its meter, in one request."""
+    return item.protocol == dlt698.PROTOCOL and item.rows is None
+
+
+def ask_list(line: Line, meter: str, address: str, items: Sequence[Item]) -> list[Answer]:
+    """One attempt to read items that can be listed, in one request. Raises LinkError when the line is gone.
+
+    A server that takes no lists is asked one by one, now and from then on.
+    """
+    try:
+        association = dlt698.associate(line, address)
+        if len(items) == 1 or not association.lists:
+            return [_ask_698(line, meter, address, item) for item in items]
+        said = dlt698.ask(line, address, {"service": "GetRequestNormalList", "oads": [item.key for item in items]})
+        if said.refusal is not None:
+            dlt698.associate(line, address).lists = False  # it may be another one than before
+    except ExchangeError as error:
+        return [Answer(meter, address, item, error.frames, failure=error.failure) for item in items]
+    if said.refusal is not None:
+        return [_ask_698(line, meter, address, item) for item in items]
+    results: dict[str, tuple[dict[str, Any], int]] = {}
+    for apdu, received_ms in zip(said.apdus, said.received_ms, strict=True):
+        for result in apdu.get("results", ()):
+            results.setdefault(result["oad"], (result, received_ms))
+    answers = []
+    for item in items:
+        found, received_ms = results.get(item.key, (None, said.recv_at_ms))
+        if found is None:
+            failure: Failure | None = Failure("unreadable", str(Text("the list leaves it out", "列表应答缺少此项")))
+            frames = said.frames
+        else:
+            failure = Failure("refused", dlt698.dar_text(found["dar"])) if "dar" in found else None
+            frames = (said.frames[0], dlt698.single_answer(address, said.apdus[0], found))
+        answers.append(Answer(meter, address, item, frames, received_ms, failure=failure))
+    return answers
+
+
+def _ask_698(line: Line, meter: str, address: str, item: Item) -> Answer:
+    """One item of a server of DL/T 698.45: an attribute, or rows of a record table."""
+    requests: list[dict[str, Any]] = [{"service": "GetRequestNormal", "oad": item.key}]
+    if item.rows is not None:
+        requests = item.rows.requests(item.key)
+    frames: tuple[bytes, ...] = ()
+    received_ms = 0
+    for number, request in enumerate(requests):
+        try:
+            said = dlt698.ask(line, address, request)
+        except ExchangeError as error:
+            return Answer(meter, address, item, frames + error.frames, received_ms, failure=error.failure)
+        failure = said.refusal
+        if failure is None and item.rows is not None and not any(_rows_of(apdu) for apdu in said.apdus):
+            failure = Failure("no_data", str(Text("the table has no such rows", "记录表中没有这些行")))
+        if failure is not None:
+            if number:
+                break  # so many rows are not there; what there is has come
+            return Answer(meter, address, item, said.frames, said.recv_at_ms, failure=failure)
+        frames, received_ms = frames + said.frames, said.recv_at_ms
+    return Answer(meter, address, item, frames, received_ms)
+
+
+def _rows_of(apdu: Mapping[str, Any]) -> bool:
+    """Whether an answer, or a block of one, holds rows of a record table."""
+    return bool(apdu.get("rows")) or any(record.get("rows") for record in apdu.get("records", ()))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keyacct import wire
+from keyacct.capture.records import Rows, parse_rows
 from keyacct.errors import UsageError
 from keyacct.i18n import Text
 
@@ -29,6 +30,7 @@ class Item:
     """One register of one protocol. key: the identifier as on the wire; model: whose register it is (Modbus).
 
     registers_read: how many registers a Modbus read takes. data: what a load record is asked with, in hex (count, time).
+    rows: which rows of the record table `key` (DL/T 698.45), None for a plain attribute.
     """
 
     protocol: str
@@ -38,6 +40,7 @@ class Item:
     model: str | None = None
     registers_read: int = 0
     data: str = ""
+    rows: Rows | None = None
     quantity: str = field(default="", compare=False)
 
     def __str__(self) -> str:
@@ -50,6 +53,7 @@ class ItemCatalogue:
     def __init__(self, registers: Sequence[str] = ()) -> None:
         self.registers = tuple(registers)
         self._rows: dict[str, list[dict[str, Any]]] = {}
+        self._found: dict[tuple[str, str], Item] = {}
         for row in wire.register_rows(wire.open_registers(self.registers)):
             self._rows.setdefault(row["protocol"], []).append(row)
 
@@ -58,7 +62,15 @@ class ItemCatalogue:
         return sorted(name.removeprefix("modbus:") for name in self._rows if name.startswith("modbus:"))
 
     def find(self, text: str, protocol: str) -> Item:
-        """The item that a text names: `voltage_a`, `02010100`, with Modbus `sdm630:voltage_a`. Raises UsageError."""
+        """The item that a text names: `voltage_a`, `02010100`, with Modbus `sdm630:voltage_a`, with DL/T 698.45 also rows
+        of a record table: `freeze_day:active_import@last`. Raises UsageError.
+        """
+        item = self._found.get((text, protocol))
+        if item is None:
+            item = self._found[text, protocol] = self._find(text, protocol)
+        return item
+
+    def _find(self, text: str, protocol: str) -> Item:
         if protocol not in PROTOCOLS:
             raise UsageError(
                 "usage.invalid",
@@ -68,6 +80,13 @@ class ItemCatalogue:
         text = text.strip()
         if protocol.startswith("modbus"):
             return self._modbus(text, protocol)
+        if protocol == "dlt698.45":
+            named = parse_rows(text, *[lambda name: self._plain(name, protocol).key] * 2)
+            if named is not None:
+                return Item(protocol, named[0], text, "record", rows=named[1])
+        return self._plain(text, protocol)
+
+    def _plain(self, text: str, protocol: str) -> Item:
         rows = [row for row in self._rows.get(protocol, ()) if row["access"] != "w"]
         digits = _KEY_DIGITS[protocol]
         if re.fullmatch(rf"[0-9A-Fa-f]{{{digits}}}", text):

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from keyacct import clock, wire
+from keyacct.capture.harmless import check_harmless, check_part
+from keyacct.capture.line_lock import LineLock
 from keyacct.capture.link import Link
 from keyacct.capture.opening import make_transport
 from keyacct.capture.transport import Transport
@@ -38,6 +40,8 @@ CAUSES: dict[str, Text] = {
 RETRIED = frozenset({"timeout", "incomplete", "bad_checksum", "noise", "wrong_address", "late", "link"})
 """Causes that may be gone the next time. A refusal is an answer and is not asked again."""
 
+Accept = Callable[[bytes, bytes, dict[str, Any]], bool]
+Unasked = Callable[[bytes, dict[str, Any]], bytes | None]
 _T = TypeVar("_T")
 _MOST_HELD = 16_384
 _LINGER_S = 1.0
@@ -56,11 +60,11 @@ class Failure:
 
 
 class ExchangeError(Exception):
-    """A request that got no usable answer."""
+    """A request that got no usable answer. frames: what went over the line all the same."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, frames: tuple[bytes, ...] = ()) -> None:
         super().__init__(str(failure))
-        self.failure = failure
+        self.failure, self.frames = failure, frames
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Reply:
     """The frame that answered, what it says, and when it was whole (UTC milliseconds)."""
 
     frame: bytes
-    message: dict[str, object]
+    message: dict[str, Any]
     recv_at_ms: int
 
 
@@ -91,6 +95,11 @@ class BackOff:
         pause: float = min(self.first_s * 2 ** min(self._failures, 30), self.most_s)
         self._failures += 1
         return pause * (0.5 + 0.5 * self._random.random())
+
+    @property
+    def losses(self) -> int:
+        """Losses since the line last worked."""
+        return self._failures
 
     def reset(self) -> None:
         """The line works again."""
@@ -116,28 +125,42 @@ class Line:
         self.timeout_s = timeout_s if timeout_s is not None else link.answer_s()
         self.back_off = back_off or BackOff()
         self._transport = transport if transport is not None else make_transport(link)
+        self._line_lock = LineLock(link.place)
         self._open = False
         self._quiet_from = 0.0
         self._lock = threading.Lock()
         self._sleep = sleep
         self._registers = built_in_registers()
+        self.associations: dict[str, Any] = {}  # by address; what was agreed with a device ends with the connection
+        self.unanswered: dict[str, dict[bytes, None]] = {}  # by address; what may still be answered, late
 
     @property
     def is_open(self) -> bool:
         """Whether the line is open."""
         return self._open
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether another process talks on it right now."""
+        return self._line_lock.is_taken
+
     def open(self) -> None:
-        """Open the line if it is not. Raises LinkError."""
+        """Open the line if it is not, once no other process talks on it. Raises LinkError."""
         if not self._open:
-            self._transport.open(self.connect_s)
+            self._line_lock.take(self.connect_s)
+            try:
+                self._transport.open(self.connect_s)
+            except BaseException:
+                self._line_lock.give_back()
+                raise
             self._open = True
-            self.back_off.reset()
 
     def close(self) -> None:
         """Close the line."""
         self._transport.close()
+        self._line_lock.give_back()
         self._open = False
+        self.associations.clear()
 
     def pause(self, stop: threading.Event) -> None:
         """Wait as long as the line should be left alone after a loss, or until we are to stop."""
@@ -145,33 +168,55 @@ class Line:
 
     def send(self, request: bytes) -> None:
         """Send what nobody answers (a broadcast). Raises LinkError."""
+        check_harmless(request, None)
         with self._lock:
             self._begin()
             self._guarded(lambda: self._transport.write(request, time.monotonic() + self.timeout_s))
             self._quiet_from = time.monotonic()
 
-    def exchange(self, request: bytes, protocol: str, *, preamble: bytes = b"") -> Reply:
+    def exchange(
+        self,
+        request: bytes,
+        protocol: str,
+        *,
+        preamble: bytes = b"",
+        accept: Accept | None = None,
+        unasked: Unasked | None = None,
+        part_of: bytes | None = None,
+    ) -> Reply:
         """Send a request and wait for its answer. Raises ExchangeError (no usable answer), LinkError (line is gone).
 
         Our own echo, answers to other requests, noise and broken frames are passed over until the deadline; then the
-        error says which of them it was.
+        error says which of them it was. accept: whether a frame answers, `wire.answers` if None. unasked: what is sent
+        to a frame that a device began by itself (a log-in); None for a frame that is none. part_of: the whole frame
+        of which the request is a split frame (DL/T 698.45).
         """
+        if part_of is None:
+            check_harmless(preamble + request, protocol)
+        else:
+            check_part(preamble + request, part_of)
         with self._lock:
             self._begin()
-            stale = self._drain()
+            waiting = self._drain()
+            if unasked is not None and waiting:
+                for frame, message in self._frames(waiting, protocol):
+                    self._tell(unasked, frame, message)
             self._guarded(lambda: self._transport.write(preamble + request, time.monotonic() + self.timeout_s))
             sent_s = len(preamble + request) * 11 / self.link.baud if self.link.timed else 0.0
             deadline = time.monotonic() + sent_s + self.timeout_s
             try:
-                return self._await(request, protocol, deadline, stale)
+                reply = self._await(request, protocol, deadline, accept, unasked)
             finally:
                 self._quiet_from = time.monotonic()
+            self.back_off.reset()  # only an answer: a gateway may take every connection and hang up
+            return reply
 
     def gather(self, request: bytes, protocol: str, *, preamble: bytes = b"") -> tuple[list[Reply], bool]:
         """Every answer until the timeout, and whether bytes came that belong to none (several spoke at once, or noise).
 
         For requests to wildcard addresses. Raises LinkError.
         """
+        check_harmless(preamble + request, protocol)
         with self._lock:
             self._begin()
             self._drain()
@@ -211,21 +256,32 @@ class Line:
             self.close()
             raise
 
-    def _drain(self) -> int:
-        """Throw away what lies there from before; how many bytes."""
-        gone = 0
+    def _drain(self) -> bytes:
+        """Take away what lies there from before; the last of it."""
+        gone = b""
         until = time.monotonic() + 1.0  # a line that never stops talking must not hold us
         while time.monotonic() < until:
             data = self._guarded(lambda: self._transport.read(time.monotonic()))
             if not data:
                 break
-            gone += len(data)
+            gone = (gone + data)[-_MOST_HELD:]
         return gone
 
-    def _await(self, request: bytes, protocol: str, deadline: float, stale: int) -> Reply:
+    def _tell(self, unasked: Unasked | None, frame: bytes, message: dict[str, Any]) -> bool:
+        """Whether a frame was begun by a device; what it waits for is sent."""
+        said = unasked(frame, message) if unasked is not None else None
+        if said:
+            check_harmless(said, None)
+            self._guarded(lambda: self._transport.write(said, time.monotonic() + self.timeout_s))
+        return said is not None
+
+    def _await(
+        self, request: bytes, protocol: str, deadline: float, accept: Accept | None, unasked: Unasked | None
+    ) -> Reply:
         held = b""
+        told: set[bytes] = set()
         seen = 0
-        others: list[dict[str, object]] = []
+        others: list[dict[str, Any]] = []
         while True:
             data = self._guarded(lambda: self._transport.read(deadline))
             if not data:
@@ -236,9 +292,13 @@ class Line:
             for frame, message in self._frames(held, protocol):
                 if frame == request:
                     continue  # the echo of a two-wire adapter
-                if wire.answers(request, frame, protocol):
+                if accept(request, frame, message) if accept is not None else wire.answers(request, frame, protocol):
                     return Reply(frame, message, received_ms)  # the stamp of the trace, where there is one
-                if message not in others:
+                if frame in told:
+                    continue
+                if self._tell(unasked, frame, message):
+                    told.add(frame)
+                elif message not in others:
                     others.append(message)
             if len(held) > _MOST_HELD:
                 held = held[-_MOST_HELD // 4 :]
@@ -246,7 +306,10 @@ class Line:
                 break
         if protocol == "modbus-rtu":
             self._linger()  # its answers do not say to what: a late one would pass for the next one's
-        raise ExchangeError(self._why(request, protocol, held, seen, others, stale))
+        for frame in told:
+            held = held.replace(frame, b"")
+        seen = seen if held.strip(b"\xfe") or not told else 0
+        raise ExchangeError(self._why(request, protocol, held, seen, others))
 
     def _linger(self) -> None:
         until = time.monotonic() + min(self.timeout_s, _LINGER_S)
@@ -254,7 +317,7 @@ class Line:
             if time.monotonic() >= until:
                 return
 
-    def _frames(self, held: bytes, protocol: str) -> list[tuple[bytes, dict[str, object]]]:
+    def _frames(self, held: bytes, protocol: str) -> list[tuple[bytes, dict[str, Any]]]:
         found = []
         for text in wire.describe([held.hex()], protocol, registers=self._registers):
             message = json.loads(text)
@@ -263,9 +326,7 @@ class Line:
                 found.append((held[start : start + message["length"]], message))
         return found
 
-    def _why(
-        self, request: bytes, protocol: str, held: bytes, seen: int, others: list[dict[str, object]], stale: int
-    ) -> Failure:
+    def _why(self, request: bytes, protocol: str, held: bytes, seen: int, others: list[dict[str, Any]]) -> Failure:
         """What went wrong, from what was seen until the deadline."""
         waited = Text(f"{self.timeout_s:g} s waited", f"已等待 {self.timeout_s:g} 秒")
         asked = self._frames(request, protocol)

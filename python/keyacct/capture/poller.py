@@ -10,11 +10,14 @@ import dataclasses
 import heapq
 import queue
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from keyacct.capture.asking import Answer, ask
+from keyacct.capture import dlt698
+from keyacct.capture.asking import Answer, ask, ask_list, can_be_listed
+from keyacct.capture.interrupts import on_interrupt
 from keyacct.capture.items import Item
 from keyacct.capture.line import RETRIED, Failure, Line
 from keyacct.errors import KeyacctError, LinkError
@@ -23,6 +26,10 @@ ALARM, ON_DEMAND, SCHEDULE, BACKFILL = 0, 1, 2, 3
 """Priorities: what has the smaller number is asked first."""
 
 MOST_LINES = 512
+MOST_LISTED = 16
+"""Items of one meter that are asked for in one request, where the protocol has such requests."""
+MOST_LOSSES = 3
+PULSE_S = 1.0
 _STACK_BYTES = 512 * 1024
 
 
@@ -61,9 +68,20 @@ class Finished:
 class Poller:
     """Runs work on lines. `run` yields every item of every task exactly once, as it is finished."""
 
-    def __init__(self, work: Sequence[LineWork], *, retries: int = 2, most_lines: int = MOST_LINES) -> None:
-        """retries: further attempts for what may be gone the next time. They come after all first attempts of a line."""
+    def __init__(
+        self,
+        work: Sequence[LineWork],
+        *,
+        retries: int = 2,
+        most_lines: int = MOST_LINES,
+        pulse: Callable[[], None] | None = None,
+    ) -> None:
+        """retries: further attempts for what may be gone the next time. They come after all first attempts of a line.
+
+        pulse: called about once a second in the thread that takes the results, also while nothing is finished.
+        """
         self.retries = retries
+        self._pulse = pulse or (lambda: None)
         self._waiting: queue.SimpleQueue[LineWork] = queue.SimpleQueue()
         for part in work:
             self._waiting.put(part)
@@ -92,8 +110,17 @@ class Poller:
     def rest(self) -> Iterator[Finished]:
         """What is still to come of a round whose `run` was left, by an interrupt perhaps."""
         try:
+            beaten = time.monotonic()
             while self._left:
-                result = self._results.get()
+                try:
+                    result = self._results.get(timeout=PULSE_S)
+                except queue.Empty:
+                    self._pulse()
+                    beaten = time.monotonic()
+                    continue
+                if time.monotonic() - beaten >= PULSE_S:
+                    self._pulse()
+                    beaten = time.monotonic()
                 if result is None:
                     self._left -= 1
                 elif isinstance(result, BaseException):
@@ -104,9 +131,18 @@ class Poller:
             self.stop()
 
     def each(self, take: Callable[[Finished], None], interrupted: Callable[[], None]) -> None:
-        """Give every finished item to `take`. At Ctrl-C `interrupted` is called, nothing more is asked, and what is under
-        way is still given; a second Ctrl-C goes up.
+        """Give every finished item to `take`. At Ctrl-C or SIGTERM `interrupted` is called, nothing more is asked, and what
+        is under way is still given; a second one goes up.
         """
+
+        def end() -> None:
+            interrupted()
+            self.stop()
+
+        with on_interrupt(end):
+            self._each(take, interrupted)
+
+    def _each(self, take: Callable[[Finished], None], interrupted: Callable[[], None]) -> None:
         rounds, stopped = self.run(), False
         while True:
             try:
@@ -150,34 +186,48 @@ class Poller:
                     continue
                 key = (attempt, task.address)
                 known = down.get(attempt) or silent.get(key)
+                together = [(order, item)]
                 if known is not None:
-                    answer = Answer(task.meter, task.address, item, failure=known)
+                    answers = [Answer(task.meter, task.address, item, failure=known)]
                 else:
-                    answer = self._ask(line, task, item)
-                    if answer.failure is not None and answer.failure.cause == "link" and not self._reopened(line):
-                        down[attempt] = answer.failure  # nobody on it is asked before the next round of attempts
-                answer = dataclasses.replace(answer, attempts=attempt)
-                cause = answer.failure.cause if answer.failure is not None else None
-                if cause == "timeout" and answer.failure is not None:
-                    silent[key] = answer.failure  # a silent meter is not asked its other items before its next turn
-                if cause in RETRIED and attempt <= self.retries:
-                    heapq.heappush(turns, (priority, attempt + 1, order, number, item))
-                else:
-                    self._give(task, answer)
+                    if can_be_listed(item):
+                        together += _taken(turns, priority, attempt, number)
+                    answers = self._ask(line, task, [each for _, each in together])
+                    lost = next(
+                        (a.failure for a in answers if a.failure is not None and a.failure.cause == "link"), None
+                    )
+                    if lost is not None and not self._reopened(line):
+                        down[attempt] = lost  # nobody on it is asked before the next round of attempts
+                for (place, asked), answer in zip(together, answers, strict=True):
+                    cause = answer.failure.cause if answer.failure is not None else None
+                    if cause == "timeout" and answer.failure is not None:
+                        silent[key] = answer.failure  # a silent meter is not asked its other items before its next turn
+                    if cause in RETRIED and attempt <= self.retries:
+                        heapq.heappush(turns, (priority, attempt + 1, place, number, asked))
+                    else:
+                        self._give(task, dataclasses.replace(answer, attempts=attempt))
+            dlt698.release(line)
         finally:
             line.close()
 
-    def _ask(self, line: Line, task: Task, item: Item) -> Answer:
+    def _ask(self, line: Line, task: Task, items: list[Item]) -> list[Answer]:
         try:
-            return ask(line, task.meter, task.address, item)
+            if len(items) > 1:
+                return ask_list(line, task.meter, task.address, items)
+            return [ask(line, task.meter, task.address, items[0])]
         except LinkError as error:
             self.link_errors.append(error)
-            return Answer(task.meter, task.address, item, failure=Failure("link", error.message, error.hint))
+            failure = Failure("link", error.message, error.hint)
         except KeyacctError as error:
-            return Answer(task.meter, task.address, item, failure=Failure("unreadable", error.message, error.hint))
+            failure = Failure("unreadable", error.message, error.hint)
+        return [Answer(task.meter, task.address, item, failure=failure) for item in items]
 
     def _reopened(self, line: Line) -> bool:
-        """Whether a line that was lost came back after a pause."""
+        """Whether a line that was lost came back after a pause. One that is lost again and again without an answer is
+        left alone until the next round of attempts.
+        """
+        if line.back_off.losses >= MOST_LOSSES:
+            return False
         line.pause(self._stop)
         try:
             line.open()
@@ -191,6 +241,18 @@ class Poller:
 
 
 _Turn = tuple[int, int, int, int, Item]
+
+
+def _taken(turns: list[_Turn], priority: int, attempt: int, number: int) -> list[tuple[int, Item]]:
+    """Turns of the same task and attempt that can be asked in the same request, taken out of the heap."""
+    found = sorted(
+        (turn for turn in turns if turn[0] == priority and turn[1] == attempt and turn[3] == number
+         and can_be_listed(turn[4])), key=lambda turn: turn[2],
+    )[: MOST_LISTED - 1]  # fmt: skip
+    for turn in found:
+        turns.remove(turn)
+    heapq.heapify(turns)
+    return [(turn[2], turn[4]) for turn in found]
 
 
 def _turns(tasks: Sequence[Task]) -> list[_Turn]:

@@ -17,10 +17,10 @@ from keyacct.i18n import Text
 if TYPE_CHECKING:
     import pyarrow as pa
 
-NO_DATA, INVALID_DIGIT, CLOCK_SUSPECT, OUT_OF_RANGE, TIME_OF_RECEIPT = 1, 2, 4, 16, 64
+NO_DATA, INVALID_DIGIT, CLOCK_SUSPECT, OUT_OF_RANGE, TIME_OF_RECEIPT, SUSPECT = 1, 2, 4, 16, 64, 512
 QUALITY_NAMES = (
     (NO_DATA, "no_data"), (INVALID_DIGIT, "invalid_digit"), (CLOCK_SUSPECT, "clock_suspect"), (8, "substituted"),
-    (OUT_OF_RANGE, "out_of_range"),
+    (OUT_OF_RANGE, "out_of_range"), (SUSPECT, "suspect"),
 )  # fmt: skip
 """Bits of `keyacct_model::Quality` that say something about a value; that it is stamped on receipt does not."""
 
@@ -95,6 +95,8 @@ def _decoded(
             quality |= CLOCK_SUSPECT
         if _impossible(row):
             quality |= OUT_OF_RANGE
+        if answer.doubtful:
+            quality |= SUSPECT
         # The n-th freeze back from now is another one tomorrow: once its instant is known, only that names it.
         dated = row["kind"].startswith("freeze_") and (row["time"] is not None or answer.frozen_at is not None)
         indexes.append(0 if dated else row["index"])

@@ -69,6 +69,12 @@ def scan_line(
         yield from _meters(line, protocol, progress)
 
 
+def who_answers(line: Line, protocol: str) -> list[str]:
+    """Addresses of one request to all (DL/T 645, 698), garbled ones left out; one exchange. Raises LinkError."""
+    replies, _ = line.gather(_question(protocol, ""), protocol, preamble=_WAKE)
+    return sorted({str(reply.message["address"]) for reply in replies})
+
+
 def _meters(line: Line, protocol: str, progress: Callable[[str], None] | None) -> Iterator[Found | Silence]:
     found: set[str] = set()
     noise = False
@@ -82,7 +88,11 @@ def _meters(line: Line, protocol: str, progress: Callable[[str], None] | None) -
             replies, garbled = line.gather(_question(protocol, suffix), protocol, preamble=_WAKE)
         noise = noise or garbled
         phantom = False
-        for address in sorted({str(reply.message["address"]) for reply in replies} - found):
+        said = {str(reply.message["address"]) for reply in replies}
+        if protocol == "dlt645-2007" and any("A" in address for address in said):
+            said = {address for address in said if "A" not in address} | _own_addresses(line, suffix)
+            phantom = not said
+        for address in sorted(said - found):
             # Bits of two answers at once can make a third that is whole: only who answers to his own name is there.
             if "A" in address or not line.gather(_question(protocol, address), protocol, preamble=_WAKE)[0]:
                 phantom = True
@@ -95,6 +105,14 @@ def _meters(line: Line, protocol: str, progress: Callable[[str], None] | None) -
             suffixes += [f"{pair:02d}{suffix}" for pair in range(100)]
     if not found:
         yield Silence(line.link.url, protocol, noise)
+
+
+def _own_addresses(line: Line, suffix: str) -> set[str]:
+    """The addresses of meters that answer a wildcard with the wildcard: those that they say when asked for it (13H)."""
+    message = {"address": suffix.rjust(12, "A"), "control": "0x13"}
+    request = wire.encode(message, "dlt645-2007", registers=built_in_registers())
+    replies, _ = line.gather(request, "dlt645-2007", preamble=_WAKE)
+    return {str(value["value"]) for reply in replies for value in reply.message.get("values", ()) if value["value"]}
 
 
 def _looks_like(line: Line, protocol: str, suffix: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket
 import time
 
@@ -32,6 +33,7 @@ class TcpTransport:
             raise self._refused(error, timeout_s) from None
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.setblocking(False)  # waiting is `poll`'s: a time-out set before every call costs a call of its own
         self._socket = connection
 
     def _refused(self, error: OSError, timeout_s: float) -> LinkError:
@@ -65,28 +67,35 @@ class TcpTransport:
 
     def write(self, data: bytes, deadline: float) -> None:
         """Send all of it. Raises LinkError."""
-        connection = self._opened()
-        connection.settimeout(max(deadline - time.monotonic(), 0.001))
-        try:
-            connection.sendall(data)
-        except TimeoutError:
-            raise lost(self.place, str(Text("it takes no more bytes", "对端不再接收"))) from None
-        except OSError as error:
-            raise lost(self.place, error.strerror or str(error)) from None
+        connection, left = self._opened(), memoryview(data)
+        while left:
+            try:
+                left = left[connection.send(left) :]
+            except BlockingIOError:
+                if not self._ready(select.POLLOUT, deadline):
+                    raise lost(self.place, str(Text("it takes no more bytes", "对端不再接收"))) from None
+            except OSError as error:
+                raise lost(self.place, error.strerror or str(error)) from None
 
     def read(self, deadline: float) -> bytes:
         """What has come until the deadline. Raises LinkError when the other side has hung up."""
         connection = self._opened()
-        connection.settimeout(max(deadline - time.monotonic(), 0.000_001))
         try:
+            if deadline > time.monotonic() and not self._ready(select.POLLIN, deadline):
+                return b""
             data = connection.recv(65_536)
-        except (TimeoutError, BlockingIOError):
+        except BlockingIOError:
             return b""
         except OSError as error:
             raise lost(self.place, error.strerror or str(error)) from None
         if not data:
             raise lost(self.place, str(Text("the other side hung up", "对端已挂断")))
         return data
+
+    def _ready(self, event: int, deadline: float) -> bool:
+        waiting = select.poll()
+        waiting.register(self._opened(), event)
+        return bool(waiting.poll(max(deadline - time.monotonic(), 0) * 1000))
 
     def _opened(self) -> socket.socket:
         if self._socket is None:

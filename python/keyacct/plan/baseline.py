@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from statistics import fmean, pstdev
 
 from keyacct.analysis.load_curve import PERIOD_MIN, PERIODS, Curve
-from keyacct.config import SheddingSettings
+from keyacct.config import CalendarSettings, DayKind, SheddingSettings
 from keyacct.i18n import Text
-from keyacct.plan.like_days import days_before, kind_of_day
+from keyacct.plan.like_days import days_before
 
 Curves = Callable[[dt.date], Mapping[str, Curve]]
 """The measured curves of a civil day by account."""
@@ -70,11 +70,13 @@ def quantile(values: Sequence[float], share: float) -> float:
 def baselines(
     accounts: Sequence[str], horizon: Horizon, settings: SheddingSettings, curves: Curves, *,
     events: Collection[dt.date] = (), last_day: dt.date, forecast: Mapping[str, Mapping[int, float]] | None = None,
+    calendar: CalendarSettings | None = None,
 ) -> dict[str, Baseline]:  # fmt: skip
     """The baseline of every account.
 
     curves: is asked for each day once. events: days with an event, which are no like days. last_day: the last complete
-    day, like days are not after it. forecast: kW by account and period; where it has no value the like days stand.
+    day, like days are not after it. calendar: holidays and make-up working days (None: none are known). forecast: kW by
+    account and period; where it has no value the like days stand.
     """
     seen: dict[dt.date, Mapping[str, Curve]] = {}
 
@@ -84,11 +86,13 @@ def baselines(
         return seen[day]
 
     forecast = forecast or {}
+    calendar = calendar or CalendarSettings.model_construct()
     needed = [a for a in accounts if len(forecast.get(a, {})) < horizon.periods]
-    choices = [_choose(needed, day, settings, measured, events, last_day) for day in horizon.days]
+    kinds = [calendar.kind(day) for day in horizon.days]
+    choices = [_choose(needed, day, settings, calendar, measured, events, last_day) for day in horizon.days]
     factors = _adjustments(needed, horizon, settings, measured, choices[0])
     return {
-        account: _baseline(account, horizon, settings, [c.get(account) for c in choices], factors.get(account),
+        account: _baseline(account, horizon, kinds, settings, [c.get(account) for c in choices], factors.get(account),
                            forecast.get(account, {}))
         for account in accounts
     }  # fmt: skip
@@ -102,14 +106,14 @@ class _Choice:
 
 
 def _choose(
-    accounts: Sequence[str], day: dt.date, settings: SheddingSettings, measured: Curves, events: Collection[dt.date],
-    last_day: dt.date,
+    accounts: Sequence[str], day: dt.date, settings: SheddingSettings, calendar: CalendarSettings, measured: Curves,
+    events: Collection[dt.date], last_day: dt.date,
 ) -> dict[str, _Choice]:  # fmt: skip
     """The like days of each account for one day of the horizon; without any, the last days of other kinds."""
     before = min(day, last_day + dt.timedelta(days=1))
-    kind = kind_of_day(day, settings)
+    kind = calendar.kind(day)
     most = settings.like_days_of
-    like = [d for d in days_before(before, settings, kind, most + len(events)) if d not in events][:most]
+    like = [d for d in days_before(before, calendar, kind, most + len(events)) if d not in events][:most]
     found: dict[str, list[tuple[dt.date, Curve]]] = {account: [] for account in accounts}
     for candidate in like:
         open_ = [a for a in accounts if settings.like_days_choice != "latest" or len(found[a]) < settings.like_days]
@@ -126,7 +130,7 @@ def _choose(
     bare = [account for account in accounts if account not in result]
     if bare:
         other: dict[str, list[tuple[dt.date, Curve]]] = {account: [] for account in bare}
-        for candidate in days_before(before, settings, None, most):
+        for candidate in days_before(before, calendar, None, most):
             if candidate not in events:
                 _collect(other, bare, candidate, settings, measured)
         for account, days in other.items():
@@ -188,8 +192,8 @@ def _adjustments(
 
 
 def _baseline(
-    account: str, horizon: Horizon, settings: SheddingSettings, choices: Sequence[_Choice | None], factor: float | None,
-    forecast: Mapping[int, float],
+    account: str, horizon: Horizon, kinds: Sequence[DayKind], settings: SheddingSettings,
+    choices: Sequence[_Choice | None], factor: float | None, forecast: Mapping[int, float],
 ) -> Baseline:  # fmt: skip
     warnings: list[Text] = []
     kw: list[float] = []
@@ -212,7 +216,7 @@ def _baseline(
     if not complete:
         if first_choice is not None:
             origin = "like_days" if first_choice.like else "other_days"
-        warnings += _doubts(account, horizon, settings, choices)
+        warnings += _doubts(account, horizon, kinds, settings, choices)
         if forecast:
             warnings.append(
                 Text(f"account {account}: {len(forecast)} of {horizon.periods} periods are in the forecast, the rest is measured",
@@ -239,12 +243,12 @@ def _variation(choice: _Choice, slots: Collection[int]) -> float | None:
 
 
 def _doubts(
-    account: str, horizon: Horizon, settings: SheddingSettings, choices: Sequence[_Choice | None]
-) -> list[Text]:
+    account: str, horizon: Horizon, kinds: Sequence[DayKind], settings: SheddingSettings,
+    choices: Sequence[_Choice | None],
+) -> list[Text]:  # fmt: skip
     """What is wrong with the days that an account's baseline is made of, each day of the horizon once."""
     result = []
-    for day, choice in zip(horizon.days, choices, strict=True):
-        kind = kind_of_day(day, settings)
+    for day, kind, choice in zip(horizon.days, kinds, choices, strict=True):
         if choice is None:
             result.append(
                 Text(f"account {account}: no measured day stands for {day}; its load is taken as 0, so it can give nothing then",

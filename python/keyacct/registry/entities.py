@@ -357,7 +357,7 @@ _TARIFFS = (
             _TARIFF,
             Field("season_from", "season", default=101),
             Field("season_to", "season", default=1231),
-            Field("day_type", choices=("all", "workday", "weekend"), default="all"),
+            Field("day_type", choices=("all", "workday", "weekend", "holiday"), default="all"),
             Field("start_min", "clock", required=True),
             Field("end_min", "clock", required=True),
             Field("period", choices=PERIODS, required=True),

@@ -44,6 +44,9 @@ POINT_PARAMETERS = pa.schema(
         ("transformer", pa.string()),
         ("busbar", pa.string()),
         ("substation", pa.string()),
+        ("metering_mode", pa.string()),
+        ("ct_primary_a", pa.float64()),
+        ("ct_secondary_a", pa.float64()),
     ]
 )
 
@@ -152,10 +155,10 @@ def point_parameters(workspace: Workspace, from_ms: int, to_ms: int, accounts: S
                 "point": name, "account_no": account_no, "account_name": account.get("account_name"),
                 "kind": point["kind"], "from_ms": start, "to_ms": end, "meter": meter["meter_no"],
                 "reading_side": meter["reading_side"], "interval_min": interval or meter["interval_min"],
-                "monitoring_class": point["monitoring_class"],
+                "monitoring_class": point["monitoring_class"], "metering_mode": point["metering_mode"],
             }  # fmt: skip
             for source, names in (
-                (ratio_row, ("wiring", "pt", "ct")),
+                (ratio_row, ("wiring", "pt", "ct", "ct_primary_a", "ct_secondary_a")),
                 (limit_row, ("nominal_v", "lower_v", "upper_v")),
                 (standard_row, ("pf_standard",)),
                 (tariff_row, ("tariff_table",)),
@@ -168,11 +171,25 @@ def point_parameters(workspace: Workspace, from_ms: int, to_ms: int, accounts: S
                 for column in names:
                     row[column] = source.get(column) if source is not None else None
             last = rows[-1] if rows else None
-            if last is not None and last["to_ms"] == start and {**last, "from_ms": start, "to_ms": end} == row:
+            if last is not None and last["to_ms"] == start and _alike(last, row):
                 last["to_ms"] = end
+                for column in _NAMEPLATE:
+                    last[column] = row[column] if last[column] is None else last[column]
             else:
                 rows.append(row)
     return pa.Table.from_pylist(rows, schema=POINT_PARAMETERS)
+
+
+_NAMEPLATE = ("ct_primary_a", "ct_secondary_a")
+
+
+def _alike(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two spans say the same; a nameplate that is not known contradicts none."""
+    for column, value in row.items():
+        unknown = column in _NAMEPLATE and None in (value, other[column])
+        if column not in ("from_ms", "to_ms") and value != other[column] and not unknown:
+            return False
+    return True
 
 
 def require_account(account_no: str, known: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import tomllib
 import zoneinfo
@@ -14,6 +15,7 @@ from keyacct.errors import InputError, from_os_error
 from keyacct.i18n import Text
 from keyacct.simulation.device import Habits, Meter
 from keyacct.simulation.shape import SHAPES, Load
+from keyacct.simulation.trouble import MODBUS_TROUBLES, TROUBLES, allot
 
 METERS = ("dlt645-2007", "dlt645-1997", "modbus-rtu", "modbus-tcp")
 TERMINALS = ("gdw1376.1", "dlt698.45")
@@ -21,7 +23,7 @@ MOST = 200_000
 MOST_KW = 70
 _METER_KEYS = {
     "protocol", "address", "count", "kw", "shape", "power_factor", "voltage_v", "start_kwh", "clock_offset_s",
-    "drift_ppm", "silent", "late", "late_s", "wrong_address", "flip",
+    "drift_ppm", "silent", "late", "late_s", "wrong_address", "flip", "failing", "slow", "slow_s", "stumbling",
 }  # fmt: skip
 _LINE_KEYS = {"listen", "pty", "count", "meter", "faults"}
 _TERMINAL_KEYS = {
@@ -95,8 +97,9 @@ def _described(document: dict[str, Any]) -> Description:
     made = 0
     for number, entry in enumerate(document.get("line", []), 1):
         _known(f"[[line]] {number}", entry, _LINE_KEYS)
+        fates = _fates(entry, seed)
         for copy in range(_count(entry)):
-            meters = _meters(entry.get("meter", []), zone, seed, copy, len(lines))
+            meters = _meters(entry.get("meter", []), zone, seed, copy, len(lines), fates)
             made += len(meters)
             if made > MOST:
                 raise ValueError(f"more than {MOST} devices")
@@ -145,10 +148,24 @@ def _faults(entry: dict[str, Any] | None, seed: int) -> Faults | None:
     return Faults(**entry, seed=seed)
 
 
-def _meters(entries: list[dict[str, Any]], zone: dt.tzinfo, seed: int, copy: int, place: int) -> list[Meter]:
+_Fates = list[dict[int, str]]
+
+
+def _fates(line: dict[str, Any], seed: int) -> _Fates:
+    """For each entry of meters of a line and its copies: who of them fails, is slow or stumbles, by running number."""
+    fates: _Fates = []
+    for number, entry in enumerate(line.get("meter", [])):
+        shares = {name: float(entry.get(name, 0)) for name in ("failing", "slow", "stumbling")}
+        fates.append(allot(_count(line) * _count(entry), shares, seed + number))
+    return fates
+
+
+def _meters(
+    entries: list[dict[str, Any]], zone: dt.tzinfo, seed: int, copy: int, place: int, fates: _Fates | None = None
+) -> list[Meter]:
     """The meters of the copy-th line of an entry; addresses go on from one line to the next."""
     found: list[Meter] = []
-    for entry in entries:
+    for index, entry in enumerate(entries):
         _known("[[meter]]", entry, _METER_KEYS)
         protocol = entry["protocol"]
         if protocol not in METERS:
@@ -162,8 +179,23 @@ def _meters(entries: list[dict[str, Any]], zone: dt.tzinfo, seed: int, copy: int
                 raise ValueError(f"unit {address}: from 1 to 247")
             if len(address) > 12:
                 raise ValueError(f"address {address}: at most 12 digits")
-            found.append(_meter(entry, protocol, address, zone, seed + 1000 * place + len(found)))
+            meter = _meter(entry, protocol, address, zone, seed + 1000 * place + len(found))
+            if fates is not None:
+                _fall(meter, fates[index], copy * count + number, entry)
+            found.append(meter)
     return found
+
+
+def _fall(meter: Meter, fates: dict[int, str], number: int, entry: dict[str, Any]) -> None:
+    """Give a meter the fate that was allotted to its number."""
+    fate = fates.get(number)
+    if fate == "failing":
+        kinds = MODBUS_TROUBLES if meter.protocol.startswith("modbus") else tuple(TROUBLES)
+        meter.trouble = kinds[sum(other < number for other, one in fates.items() if one == fate) % len(kinds)]
+    elif fate == "slow":
+        meter.habits = dataclasses.replace(meter.habits, late=1.0, late_s=float(entry.get("slow_s", 1.0)))
+    elif fate == "stumbling":
+        meter.stumbles, meter.stumbling = 1, True
 
 
 def _meter(entry: dict[str, Any], protocol: str, address: str, zone: dt.tzinfo, seed: int) -> Meter:

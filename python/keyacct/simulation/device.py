@@ -6,8 +6,10 @@ import datetime as dt
 import random
 import zlib
 from dataclasses import dataclass, field
+from typing import Any
 
 from keyacct import clock
+from keyacct.simulation.breaker import Breakers
 from keyacct.simulation.shape import Load
 
 
@@ -27,6 +29,8 @@ class Meter:
     """One meter. protocol: `dlt645-2007`, `dlt645-1997`, `modbus-rtu` or `modbus-tcp`; address: 12 digits, or a unit.
 
     clock_offset_s, drift_ppm: how wrong its clock is, and how much more so each second since the epoch of its loads.
+    trouble: what is wrong with all of its answers (`TROUBLES`), empty if nothing. stumbles: how many of its first
+    answers are lost. said: identifier and values of its last good answers, for whoever wants to compare.
     """
 
     protocol: str
@@ -37,12 +41,16 @@ class Meter:
     drift_ppm: float = 0.0
     habits: Habits = field(default_factory=Habits)
     password: str = "02000000"  # noqa: S105  # of a meter that does not exist
-    breaker_closed: bool = True
     asked: int = 0
     answered: int = 0
     set_by_s: float = 0.0
+    trouble: str = ""
+    stumbles: int = 0
+    stumbling: bool = False
+    said: dict[str, list[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.breakers = Breakers(self.now)
         self.chance = random.Random(zlib.crc32(f"{self.protocol} {self.address} {self.load.seed}".encode()))  # noqa: S311
 
     def now(self) -> dt.datetime:
@@ -61,4 +69,10 @@ class Meter:
 
     def power_kw(self, at: dt.datetime) -> float:
         """Present power; none behind an open breaker."""
-        return self.load.power_kw(at) if self.breaker_closed else 0.0
+        kw = self.load.power_kw(at)
+        return kw * self.breakers.share_left(kw)
+
+    @property
+    def breaker_closed(self) -> bool:
+        """Whether load flows."""
+        return not self.breakers.open_rounds

@@ -9,9 +9,9 @@ from typing import Any
 
 from keyacct import wire
 from keyacct.simulation.device import Meter
+from keyacct.simulation.obeying import obey_645, status_word_3
 
 _REGISTERS = wire.open_registers()
-_TRIP, _CLOSE, _ALARM, _KEEP = 0x1A, (0x1B, 0x1C), (0x2A, 0x2B), (0x3A, 0x3B)
 _LAYOUT_1997 = {"B61": "0201", "B62": "0202", "B63": "0203", "B64": "0204", "B65": "0206"}
 
 
@@ -20,7 +20,6 @@ class Meter645:
 
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
-        self.alarm = False
 
     def is_meant(self, address: str) -> bool:
         """Whether an address, perhaps with the wildcard AA, means this meter."""
@@ -61,7 +60,12 @@ class Meter645:
         values = self.values(di)
         if values is None:
             return self._refuse(control & 0x7F, "02")
+        self._note(di, values)
         return self._frame({"control": f"0x{control:02X}", "di": di, "values": values})
+
+    def _note(self, di: str, values: list[Any]) -> None:
+        if not self.meter.trouble:
+            self.meter.said[di] = values
 
     def _answer_1997(self, control: int, request: dict[str, Any]) -> bytes | None:
         if control != 0x01:
@@ -70,6 +74,7 @@ class Meter645:
         values = self._values_1997(di)
         if values is None:
             return self._refuse(control, "02")
+        self._note(di, values)
         return self._frame({"control": "0x81", "di": di, "values": values})
 
     def _values_1997(self, di: str) -> list[Any] | None:
@@ -98,24 +103,16 @@ class Meter645:
         return self._frame({"control": f"0x{0xC0 | control | bit:02X}", "error": error})
 
     def _control(self, request: dict[str, Any]) -> bytes:
-        """Relay control: trip 1AH, permit close 1BH, direct close 1CH, alarm 2AH and 2BH, keep-supply 3AH and 3BH."""
-        kind = int(str(request.get("n1", 0)), 0)
-        if str(request.get("password_level", "")) not in ("", str(int(self.meter.password[:2]))):
-            return self._refuse(0x1C, "04")
-        if kind == _TRIP:
-            self.meter.breaker_closed = False
-        elif kind in _CLOSE:
-            self.meter.breaker_closed = True
-        elif kind in _ALARM:
-            self.alarm = kind == _ALARM[0]
-        elif kind not in _KEEP:
-            return self._refuse(0x1C, "01")
-        return self._frame({"control": "0x9C"})
+        """Relay control: trip, permit close, direct close, alarm, keep-supply."""
+        error = obey_645(self.meter, request)
+        return self._frame({"control": "0x9C"}) if error is None else self._refuse(0x1C, error)
 
     def values(self, di: str) -> list[Any] | None:
         """Values of an identifier in the order of the register's fields; None for what the meter does not have."""
         now = self.meter.now()
         load = self.meter.load
+        if di == "04000503":
+            return [status_word_3(self.meter)]
         if match := re.fullmatch("0001(0[0-4]|FF)00", di):
             return _total_or_one(load.energy_kwh(now), match[1])
         if re.fullmatch("0002(0[0-4]|FF)00", di):
@@ -188,6 +185,7 @@ def requests(stream: bytes, protocol: str) -> tuple[list[dict[str, Any]], bytes]
             (text, *_) = wire.describe([stream[at:end].hex()], protocol, registers=_REGISTERS)
             message: dict[str, Any] = json.loads(text)
             if message.get("valid") and message.get("direction") == "request":
+                message["frame"] = bytes(stream[at:end])  # what decoding hides
                 found.append(message)
             at = end
         else:

@@ -20,6 +20,7 @@ from keyacct.simulation.dlt645 import Meter645, requests
 from keyacct.simulation.modbus import MeterModbus, crc
 from keyacct.simulation.terminal698 import Terminal698
 from keyacct.simulation.terminal1376 import Terminal1376, power_off
+from keyacct.simulation.trouble import troubled
 
 Send = Callable[[bytes], None]
 
@@ -111,6 +112,14 @@ class LineServer:
 
     def _reply(self, meter: Meter, answer: bytes | None, send: Send) -> None:
         if answer is None:
+            return
+        if meter.stumbles:
+            meter.stumbles -= 1
+            return
+        if meter.trouble:
+            answer = troubled(answer, meter.trouble, meter.protocol)
+            if answer is not None:
+                send(answer)
             return
         habits, chance = meter.habits, meter.chance
         if habits.silent and chance.random() < habits.silent:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keyacct import wire
+from keyacct.simulation.breaker import Breakers
 from keyacct.simulation.device import Meter
 from keyacct.simulation.dlt645 import Meter645, requests
+from keyacct.simulation.obeying import is_late, obey_1376, parameters_1376, password_is, state_1376
 
 _REGISTERS = wire.open_registers()
 
@@ -21,13 +23,17 @@ class Terminal1376:
     address: str
     meters: list[Meter]
     clock: Meter
-    keep_supply: bool = False
-    tripped: set[int] = field(default_factory=set)
+    password: bytes = bytes(16)
     events: list[tuple[int, bytes]] = field(default_factory=list)
     fetched: int = 0
     number: int = 0
 
     protocol = "gdw1376.1"
+
+    @property
+    def breakers(self) -> Breakers:
+        """Its relay rounds."""
+        return self.clock.breakers
 
     # what it says of itself ------------------------------------------------------------------------------------------
 
@@ -85,8 +91,16 @@ class Terminal1376:
             return self._events(request, frame)
         if afn == "10":
             return self._relay(request, items[0])
-        if afn == "05":
-            return self._confirm(request, 1 if all(self._control(item) for item in items) else 2)
+        if afn in ("04", "05"):
+            if is_late(frame, self.clock.now()):
+                return None
+            obeyed = password_is(frame, self.password) and all(self._control(item, afn) for item in items)
+            return self._confirm(request, 1 if obeyed else 2)
+        if afn == "0A":
+            told = [parameters_1376(self.breakers, item["pn"], item["fn"]) for item in items]
+            return (
+                self._reply(request, afn, [item for item in told if item]) if any(told) else self._confirm(request, 2)
+            )
         if afn == "02":
             return self._confirm(request, 1)
         return self._confirm(request, 2)
@@ -106,6 +120,8 @@ class Terminal1376:
 
     def _data(self, afn: str, item: dict[str, Any]) -> dict[str, Any] | None:
         pn, fn = item["pn"], item["fn"]
+        if afn == "0C" and pn == 0 and fn in {5, 6}:
+            return state_1376(self.breakers, fn)
         if afn == "0C" and pn == 0:
             return {"pn": 0, "fn": 2, "data": _clock(self.clock.now()).hex()} if fn == 2 else None
         if not 1 <= pn <= len(self.meters):
@@ -134,8 +150,10 @@ class Terminal1376:
 
     def _present(self, meter: Meter, now: dt.datetime) -> list[Any]:
         load = meter.load
-        closed = 1.0 if meter.breaker_closed and not self.tripped else 0.0
-        kw = meter.power_kw(now) * (1.0 if not self.tripped else 0.0)
+        kw = meter.power_kw(now)
+        left = self.breakers.share_left(kw)
+        closed = left if meter.breaker_closed else 0.0
+        kw *= left
 
         def four(total: float) -> list[float]:
             return [round(total, 4), *(round(total / 3, 4),) * 3]
@@ -170,28 +188,19 @@ class Terminal1376:
         data = b"\x01" + len(reply).to_bytes(2, "little") + reply
         return self._reply(request, "10", [{"pn": 0, "fn": 1, "data": data.hex()}])
 
-    def _control(self, item: dict[str, Any]) -> bool:
-        """Obey: clock F31, trip F1 and permit close F2 of a round, keep-supply F25 and F33."""
+    def _control(self, item: dict[str, Any], afn: str) -> bool:
+        """Obey: the clock F31, and what `obeying` knows; a trip is an event (ERC 5)."""
         pn, fn = item["pn"], item["fn"]
-        if fn == 31:
+        if fn == 31 and afn == "05":
             told = next((v["value"] for v in item.get("values", []) if str(v["value"])[:2] == "20"), None)
             if told is None:
                 return False
             self.clock.set_clock(dt.datetime.fromisoformat(told))
             return True
-        if fn in {25, 33}:
-            self.keep_supply = fn == 25
-            return True
-        if fn == 1 and 1 <= pn <= 8:
-            if self.keep_supply:
-                return False
-            self.tripped.add(pn)
+        done = obey_1376(self.breakers, item, afn)
+        if done and fn == 1 and afn == "05":
             self.happen(5, _minute(self.clock.now()) + bytes((1 << pn - 1,)) + b"\x00\x00\x00\x00")
-            return True
-        if fn == 2 and 1 <= pn <= 8:
-            self.tripped.discard(pn)
-            return True
-        return False
+        return done
 
 
 def power_off(at: dt.datetime, minutes: int) -> tuple[int, bytes]:

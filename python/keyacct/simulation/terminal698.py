@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyacct import wire
+from keyacct.simulation.breaker import Breakers
 from keyacct.simulation.device import Meter
+from keyacct.simulation.obeying import obey_698, state_698
 
 _REGISTERS = wire.open_registers()
 
@@ -22,8 +24,14 @@ class Terminal698:
     clock: Meter
     heartbeat_s: int = 60
     number: int = 0
+    client: int = 0
 
     protocol = "dlt698.45"
+
+    @property
+    def breakers(self) -> Breakers:
+        """Its relay rounds."""
+        return self.clock.breakers
 
     def login(self) -> bytes:
         """LINK-Request, login."""
@@ -46,16 +54,22 @@ class Terminal698:
         return self._frame(apdu)
 
     def _frame(self, apdu: dict[str, Any]) -> bytes:
-        return wire.encode({"address": self.address, "apdu": apdu}, self.protocol, registers=_REGISTERS)
+        link = {"ca": self.client}
+        return wire.encode({"address": self.address, "link": link, "apdu": apdu}, self.protocol, registers=_REGISTERS)
 
     def answer(self, frame: bytes) -> bytes | None:
         """The answer to a frame of the master; None where it says nothing."""
         request = json.loads(next(iter(wire.describe([frame.hex()], self.protocol, registers=_REGISTERS)), "{}"))
         if not request.get("valid") or request.get("direction") != "downlink" or request["address"] != self.address:
             return None
+        self.client = request["link"]["ca"]
         apdu = request["apdu"]
+        if request["service"] == "ActionRequestNormal":
+            done = {"service": "ActionResponseNormal", "piid_acd": apdu["piid"], "omd": apdu["omd"], "data": None}
+            obeyed = {**done, "dar": obey_698(self.breakers, apdu), "follow_report": None, "time_tag": None}
+            return self._frame(obeyed)
         if request["service"] == "SetRequestNormal":
-            dar = 6
+            dar = obey_698(self.breakers, apdu)
             if apdu["oad"] == "40000200":
                 self.clock.set_clock(dt.datetime.fromisoformat(apdu["data"]["date_time_s"]))
                 dar = 0
@@ -73,12 +87,17 @@ class Terminal698:
         """`data` of an object, or the `dar` 6 (does not exist)."""
         if oad == "40000200":
             return {"data": {"date_time_s": self.clock.now().isoformat(timespec="seconds")}}
+        told = state_698(self.breakers, oad)
+        if told is not None:
+            return {"data": told}
         if not self.meters:
             return {"dar": 6}
         meter = self.meters[0]
         now = meter.now()
-        load, watts = meter.load, meter.power_kw(now) * 10_000
-        closed = 1 if meter.breaker_closed else 0
+        kw = meter.power_kw(now)
+        left = self.breakers.share_left(kw)
+        load, watts = meter.load, kw * left * 10_000
+        closed = left if meter.breaker_closed else 0
 
         def array(kind: str, values: list[float]) -> dict[str, Any]:
             return {"data": {"array": [{kind: round(value)} for value in values]}}

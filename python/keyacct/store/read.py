@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from keyacct.config import Workspace
 from keyacct.database.engine import open_database
+from keyacct.errors import WriteError
 from keyacct.store import merge
 from keyacct.store.engine import io_error, query_engine
 from keyacct.store.families import Family, family_of
@@ -66,6 +67,16 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:  # fmt: skip
     if not segments:
         return
+    try:
+        yield from _merged(workspace, family, segments, aliases, from_ms, to_ms, meters)
+    except WriteError as error:
+        raise located(workspace, error, [segment.path for segment in segments]) from error
+
+
+def _merged(
+    workspace: Workspace, family: Family, segments: list[Segment], aliases: pa.Table, from_ms: int, to_ms: int,
+    meters: Sequence[str] | None,
+) -> Iterator[pa.RecordBatch]:  # fmt: skip
     with query_engine(workspace) as engine:
         engine.register("aliases", aliases)
         if meters is not None:
@@ -78,6 +89,29 @@ def _batches(
                     [column.cast(field.type) for column, field in zip(batch.columns, family.schema, strict=True)],
                     schema=family.schema,
                 )
+
+
+def located(workspace: Workspace, error: WriteError, paths: Sequence[str]) -> WriteError:
+    """The same error with the first file and row group that cannot be decoded; as it was when all of them can."""
+    import pyarrow.parquet as pq
+
+    if error.code != "write.store_damaged":
+        return error
+    for path in paths:
+        file, group = workspace.root.absolute() / path, None
+        try:
+            with pq.ParquetFile(file) as parquet:
+                for group in range(parquet.metadata.num_row_groups):
+                    parquet.read_row_group(group, use_threads=False)
+        except (OSError, pa.ArrowException) as fault:
+            where: dict[str, str | int] = {"file": str(file)}
+            if group is not None:
+                where["row_group"] = group
+            return WriteError(
+                error.code, f"a stored file cannot be read: {str(fault).splitlines()[0]}",
+                hint="run `keyacct store verify`, restore the file from a backup", where=where,
+            )  # fmt: skip
+    return error
 
 
 def _next(workspace: Workspace, reader: pa.RecordBatchReader) -> pa.RecordBatch | None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keyacct.capture.master.clocks import ClockBook
+from keyacct.capture.master.clocks import ClockBook, ClockRule
 from keyacct.capture.master.limits import Limits, allow_files
 from keyacct.capture.master.plan import Plan, Read
 from keyacct.capture.master.readings import frame_readings
 from keyacct.capture.master.station import Failed, Question, Session, Station
-from keyacct.config import Workspace
+from keyacct.config import CareSettings, Workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,7 +87,8 @@ class Listening:
         self.summary = ListenSummary()
         self._log = log or (lambda event, **fields: None)
         self._watch = watch
-        self._clocks = ClockBook()
+        care = workspace.settings.care if workspace is not None else CareSettings.model_construct()
+        self._clocks = ClockBook(ClockRule.of(care))
         self._stopping = False
         self._slots: dict[str, int] = {}
         self._clock_day: dt.date | None = None
@@ -119,7 +120,9 @@ class Listening:
                     if now - looked >= 1.0:
                         looked = now
                         self._look()
-                    if len(station.frames) >= FLUSH_FRAMES or (station.frames and now - flushed >= FLUSH_S):
+                    if len(station.frames) >= FLUSH_FRAMES or (
+                        (station.frames or station.incidents) and now - flushed >= FLUSH_S
+                    ):
                         flushed = now
                         self._flush(saver)
             finally:
@@ -199,15 +202,25 @@ class Listening:
         if self._saving is not None:
             self._saving.result()
             self._saving = None
-        frames, received_ms = self.station.take()
-        if frames:
-            self._saving = saver.submit(self._save, frames, received_ms)
+        frames, received_ms, unverified = self.station.take_all()
+        incidents = self.station.take_incidents()
+        if frames or incidents:
+            self._saving = saver.submit(self._save, frames, received_ms, unverified, incidents)
         if wait and self._saving is not None:
             self._saving.result()
             self._saving = None
 
-    def _save(self, frames: list[bytes], received_ms: list[int]) -> None:
-        readings = frame_readings(frames, received_ms, self.station.protocol, self.zone)
+    def _save(
+        self, frames: list[bytes], received_ms: list[int], unverified: set[int], incidents: list[dict[str, Any]]
+    ) -> None:
+        if incidents and self.workspace is not None:
+            from keyacct.workflow.auditing import record
+
+            for incident in incidents:
+                record(self.workspace, "listen.refused", {"protocol": self.station.protocol, **incident})
+        if not frames:
+            return
+        readings = frame_readings(frames, received_ms, self.station.protocol, self.zone, unverified=unverified)
         self.summary.readings += readings.num_rows
         if self.workspace is None:
             self._tables.append(readings)

@@ -109,11 +109,16 @@ def make_question(
             "usage.invalid",
             str(Text("name at least one --address and one --item", "至少给出一个 --address 和一个 --item")),
         )
+    check_patience(timeout_s, retries)
+    return Question(where, spoken, asked, wanted, timeout_s, retries, trace, tuple(registers))
+
+
+def check_patience(timeout_s: float | None, retries: int | None) -> None:
+    """Whether a timeout and a number of further attempts can be meant. Raises UsageError."""
     if timeout_s is not None and not 0 < timeout_s <= 600:
         raise UsageError("usage.invalid", str(Text("--timeout is 0 to 600 s", "--timeout 应为 0 至 600 秒")))
-    if not 0 <= retries <= 20:
+    if retries is not None and not 0 <= retries <= 20:
         raise UsageError("usage.invalid", str(Text("--retries is 0 to 20", "--retries 应为 0 至 20")))
-    return Question(where, spoken, asked, wanted, timeout_s, retries, trace, tuple(registers))
 
 
 def _split(texts: Iterable[str]) -> list[str]:

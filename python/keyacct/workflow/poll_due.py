@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from cronsim import CronSim
 
 from keyacct.capture.items import Item, ItemCatalogue
+from keyacct.capture.poller import BACKFILL
 from keyacct.config import Workspace
 from keyacct.database import acquisition_tables as tables
 from keyacct.database import registry_tables
@@ -37,6 +38,11 @@ class Job:
     tries: int = 0
     missed: int = 0
     fresh: bool = True
+
+    @property
+    def counted_as(self) -> str:
+        """Whose success it counts for: its plan, `backfill` or `on_demand`."""
+        return self.plan or ("backfill" if self.priority == BACKFILL else "on_demand")
 
 
 def latest_due(schedule: str, now: dt.datetime, reading_day: int) -> dt.datetime:
@@ -64,15 +70,22 @@ def missed_between(schedule: str, before: dt.datetime, last: dt.datetime) -> int
     return count
 
 
-def due_jobs(workspace: Workspace, targets: Mapping[str, Target], plans: Sequence[Plan], now: dt.datetime) -> list[Job]:
+def due_jobs(
+    workspace: Workspace,
+    targets: Mapping[str, Target],
+    plans: Sequence[Plan],
+    now: dt.datetime,
+    registers: Sequence[str] = (),
+) -> list[Job]:
     """What is due now: plans whose last due time nobody served yet, and what a served one still lacks.
 
     A reading of now is no reading of an hour ago: of several missed due times only the last is served, the others are
-    counted; their load curves and freezes are what backfill reads. Raises UsageError for items that do not exist.
+    counted; their load curves and freezes are what backfill reads. registers: a user's own files. Raises UsageError
+    for items that do not exist.
     """
     zone = workspace.zone
     local = now.astimezone(zone)
-    catalogue = ItemCatalogue()
+    catalogue = ItemCatalogue(registers)
     with open_database(workspace).read() as connection:
         marks = {
             (row["poll_plan"], row["meter_no"]): row

@@ -11,26 +11,29 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from keyacct import clock
 from keyacct.capture.asking import Answer
+from keyacct.capture.interrupts import on_interrupt
 from keyacct.capture.items import Item
 from keyacct.capture.line import RETRIED, BackOff, Line
+from keyacct.capture.open_files import allow_lines
 from keyacct.capture.opening import make_transport
 from keyacct.capture.poller import Finished, LineWork, Poller, Task
 from keyacct.capture.readings import causes, read_answers
 from keyacct.capture.trace import Trace, TracingTransport
 from keyacct.config import Workspace
-from keyacct.database import acquisition_tables as tables
 from keyacct.database.engine import open_database
 from keyacct.errors import RefusedError, from_os_error
 from keyacct.i18n import Text
 from keyacct.store.ingest import BatchWriter
 from keyacct.workflow.family_rows import family_rows
 from keyacct.workflow.poll_due import Job
+from keyacct.workflow.poll_marks import add_tally, note_failures, write_marks
 from keyacct.workflow.poll_targets import PollLine
 
 DECODER = "poll-1"
@@ -105,7 +108,7 @@ def poll_lock(workspace: Workspace) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(descriptor, 64).decode("ascii", "replace").strip()
+            holder = os.read(descriptor, 64).decode("ascii", "replace").partition(" ")[0].strip()
             raise RefusedError(
                 "refused.incomplete",
                 str(Text(f"process {holder} is polling this workspace", f"进程 {holder} 正在召测此工作区")),
@@ -114,10 +117,18 @@ def poll_lock(workspace: Workspace) -> Iterator[None]:
                 where={"file": str(path)},
             ) from None  # fmt: skip
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{os.getpid()} {boot_id()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def boot_id() -> str:
+    """Which start of the machine this is: process numbers of another one say nothing. Empty where it does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def run_round(
@@ -125,13 +136,18 @@ def run_round(
     jobs: Sequence[Job],
     *,
     progress: Callable[[Progress], None] | None = None,
+    pulse: Callable[[Progress], None] | None = None,
     trace: str | None = None,
     retries: int | None = None,
+    timeout_s: float | None = None,
+    registers: Sequence[str] = (),
     keep_answers: bool = False,
     seed: int | None = None,
 ) -> RoundResult:
     """Ask all jobs, store as it comes. An interrupt lets running exchanges end and stores what was read.
 
+    progress: called with every finished item; pulse: about once a second, also while nothing is finished.
+    timeout_s: for one answer on every line; that of the line, else by its speed, if None. registers: a user's own files.
     keep_answers: hold every answer with its values in the result (small rounds). Raises WriteError.
     """
     settings = workspace.settings.poll
@@ -140,11 +156,12 @@ def run_round(
         items=sum(len(job.items) for job in jobs), meters=len({job.target.meter_no for job in jobs}),
         oldest_due_ms=min((job.due_at_ms for job in jobs if job.due_at_ms), default=None),
     ))  # fmt: skip
-    ledger = _Ledger(workspace, jobs, result, keep_answers=keep_answers)
+    ledger = _Ledger(workspace, jobs, result, keep_answers=keep_answers, registers=registers)
     poller = Poller(
-        _work(jobs, capture, seed),
+        _work(jobs, capture, seed, timeout_s),
         retries=settings.retries if retries is None else retries,
-        most_lines=settings.lines_at_once,
+        most_lines=allow_lines(min(len(jobs), settings.lines_at_once)),
+        pulse=None if pulse is None else lambda: pulse(result.progress),
     )
     last_commit = time.monotonic()
 
@@ -160,22 +177,26 @@ def run_round(
 
     def interrupted() -> None:
         result.interrupted = True
+        poller.stop()
 
     try:
-        poller.each(take, interrupted)
+        with on_interrupt(interrupted):  # also while the rest is stored
+            try:
+                poller.each(take, interrupted)
+            finally:
+                ledger.commit()
     finally:
-        ledger.commit()
         if capture is not None:
             capture.close()
     return result
 
 
-def _work(jobs: Sequence[Job], trace: Trace | None, seed: int | None) -> list[LineWork]:
+def _work(jobs: Sequence[Job], trace: Trace | None, seed: int | None, timeout_s: float | None) -> list[LineWork]:
     lines: dict[str, tuple[PollLine, list[Task]]] = {}
     for number, job in enumerate(jobs):
         line = job.target.line
         task = Task(job.target.meter_no, job.target.address, job.items, job.priority, tag=number)
-        lines.setdefault(line.link.url, (line, []))[1].append(task)
+        lines.setdefault(line.link.place, (line, []))[1].append(task)  # two names of one place are one line
 
     def maker(line: PollLine, number: int) -> Callable[[], Line]:
         def make() -> Line:
@@ -183,7 +204,8 @@ def _work(jobs: Sequence[Job], trace: Trace | None, seed: int | None) -> list[Li
             if trace is not None:
                 transport = TracingTransport(transport, trace.line(line.link.port))
             back_off = BackOff(seed=None if seed is None else seed + number)
-            return Line(line.link, transport=transport, timeout_s=line.timeout_s, back_off=back_off)
+            patience_s = timeout_s if timeout_s is not None else line.timeout_s
+            return Line(line.link, transport=transport, timeout_s=patience_s, back_off=back_off)
 
         return make
 
@@ -195,7 +217,16 @@ def _work(jobs: Sequence[Job], trace: Trace | None, seed: int | None) -> list[Li
 class _Ledger:
     """What is finished and not yet stored, and what of each job is still open."""
 
-    def __init__(self, workspace: Workspace, jobs: Sequence[Job], result: RoundResult, *, keep_answers: bool) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        jobs: Sequence[Job],
+        result: RoundResult,
+        *,
+        keep_answers: bool,
+        registers: Sequence[str] = (),
+    ) -> None:
+        self.registers = registers
         self.workspace, self.jobs, self.result = workspace, jobs, result
         self.keep_answers = keep_answers
         self.held: list[tuple[int, Finished]] = []
@@ -229,7 +260,7 @@ class _Ledger:
         if not self.held:
             return
         held, self.held = self.held, []
-        readings, answers = read_answers([finished.answer for _, finished in held], self.workspace.zone)
+        readings, answers = read_answers([finished.answer for _, finished in held], self.workspace.zone, self.registers)
         judged = [(number, finished, answer) for (number, finished), answer in zip(held, answers, strict=True)]
         for number, finished, answer in judged:
             self.result.progress.first_pass += answer.failure is None and finished.first
@@ -257,11 +288,11 @@ class _Ledger:
 
     def _record(self, connection: sa.Connection, judged: Sequence[tuple[int, Finished, Answer]]) -> None:
         now = clock.now_ms()
-        _note_failures(connection, judged, now)
+        note_failures(connection, [answer for _, _, answer in judged], now)
         tallies: dict[tuple[str, str], dict[str, Any]] = {}
         for number, finished, answer in judged:
             job = self.jobs[number]
-            tally = tallies.setdefault((self._day(job, now), job.plan or "on_demand"), {
+            tally = tallies.setdefault((self._day(job, now), job.counted_as), {
                 "scheduled": 0, "first_pass": 0, "final": 0, "causes": {},
             })  # fmt: skip
             if number not in self.begun and job.fresh:
@@ -273,59 +304,23 @@ class _Ledger:
                 cause = answer.failure.cause
                 tally["causes"][cause] = tally["causes"].get(cause, 0) + 1
         for (day, plan), tally in tallies.items():
-            _add_tally(connection, day, plan, tally, now)
-        for number in dict.fromkeys(number for number, _, _ in judged):
-            self._mark(connection, number, now)
+            add_tally(connection, day, plan, tally, now)
+        numbers = dict.fromkeys(number for number, _, _ in judged)
+        write_marks(connection, [self._mark(number, now) for number in numbers if self.jobs[number].plan])
 
     def _day(self, job: Job, now: int) -> str:
         at = job.due_at_ms or now
         return dt.datetime.fromtimestamp(at / 1000, dt.UTC).astimezone(self.workspace.zone).date().isoformat()
 
-    def _mark(self, connection: sa.Connection, number: int, now: int) -> None:
+    def _mark(self, number: int, now: int) -> dict[str, Any]:
+        """The row of `poll_mark` of a job as it stands."""
         job = self.jobs[number]
-        if not job.plan:
-            return
         unasked = [str(item) if item.model else item.key for item in self.open[number]]
         left = [*self.missing[number], *unasked]
         stopped = self.result.interrupted
-        state = "done" if not left else "failed" if len(left) == len(job.items) else "partial"
-        values = {
-            "due_at": job.due_at_ms, "state": state, "tries": job.tries + (not unasked and not stopped),
-            "items_left": json.dumps(left), "missed": job.missed, "finished_at": now,
+        return {
+            "poll_plan": job.plan, "meter_no": job.target.meter_no, "due_at": job.due_at_ms,
+            "state": "done" if not left else "failed" if len(left) == len(job.items) else "partial",
+            "tries": job.tries + (not unasked and not stopped), "items_left": json.dumps(left), "missed": job.missed,
+            "finished_at": now,
         }  # fmt: skip
-        table = tables.poll_mark
-        same = (table.c.poll_plan == job.plan, table.c.meter_no == job.target.meter_no)
-        if connection.execute(table.update().where(*same).values(**values)).rowcount == 0:
-            connection.execute(table.insert().values(poll_plan=job.plan, meter_no=job.target.meter_no, **values))
-
-
-def _note_failures(connection: sa.Connection, judged: Sequence[tuple[int, Finished, Answer]], now: int) -> None:
-    """The last failure of every item that is failing; an item that was read has none."""
-    table = tables.poll_failure
-    for _, _, answer in judged:
-        same = (table.c.meter_no == answer.meter, table.c.item == str(answer.item))
-        if answer.failure is None:
-            connection.execute(table.delete().where(*same))
-            continue
-        if answer.failure.cause == "interrupted":
-            continue
-        values = {"cause": answer.failure.cause, "detail": answer.failure.detail[:300], "failed_at": now}
-        if connection.execute(table.update().where(*same).values(times=table.c.times + 1, **values)).rowcount == 0:
-            connection.execute(table.insert().values(meter_no=answer.meter, item=str(answer.item), times=1, **values))
-
-
-def _add_tally(connection: sa.Connection, day: str, plan: str, tally: dict[str, Any], now: int) -> None:
-    table = tables.poll_tally
-    same = (table.c.day == day, table.c.poll_plan == plan)
-    old = connection.execute(sa.select(table).where(*same)).mappings().first()
-    if old is None:
-        row = {**tally, "causes": json.dumps(tally["causes"], sort_keys=True), "updated_at": now}
-        connection.execute(table.insert().values(day=day, poll_plan=plan, **row))
-        return
-    counts: dict[str, int] = json.loads(old["causes"])
-    for cause, count in tally["causes"].items():
-        counts[cause] = counts.get(cause, 0) + count
-    connection.execute(table.update().where(*same).values(
-        scheduled=old["scheduled"] + tally["scheduled"], first_pass=old["first_pass"] + tally["first_pass"],
-        final=old["final"] + tally["final"], causes=json.dumps(counts, sort_keys=True), updated_at=now,
-    ))  # fmt: skip

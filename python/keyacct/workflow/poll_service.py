@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
-import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 from keyacct import clock
 from keyacct.errors import UsageError
 from keyacct.i18n import Text
+from keyacct.workflow.daemon.notify import Heart
 
 _UNITS_S = {"s": 1, "min": 60, "h": 3600}
 
@@ -47,31 +47,37 @@ def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
         signal.signal(signal.SIGTERM, old)
 
 
-def serve(every_s: int, act: Callable[[], None], *, stop: threading.Event, rounds: int | None = None) -> int:
+def serve(
+    every_s: int,
+    act: Callable[[], None],
+    *,
+    stop: threading.Event,
+    heart: Heart | None = None,
+    rounds: int | None = None,
+) -> int:
     """Act at every multiple of `every_s` of the clock, at once first; how many rounds. Ends when `stop` is set.
 
-    A round that takes longer than the interval is followed at the next even time; rounds never overlap.
+    A round that takes longer than the interval is followed at the next even time; rounds never overlap. systemd is told
+    that we are ready, alive (also between rounds; within one `act` beats the heart) and stopping.
     """
-    notify("READY=1")
+    heart = heart or Heart()
+    heart.ready()
     done = 0
     try:
         while not stop.is_set():
             act()
             done += 1
-            notify(f"WATCHDOG=1\nSTATUS={done} rounds")
+            heart.status(f"{done} rounds")
             if rounds is not None and done >= rounds:
                 break
-            stop.wait(every_s - clock.now_ms() / 1000 % every_s)
+            _wait(every_s - clock.now_ms() / 1000 % every_s, stop, heart)
     finally:
-        notify("STOPPING=1")
+        heart.stopping()
     return done
 
 
-def notify(state: str) -> None:
-    """Tell systemd, where it listens (`NOTIFY_SOCKET`)."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-        channel.connect("\0" + address[1:] if address.startswith("@") else address)
-        channel.send(state.encode())
+def _wait(left_s: float, stop: threading.Event, heart: Heart) -> None:
+    until = time.monotonic() + left_s
+    while (left_s := until - time.monotonic()) > 0 and not stop.is_set():
+        stop.wait(min(left_s, heart.every_s / 2) if heart.every_s else left_s)
+        heart.beat()

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from keyacct import clock
+from keyacct.capture.metrics_page import label, write_textfile
 from keyacct.config import Workspace
 from keyacct.database import acquisition_tables as tables
 from keyacct.database.engine import open_database
-from keyacct.errors import from_os_error
 from keyacct.workflow.poll_due import due_jobs
 from keyacct.workflow.poll_targets import read_plans, read_targets
+
+if TYPE_CHECKING:
+    from keyacct.workflow.poll_round import Progress
 
 
 def plan_status(workspace: Workspace) -> list[dict[str, Any]]:
     """One row a plan: meters, how many are due now, last due time served, today's success, due times nobody served.
 
-    Rates are shares 0..1 of the items that were scheduled today, None where none were.
+    What was asked by hand or to fill gaps today has a row of its own (`on_demand`, `backfill`), so that its success
+    is never taken for that of a plan. Rates are shares 0..1 of the items that were scheduled today, None where none
+    were: `first_pass_rate` of those that the first attempt gave, `final_rate` of those that were read in the end.
     """
     targets, plans = read_targets(workspace), read_plans(workspace)
     now = clock.now()
@@ -49,12 +53,26 @@ def plan_status(workspace: Workspace) -> list[dict[str, Any]]:
             "plan": plan.name, "schedule": plan.schedule,
             "meters": sum(plan.covers(target) for target in targets.values()), "due": len(waiting),
             "oldest_due": _local(workspace, oldest), "last_served": _local(workspace, last),
-            "items_today": scheduled,
-            "first_pass_rate": round(tally["first_pass"] / scheduled, 6) if tally is not None and scheduled else None,
-            "final_rate": round(tally["final"] / scheduled, 6) if tally is not None and scheduled else None,
-            "missed": sum(mark["missed"] for mark in own),
+            "items_today": scheduled, **_rates(tally), "missed": sum(mark["missed"] for mark in own),
         })  # fmt: skip
+    for name in ("on_demand", "backfill"):
+        tally = tallies.get(name)
+        if tally is not None and name not in {plan.name for plan in plans}:
+            rows.append({
+                "plan": name, "schedule": None, "meters": None, "due": 0, "oldest_due": None, "last_served": None,
+                "items_today": tally["scheduled"], **_rates(tally), "missed": 0,
+            })  # fmt: skip
     return rows
+
+
+def _rates(tally: sa.RowMapping | None) -> dict[str, float | None]:
+    """Both rates of a row of `poll_tally`."""
+    if tally is None or not tally["scheduled"]:
+        return {"first_pass_rate": None, "final_rate": None}
+    scheduled = tally["scheduled"]
+    return {
+        "first_pass_rate": round(tally["first_pass"] / scheduled, 6), "final_rate": round(tally["final"] / scheduled, 6),
+    }  # fmt: skip
 
 
 def failing(workspace: Workspace) -> list[dict[str, Any]]:
@@ -76,17 +94,23 @@ _METRICS = (
     ("keyacct_poll_first_pass_ratio", "first_pass_rate", "Share of today's items that the first attempt gave"),
     ("keyacct_poll_success_ratio", "final_rate", "Share of today's items that were read in the end"),
     ("keyacct_poll_missed_total", "missed", "Due times that nobody served"),
+    ("keyacct_poll_oldest_due_seconds", "oldest_due", "Oldest due time that is not served yet, as a time stamp"),
 )
 
 
 def write_metrics(workspace: Workspace, path: Path) -> None:
     """The state of polling in Prometheus' text form, whole or not at all. Raises WriteError."""
+    write_textfile(path, metrics_text(workspace))
+
+
+def metrics_text(workspace: Workspace) -> str:
+    """The state of polling in Prometheus' text form."""
     rows = plan_status(workspace)
     lines = []
     for name, key, told in _METRICS:
         kind = "counter" if name.endswith("_total") else "gauge"
         lines += [f"# HELP {name} {told}", f"# TYPE {name} {kind}"]
-        lines += [f'{name}{{plan="{_label(row["plan"])}"}} {row[key]}' for row in rows if row[key] is not None]
+        lines += [f'{name}{{plan="{label(row["plan"])}"}} {_figure(row[key])}' for row in rows if row[key] is not None]
     causes: dict[str, int] = {}
     for failure in failing(workspace):
         causes[failure["cause"]] = causes.get(failure["cause"], 0) + 1
@@ -97,17 +121,27 @@ def write_metrics(workspace: Workspace, path: Path) -> None:
         "# TYPE keyacct_poll_written_seconds gauge",
         f"keyacct_poll_written_seconds {clock.now_ms() / 1000:.3f}",
     ]
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        staged.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        staged.replace(path)
-    except OSError as error:
-        staged.unlink(missing_ok=True)
-        raise from_os_error(error, writing=True, file=str(path)) from None
+    return "\n".join(lines) + "\n"
 
 
-def _label(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def round_metrics_text(progress: Progress | None) -> str:
+    """How far the round in work is, in the same form; whether one is in work."""
+    lines = ["# HELP keyacct_poll_working Whether a round is in work", "# TYPE keyacct_poll_working gauge",
+             f"keyacct_poll_working {int(progress is not None)}"]  # fmt: skip
+    for name, told in _ROUND if progress is not None else ():
+        lines += [f"# HELP keyacct_poll_round_{name} {told}", f"# TYPE keyacct_poll_round_{name} gauge"]
+        lines.append(f"keyacct_poll_round_{name} {getattr(progress, name)}")
+    return "\n".join(lines) + "\n"
+
+
+_ROUND = (
+    ("items", "Items of the round in work"), ("done", "Items that are finished, read or failed"),
+    ("failed", "Items that failed"), ("meters", "Meters of the round"), ("meters_done", "Meters that are finished"),
+)  # fmt: skip
+
+
+def _figure(value: Any) -> Any:
+    return value.timestamp() if isinstance(value, dt.datetime) else value
 
 
 def log_line(event: str, **values: Any) -> str:

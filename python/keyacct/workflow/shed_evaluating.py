@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from keyacct import clock
 from keyacct.analysis.load_curve import PERIOD_MIN
 from keyacct.analysis.shed_evaluation import Curves, Evaluation, EvaluationRules, evaluate_event
-from keyacct.config import SheddingSettings, Workspace
+from keyacct.config import CalendarSettings, SheddingSettings, Workspace
 from keyacct.database import audit
 from keyacct.database.engine import open_database
 from keyacct.database.shedding_tables import shed_burden, shed_state
@@ -64,7 +64,8 @@ def evaluate(
         base: Curves = {customer: event.customers[customer].load_kw for customer in event.by_customer}
     else:
         days = {*event_days, *(burden_days(workspace) if workspace is not None else ())}
-        base = like_days(source, zone, curves, settings, days, warnings)
+        calendar = workspace.settings.calendar if workspace is not None else None
+        base = like_days(source, zone, curves, settings, days, warnings, calendar=calendar)
     rules = rules_of(settings)
     if clock.now() < event.ends_at:
         warnings.append(Text("The event is not over yet.", "事件尚未结束。"))
@@ -89,6 +90,8 @@ def like_days(
     settings: SheddingSettings,
     event_days: Collection[dt.date],
     warnings: list[Text],
+    *,
+    calendar: CalendarSettings | None = None,
 ) -> Curves:
     """Mean of like days, scaled by the hours before the first block; a customer without a measured day has none."""
     from keyacct.plan.baseline import Horizon, baselines
@@ -102,7 +105,13 @@ def like_days(
     plain = settings.model_copy(update={"volatile_from": float("inf")})
     customers = list(event.by_customer)
     found = baselines(
-        customers, horizon, plain, curves, events=event_days, last_day=start.date() - dt.timedelta(days=1)
+        customers,
+        horizon,
+        plain,
+        curves,
+        events=event_days,
+        last_day=start.date() - dt.timedelta(days=1),
+        calendar=calendar,
     )
     bare = [customer for customer in customers if found[customer].origin == "none"]
     if bare:

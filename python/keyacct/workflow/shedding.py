@@ -131,6 +131,7 @@ def _baselines(
     found = baselines(
         accounts, setting.horizon, workspace.settings.shedding, lambda day: day_curves(workspace, day, accounts),
         events=event_days(workspace), last_day=today - dt.timedelta(days=1), forecast=forecast,
+        calendar=workspace.settings.calendar,
     )  # fmt: skip
     for base in found.values():
         warnings += base.warnings

@@ -356,7 +356,14 @@ pub(super) fn password<V: Visitor>(
     if let Some(level) = level {
         let shown = format::bcd(level).unwrap_or(level);
         visitor.header(key, || Json::from(shown));
-        visitor.field(from..from + 4, || (name, Name::new(format!("level {shown}"), format!("{shown} 级"))));
+        let level = || {
+            (
+                Name::new("Password level", "密码级别"),
+                Name::new(format!("level {shown}"), format!("{shown} 级")),
+            )
+        };
+        visitor.field(from..from + 1, level);
+        visitor.secret(from + 1..from + 4, || name);
     }
     level
 }

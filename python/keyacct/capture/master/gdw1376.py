@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keyacct import wire
+from keyacct.capture.harmless import check_harmless
 from keyacct.capture.master.front import Connection
 from keyacct.capture.master.station import EVENT_BACKLOG, Question, Session, Station
 from keyacct.errors import UsageError
@@ -67,7 +68,9 @@ class Gdw1376Station(Station):
     def question(self, purpose: str, name: str, message: Mapping[str, Any]) -> Question:
         """A request for any terminal: `afn` and `items` as `keyacct.wire.encode` takes them. Raises InputError."""
         whole = {"address": "0000-0000", "msa": MSA, "control": "0x4B", **message}
-        return Question(purpose, name, _Parts(wire.encode(whole, self.protocol, registers=self._registers)))
+        frame = wire.encode(whole, self.protocol, registers=self._registers)
+        check_harmless(frame, self.protocol)
+        return Question(purpose, name, _Parts(frame))
 
     def read_clock(self) -> Question:
         """The question for the terminal's clock."""
@@ -90,7 +93,7 @@ class Gdw1376Station(Station):
                 self.refuse("before_login", connection.peer)
             return
         if frame[7:11] != session.address:
-            self.refuse("spoofed", connection.peer, terminal=self.name_of(session.address))
+            self.spoofed(session, frame[7:11])
             return
         if session.challenger is not None:
             self.alive(session, now)
@@ -109,7 +112,7 @@ class Gdw1376Station(Station):
         parts = question.parts
         if frame[12] == parts.afn and frame[14:18] == parts.first:
             self.counts["answers"] += 1
-            if question.purpose == "read":
+            if question.purpose == "read" and not session.unverified:
                 self.frames.append(frame)
                 self.received_ms.append(self.now_ms)
             else:
@@ -128,7 +131,7 @@ class Gdw1376Station(Station):
             self._events_wait(session, frame)
 
     def _use(self, session: Session, question: Question, frame: bytes, now: float) -> None:
-        self.keep(frame)
+        self.keep(frame, session)
         if question.purpose in ("clock", "challenge"):
             told = _clock(frame[18:24])
             if told is not None:
@@ -155,7 +158,7 @@ class Gdw1376Station(Station):
         if frame[12] == _LINK:
             self.confirm(session.connection, frame, now)
             if len(frame) > 20:  # a heartbeat that says the terminal's time
-                self.keep(frame)
+                self.keep(frame, session)
             if frame[14:18] == _F2:
                 self.front.close(session.connection, "logged_out", now)
             else:
@@ -172,7 +175,7 @@ class Gdw1376Station(Station):
             return
         session.seen = (*session.seen[1 - _SEEN :], mark)
         self.counts["reports"] += 1
-        self.keep(frame)
+        self.keep(frame, session)
         if frame[12] == 0x0E and len(frame) > 24:
             session.event_pointer = frame[21]
         if frame[6] & 0x20:

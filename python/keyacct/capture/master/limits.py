@@ -5,12 +5,16 @@ from __future__ import annotations
 import resource
 from dataclasses import dataclass
 
+from keyacct.capture.open_files import raise_limit
+from keyacct.config import ListenSettings
 from keyacct.errors import UsageError
+
+_USUAL = ListenSettings.model_construct()
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of the listener. Times in seconds, sizes in bytes; all [D] but where a source is named.
+    """Limits of the listener. Times in seconds, sizes in bytes; `[listen]` of the settings has each with its source.
 
     connections: at once, known and unknown. new_per_address: of one network address that have not logged in (an
     operator's network shows thousands of terminals behind one address: raise it there). known_share: of the
@@ -18,26 +22,33 @@ class Limits:
     to the log-in, from the first byte of a frame to its last. heartbeat_s: what the terminals are set to; silent for
     three of them, a connection is closed. frame: the longest frame, None for the protocol's (16 KiB for 1376.1, 2 KiB
     for 698.45). junk: bytes without any frame after which the peer is dropped. frames_per_s: of one terminal.
-    unsent: bytes that wait for a peer that does not read. answer_s, tries: of a request (response wait of 1376.1
-    over GPRS: 10 s, three times). challenge_s: how long an older session may take to prove that it is alive.
-    takeovers: so many of one terminal within quarantine_s put it under quarantine for as long.
+    unsent: bytes that wait for a peer that does not read. answer_s, tries: of a request. challenge_s: how long an
+    older session may take to prove that it is alive. takeovers: so many of one terminal within quarantine_s put it
+    under quarantine for as long.
     """
 
-    connections: int = 2000
-    new_per_address: int = 20
-    known_share: float = 0.10
-    login_s: float = 10.0
-    frame_s: float = 5.0
-    heartbeat_s: float = 300.0
+    connections: int = _USUAL.connections
+    new_per_address: int = _USUAL.new_per_address
+    known_share: float = _USUAL.known_share
+    login_s: float = _USUAL.login_s
+    frame_s: float = _USUAL.frame_s
+    heartbeat_s: float = _USUAL.heartbeat_s
     frame: int | None = None
-    junk: int = 65_536
-    frames_per_s: int = 50
-    unsent: int = 65_536
-    answer_s: float = 10.0
-    tries: int = 3
-    challenge_s: float = 5.0
-    takeovers: int = 3
-    quarantine_s: float = 600.0
+    junk: int = _USUAL.junk_bytes
+    frames_per_s: int = _USUAL.frames_per_s
+    unsent: int = _USUAL.unsent_bytes
+    answer_s: float = _USUAL.answer_s
+    tries: int = _USUAL.tries
+    challenge_s: float = _USUAL.challenge_s
+    takeovers: int = _USUAL.takeovers
+    quarantine_s: float = _USUAL.quarantine_s
+
+    @classmethod
+    def of(cls, settings: ListenSettings, **given: float | None) -> Limits:
+        """The limits of a workspace's settings; what is given (and not None) goes before them."""
+        told = settings.model_dump()
+        told |= {"junk": told.pop("junk_bytes"), "unsent": told.pop("unsent_bytes")}
+        return cls(**(told | {name: value for name, value in given.items() if value is not None}))
 
     @property
     def idle_s(self) -> float:
@@ -51,11 +62,7 @@ def allow_files(connections: int) -> int:
     Raises UsageError when the system does not allow so many.
     """
     spare = 64
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < connections + spare:
-        most = hard if hard != resource.RLIM_INFINITY else connections + spare
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(most, max(connections + spare, soft))), hard))
-        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    soft = raise_limit(connections + spare)
     if soft != resource.RLIM_INFINITY and soft < connections + spare:
         raise UsageError(
             "usage.invalid",

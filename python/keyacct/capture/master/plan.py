@@ -103,8 +103,16 @@ def _reads(key: str, entry: dict[str, Any], protocol: str) -> Iterator[Read]:
     if protocol == "dlt698.45":
         if key == "relay":
             raise ValueError("a relay needs Q/GDW 1376.1")
-        for oad in _list(entry["oad"]):
-            yield _object(str(oad), every, offset)
+        if "rows" in entry:
+            for text in _list(entry["rows"]):
+                yield _record(str(text), every, offset)
+        else:
+            oads = [str(oad) for oad in _list(entry["oad"])]
+            yield from (
+                (_object(oad, every, offset) for oad in oads)
+                if not entry.get("list")
+                else [_objects(oads, every, offset)]
+            )
         return
     if key == "read":
         for pn in _list(entry.get("pn", 0)):
@@ -138,6 +146,28 @@ def _object(oad: str, every_s: int, offset_s: int) -> Read:
     if not re.fullmatch(r"[0-9A-Fa-f]{8}", oad):
         raise ValueError(f"oad {oad!r}: eight hex digits")
     return Read(oad, every_s, offset_s, {"service": "GetRequestNormal", "oad": oad.upper()})
+
+
+def _objects(oads: list[str], every_s: int, offset_s: int) -> Read:
+    """Several attributes in one request."""
+    single = [_object(oad, every_s, offset_s) for oad in oads]
+    message = {"service": "GetRequestNormalList", "oads": [read.message["oad"] for read in single]}
+    return Read(",".join(oads), every_s, offset_s, message)
+
+
+def _record(text: str, every_s: int, offset_s: int) -> Read:
+    """Rows of a record table, as `keyacct poll` takes them."""
+    from keyacct.capture.items import ItemCatalogue
+    from keyacct.errors import UsageError
+
+    try:
+        item = ItemCatalogue().find(text, "dlt698.45")
+    except UsageError as error:
+        raise ValueError(error.message) from None
+    requests = item.rows.requests(item.key) if item.rows is not None else []
+    if len(requests) != 1:
+        raise ValueError(f"{text!r}: one request, such as freeze_day:active_import@last")
+    return Read(text, every_s, offset_s, requests[0])
 
 
 def _relay(entry: dict[str, Any], di: str, every_s: int, offset_s: int) -> Read:

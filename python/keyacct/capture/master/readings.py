@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from keyacct import _core
 
-_TIME_OF_RECEIPT = 64
+_TIME_OF_RECEIPT, _SUSPECT = 64, 512
 
 
 def frame_readings(
@@ -23,11 +23,13 @@ def frame_readings(
     protocol: str,
     zone: zoneinfo.ZoneInfo,
     registers: _core.Registers | None = None,
+    unverified: Collection[int] = (),
 ) -> pa.Table:
     """Readings of frames: the columns of `keyacct.wire.decode` and `recv_at` (UTC).
 
     Where a value has no time of its own, `time` is that of receipt in `zone`, marked `time_of_receipt`: as a replay of
-    the same bytes gives it.
+    the same bytes gives it. unverified: numbers of the frames whose values are marked `suspect`, for it is not sure
+    whose they are.
     """
     import numpy as np
     import pyarrow as pa
@@ -42,6 +44,11 @@ def frame_readings(
     quality = pc.bit_wise_or(
         table["quality"], pc.if_else(undated, pa.scalar(_TIME_OF_RECEIPT, pa.uint16()), pa.scalar(0, pa.uint16()))
     )
+    if unverified:
+        doubted = pa.array(np.isin(numbers, list(unverified)))
+        quality = pc.bit_wise_or(
+            quality, pc.if_else(doubted, pa.scalar(_SUSPECT, pa.uint16()), pa.scalar(0, pa.uint16()))
+        )
     time = pc.if_else(undated, local, table["time"])
     table = table.set_column(table.column_names.index("time"), "time", time)
     table = table.set_column(table.column_names.index("quality"), "quality", quality)

@@ -21,6 +21,8 @@ from keyacct.capture.master.limits import Limits
 from keyacct.capture.trace import Trace
 
 Log = Callable[..., None]
+AUDITED = frozenset({"spoofed", "duplicate_login", "quarantined"})
+"""Refusals that leave a row in the audit chain: somebody may have claimed to be another terminal."""
 EVENT_BACKLOG = 8
 """Events that are fetched from a terminal whose pointer we do not know yet."""
 
@@ -35,10 +37,11 @@ class Question:
 
 
 class Session:
-    """A terminal that has logged in."""
+    """A terminal that has logged in. unverified: who is on the connection has also claimed to be another terminal."""
 
     __slots__ = (
         "address", "asking", "challenger", "connection", "deadline", "event_pointer", "number", "seen", "todo", "tries",
+        "unverified",
     )  # fmt: skip
 
     def __init__(self, address: bytes, connection: Connection) -> None:
@@ -50,6 +53,7 @@ class Session:
         self.event_pointer = -1
         self.seen: tuple[int, ...] = ()
         self.challenger: tuple[Connection, bytes, float] | None = None
+        self.unverified = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ class Station(ABC):
         self.sessions: dict[bytes, Session] = {}
         self.frames: list[bytes] = []
         self.received_ms: list[int] = []
+        self.unverified: set[int] = set()
+        self.incidents: list[dict[str, Any]] = []
         self.failures: list[Failed] = []
         self.deviations_s: dict[str, float] = {}
         self.on_login: tuple[Question, ...] = ()
@@ -231,16 +237,35 @@ class Station(ABC):
         if question.purpose != "challenge":
             self.failures.append(Failed(self.name_of(session.address), question.name, cause, self.now_ms))
 
-    def keep(self, frame: bytes) -> None:
+    def keep(self, frame: bytes, session: Session | None = None) -> None:
         """A frame whose values are wanted."""
+        if session is not None and session.unverified:
+            self.unverified.add(len(self.frames))
         self.frames.append(frame)
         self.received_ms.append(self.now_ms)
 
+    def spoofed(self, session: Session, claimed: bytes) -> None:
+        """A frame with another address than that of its session: thrown away, and what the session says is in doubt."""
+        session.unverified = True
+        self.refuse(
+            "spoofed", session.connection.peer, terminal=self.name_of(session.address), claimed=self.name_of(claimed)
+        )
+
     def take(self) -> tuple[list[bytes], list[int]]:
         """What has come since the last call: frames, and when each was whole (UTC milliseconds)."""
-        frames, received_ms = self.frames, self.received_ms
-        self.frames, self.received_ms = [], []
+        frames, received_ms, _ = self.take_all()
         return frames, received_ms
+
+    def take_all(self) -> tuple[list[bytes], list[int], set[int]]:
+        """As `take`, and the numbers of those frames whose source is not verified."""
+        frames, received_ms, unverified = self.frames, self.received_ms, self.unverified
+        self.frames, self.received_ms, self.unverified = [], [], set()
+        return frames, received_ms, unverified
+
+    def take_incidents(self) -> list[dict[str, Any]]:
+        """What somebody tried since the last call, for the audit chain: one of a kind, peer and minute."""
+        incidents, self.incidents = self.incidents, []
+        return incidents
 
     # logging in ------------------------------------------------------------------------------------------------------
 
@@ -291,7 +316,13 @@ class Station(ABC):
         if len(changes) == self.limits.takeovers and now - changes[0] < self.limits.quarantine_s:
             self._quarantine[address] = now + self.limits.quarantine_s
             self.counts["quarantines"] += 1
-            self._log("alarm", cause="flapping", terminal=self.name_of(address), quarantine_s=self.limits.quarantine_s)
+            flapping = {
+                "cause": "flapping",
+                "terminal": self.name_of(address),
+                "quarantine_s": self.limits.quarantine_s,
+            }
+            self._log("alarm", **flapping)
+            self.incidents.append({"peer": challenger[0].peer, "at_ms": self.now_ms, **flapping})
             self.front.close(challenger[0], "quarantined", now)
             return
         self._admit(challenger[0], address, challenger[1], now)
@@ -318,6 +349,8 @@ class Station(ABC):
             self._told[what, peer] += 1
             if self._told[what, peer] == 1:
                 self._log("refused", cause=what, peer=peer, **fields)
+                if what in AUDITED:
+                    self.incidents.append({"cause": what, "peer": peer, "at_ms": self.now_ms, **fields})
 
     # what the front tells --------------------------------------------------------------------------------------------
 

@@ -194,8 +194,8 @@ def _notes(settings: Settings, scope: Scope) -> list[Note]:
         Note(
             "info",
             Text(
-                "Voltage-loss time is not part of this report: it comes from meter events, which nothing feeds yet.",
-                "本报告不含失压时间: 该项取自电能表事件记录, 目前尚无数据来源。",
+                "Voltage-loss time, which needs currents beside the voltages, stands in the voltage report.",
+                "失压时间需同时刻电流数据, 见电压合格率月报。",
             ),
         ),
         Note(

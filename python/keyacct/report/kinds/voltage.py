@@ -11,7 +11,6 @@ from keyacct.config import Workspace
 from keyacct.i18n import Text
 from keyacct.model import Period
 from keyacct.report.document import (
-    Absent,
     Axis,
     Chart,
     Column,
@@ -37,16 +36,19 @@ if TYPE_CHECKING:
     from keyacct.analysis.combined_voltage import CombinedRate
 
 TITLE = Text("Voltage report", "电压合格率月报")
-NO_EVENTS = Text("meter events of voltage loss are not read yet", "尚未采集失压事件")
+NO_CURRENT = Text("no current beside the voltage, or no nominal voltage", "无同时刻电流数据或无标称电压")
 NO_POINTS = Text("no point of this class with a rate", "该类无可计算的监测点")
 NO_COMBINED = Text("not computable: no rate of class A, or none of B to D", "不可计算: A类无合格率, 或B~D类均无合格率")
 CLASS_RULE = Text("GB/T 12325-2008; combined rate unverified", "GB/T 12325-2008; 综合合格率公式未核实")
 LOSS = Column(
     "loss_min",
     Text("Voltage loss", "失压时间"),
-    Text("Minutes of voltage-loss events.", "失压事件累计分钟数。"),
+    Text(
+        "Time of low voltage with current, minutes of the phases and of the loss of all phases added.",
+        "有流失压时间, 各相失压与全失压分钟数之和。",
+    ),
     unit=Text("min", "分钟"),
-    absent=NO_EVENTS,
+    absent=NO_CURRENT,
 )
 ACCOUNT = replace(office.ACCOUNT_NO, absent=Text("a point of the utility", "供电企业监测点"))
 POINTS = TableSpec(
@@ -170,12 +172,18 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     """One document over the points of all the accounts. Raises KeyacctError of the registry or of an analysis."""
     from keyacct.analysis.combined_voltage import combined_rate, voltage_curve
     from keyacct.analysis.question import measurable
+    from keyacct.analysis.voltage_loss import voltage_loss
 
     accounts = sorted(accounts)
     whole = set(accounts) >= set(all_accounts(workspace))
     found = gather(workspace, period, accounts, load=False, voltage=True, office_points=whole)
     known = measurable(workspace, period, accounts)
     curve = voltage_curve(workspace, period, accounts=None if whole else known).to_pylist() if known or whole else []
+    asked = None if whole else known
+    losses = voltage_loss(workspace, period, accounts=asked).total.to_pylist() if known or whole else []
+    lost = {
+        row["point"]: row["voltage_loss_min"] + row["all_voltage_loss_min"] for row in losses if row["phase"] == "total"
+    }
     scope = Scope(period, generated_at.astimezone(workspace.zone).date())
     rows = [row for account in ("", *accounts) for row in found.voltage.get(account, ())]
     totals = [row for row in rows if row["phase"] == "total"]
@@ -185,7 +193,7 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     met = sum(bool(row["passed"]) for row in rated)
     sections = [
         Section("classes", CLASSES.title, (CLASSES.fill(_classes(combined)),), (), tuple(_class_notes(combined))),
-        _points(rows, totals, accounts, found),
+        _points(rows, totals, accounts, found, lost),
         _days(found, accounts, scope, rated),
         _curve_section(curve, rated),
     ]
@@ -213,7 +221,7 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
                 ),
             ],
             sections=sections,
-            inputs={"rows": rows, "days": found.voltage_day, "curve": curve},
+            inputs={"rows": rows, "days": found.voltage_day, "curve": curve, "losses": losses},
             parameters=_parameters(workspace),
             notes=[Note("rule", _RULE)],
         )
@@ -266,7 +274,9 @@ def _class_notes(combined: CombinedRate) -> list[Note]:
     return [Note("warning", text)]
 
 
-def _points(rows: Sequence[Row], totals: Sequence[Row], accounts: Sequence[str], found: Gathered) -> Section:
+def _points(
+    rows: Sequence[Row], totals: Sequence[Row], accounts: Sequence[str], found: Gathered, lost: Mapping[str, float]
+) -> Section:
     from keyacct.report.sections.voltage import row_cells
 
     title = Text("Monitoring points", "监测点")
@@ -274,7 +284,9 @@ def _points(rows: Sequence[Row], totals: Sequence[Row], accounts: Sequence[str],
         text = Text("No voltage is monitored in the period.", "本期没有电压监测数据。")
         return Section("points", title, notes=(Note("warning", text),))
     tables = (
-        POINTS.fill({**row_cells(row), "account": row["account_no"], "loss_min": Absent(NO_EVENTS)} for row in totals),
+        POINTS.fill(
+            {**row_cells(row), "account": row["account_no"], "loss_min": lost.get(row["point"])} for row in totals
+        ),
         EXTREMES.fill(row_cells(row) for row in rows),
     )
     notes = office.without_data(

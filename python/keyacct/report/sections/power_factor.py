@@ -60,6 +60,13 @@ FLAGS: dict[str, Text] = {
         "Energies were integrated from the power curve: there are no registers.",
         "无电量示数, 由功率曲线积分得到。",
     ),
+    "transformer_loss": Text(
+        "Metered at low voltage: the losses of the transformer are included.", "高供低计, 已计入变压器损耗。"
+    ),
+    "loss_unknown": Text(
+        "Metered at low voltage, but the registry lacks the transformer or its nameplate: its losses are not included.",
+        "高供低计, 但档案缺少变压器或其铭牌参数, 未计入变压器损耗。",
+    ),
     "no_reactive": Text("No reactive energy is known; no power factor.", "无无功电量数据, 不能计算功率因数。"),
     "no_rule": Text(
         "The rule has no adjustment table for this account's standard.",

@@ -30,7 +30,7 @@ from keyacct.report.sections.common import (
 )
 from keyacct.report.sections.voltage_columns import COMPLIANCE, DAILY, EXTREMES, FIGURE, NO_LIMITS, TARGET
 
-PHASES = ("A", "B", "C", "AB", "CB", "total")
+PHASES = ("A", "B", "C", "AB", "CB", "CA", "total")
 CHARTED_POINTS = 6
 
 TITLE = Text("Voltage", "电压质量")

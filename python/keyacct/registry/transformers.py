@@ -1,0 +1,51 @@
+"""Transformers of customers with their nameplates and the time that they were in operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from keyacct.config import Workspace
+from keyacct.database import registry_tables, tables
+from keyacct.database.engine import open_database
+
+
+@dataclass(frozen=True)
+class Transformer:
+    """A nameplate, and [from_ms, to_ms) in which it belonged to an account with a status (None: nothing is noted)."""
+
+    transformer: str
+    account_no: str | None
+    status: str
+    from_ms: int
+    to_ms: int
+    rated_kva: float | None
+    no_load_loss_kw: float | None
+    load_loss_kw: float | None
+    i0_pct: float | None
+    uk_pct: float | None
+
+
+def transformers(workspace: Workspace, from_ms: int, to_ms: int) -> list[Transformer]:
+    """Every transformer of the registry by the spans of its state in [from_ms, to_ms), clipped to it.
+
+    One without any state is in operation all the time and belongs to no account by itself.
+    """
+    plate, state = registry_tables.transformer, registry_tables.transformer_state
+    names = ("rated_kva", "no_load_loss_kw", "load_loss_kw", "i0_pct", "uk_pct")
+    with open_database(workspace).read() as connection:
+        plates = {row["transformer"]: row for row in connection.execute(sa.select(plate)).mappings()}
+        states = [dict(row) for row in connection.execute(sa.select(state).order_by(state.c.valid_from)).mappings()]
+    noted = {row["transformer"] for row in states}
+    for name in sorted(plates.keys() - noted):
+        always = {"valid_from": tables.BEGINNING_MS, "valid_to": tables.END_MS}
+        states.append({"transformer": name, "account_no": None, "status": "run", **always})
+    return [
+        Transformer(
+            row["transformer"], row["account_no"], row["status"], max(row["valid_from"], from_ms), min(row["valid_to"], to_ms),
+            *(plates[row["transformer"]][name] for name in names),
+        )
+        for row in states
+        if row["valid_from"] < to_ms and row["valid_to"] > from_ms
+    ]  # fmt: skip
