@@ -141,3 +141,43 @@ def make_office(tmp_path, monkeypatch):
 @pytest.fixture
 def office(make_office):
     return make_office()
+
+
+@pytest.fixture
+def joins(monkeypatch):
+    """Every attempt to join states must end in tables: falling back to samples would make a comparison empty."""
+    from keyacct.analysis import day_states
+
+    refused, join = [], day_states._joined
+
+    def joined(question, what, *rest):
+        tables = join(question, what, *rest)
+        if tables is None:
+            refused.append(what)
+        return tables
+
+    monkeypatch.setattr(day_states, "_joined", joined)
+    yield refused
+    assert refused == []
+
+
+class Reads:
+    """Which samples were read: (family, from, to)."""
+
+    def __init__(self, office, monkeypatch):
+        self.seen = []
+
+        def read(workspace, family, from_ms, to_ms, meters=None):
+            self.seen.append((family, from_ms, to_ms, tuple(meters or ())))
+            return office.read_family(workspace, family, from_ms, to_ms, meters)
+
+        monkeypatch.setattr(sys.modules["keyacct.store.read"], "read_family", read)
+
+    def taken(self):
+        seen, self.seen = self.seen, []
+        return seen
+
+
+@pytest.fixture
+def reads(office, monkeypatch):
+    return Reads(office, monkeypatch)
