@@ -39,6 +39,20 @@ PeriodOption = Annotated[
         ),
     ),
 ]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="ATTRIBUTE=VALUE",
+        help=str(
+            Text(
+                "Only what belongs to that set: supply_line, transformer, busbar, voltage_level_kv, industry_code, …; "
+                "repeated for one attribute: one of them.",
+                "按对象筛选: supply_line、transformer、busbar、voltage_level_kv、industry_code 等, 可重复。",
+            )
+        ),
+    ),
+]
 
 
 def chosen_period(text: str | None, workspace: Workspace) -> Period:
@@ -48,6 +62,31 @@ def chosen_period(text: str | None, workspace: Workspace) -> Period:
     today = clock.now().astimezone(workspace.zone).date()
     before = today.replace(day=1) - dt.timedelta(days=1)
     return Period.parse(f"{before:%Y-%m}")
+
+
+def chosen_set(given: list[str] | None) -> dict[str, list[str]] | None:
+    """The set that `--where` names: attribute → values; None without. Raises UsageError."""
+    from keyacct.errors import UsageError
+
+    found: dict[str, list[str]] = {}
+    for text in given or ():
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise UsageError("usage.invalid", f"{text!r} chooses nothing", hint="write for example industry_code=2611")
+        found.setdefault(name.strip(), []).append(value.strip())
+    return found or None
+
+
+def chosen_accounts(
+    workspace: Workspace, span: Period, accounts: list[str] | None, where: list[str] | None
+) -> list[str] | None:
+    """The accounts that `--account` and `--where` leave; None is all."""
+    chosen = chosen_set(where)
+    if chosen is None:
+        return accounts
+    from keyacct.analysis.query import accounts_of
+
+    return accounts_of(workspace, span, chosen, accounts)
 
 
 def rows_of(table: pa.Table) -> list[dict[str, object]]:

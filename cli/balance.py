@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from keyacct.cli import render, session
-from keyacct.cli.analysis_options import PeriodOption, chosen_period, verdict
+from keyacct.cli.analysis_options import PeriodOption, WhereOption, chosen_period, chosen_set, verdict
 from keyacct.cli.options import Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
@@ -59,6 +59,7 @@ def balance(
         list[str] | None,
         typer.Option("--busbar", metavar="B", help=str(Text("Busbar; may be repeated (else all).", "母线, 可重复。"))),
     ] = None,
+    where: WhereOption = None,
     period: PeriodOption = None,
     feeders: Annotated[
         bool, typer.Option("--feeders", help=str(Text("A row for each point instead.", "逐计量点列出。")))
@@ -95,7 +96,7 @@ def balance(
             f"no busbar {', '.join(missing)}",
             hint="`keyacct registry list busbars` shows them",
         )
-    chosen = [of for of in found if not busbar or of.busbar in busbar]
+    chosen = [of for of in found if (not busbar or of.busbar in busbar) and _inside(of, chosen_set(where))]
     if not chosen:
         render.say(Text("the registry has no busbar", "台账中没有母线"))
     if feeders:
@@ -109,6 +110,23 @@ def balance(
         rows = [{key: value for key, value in row.items() if key != "feeders"} for row in rows]
     render.write_rows(rows, _COLUMNS, format)
     return None
+
+
+def _inside(of: Any, where: dict[str, list[str]] | None) -> bool:
+    """Whether a busbar is in the set; a busbar has a substation, a voltage level and lines."""
+    from keyacct.errors import UsageError
+
+    lines = {feeder.supply_line for feeder in of.feeders}
+    known = {
+        "busbar": {of.busbar}, "substation": {of.substation}, "supply_line": lines,
+        "voltage_level_kv": {None if of.voltage_level_kv is None else f"{of.voltage_level_kv:g}"},
+    }  # fmt: skip
+    for name, values in (where or {}).items():
+        if name not in known:
+            raise UsageError("usage.invalid", f"a busbar has no {name!r}", hint=f"choose of {', '.join(known)}")
+        if not known[name] & set(values):
+            return False
+    return True
 
 
 def _percent(row: dict[str, Any], format: Format, *names: str) -> dict[str, Any]:

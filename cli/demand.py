@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from keyacct.cli import render, session
-from keyacct.cli.analysis_options import AccountOption, PeriodOption, chosen_period, note_missing, with_percent
+from keyacct.cli.analysis_options import (
+    AccountOption,
+    PeriodOption,
+    WhereOption,
+    chosen_accounts,
+    chosen_period,
+    note_missing,
+    with_percent,
+)
 from keyacct.cli.options import Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
@@ -59,6 +67,7 @@ _TWO_PART = (
 )
 def demand(
     account: AccountOption = None,
+    where: WhereOption = None,
     period: PeriodOption = None,
     slip: Annotated[
         int | None,
@@ -83,17 +92,18 @@ def demand(
 
     workspace = session.open_workspace()
     span = chosen_period(period, workspace)
+    chosen = chosen_accounts(workspace, span, account, where)
     if two_part:
         from keyacct.analysis.two_part import two_part as compare
 
-        found = compare(workspace, span, accounts=account)
+        found = compare(workspace, span, accounts=chosen)
         if not found:
             render.say(Text("no account with a two-part tariff", "没有执行两部制电价的用户"))
         if format is Format.table:
             found = [with_percent(row, "demand_share") for row in found]
         render.write_rows(found, _TWO_PART, format)
         return None
-    rows = analyse(workspace, span, accounts=account, slip_min=slip)
+    rows = analyse(workspace, span, accounts=chosen, slip_min=slip)
     note_missing(rows, "md_kw", span)
     if format is Format.table:
         rows = [with_percent(row, "contract_share", "loading_mean", "loading_max", "completeness") for row in rows]

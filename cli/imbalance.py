@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from keyacct.cli import render, session
-from keyacct.cli.analysis_options import AccountOption, PeriodOption, chosen_period, verdict, with_percent
+from keyacct.cli.analysis_options import (
+    AccountOption,
+    PeriodOption,
+    WhereOption,
+    chosen_accounts,
+    chosen_period,
+    verdict,
+    with_percent,
+)
 from keyacct.cli.options import Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
@@ -40,14 +48,17 @@ _SHARES = ("voltage_mean", "voltage_p95", "voltage_max", "current_mean", "curren
     ),
 )
 def imbalance(
-    account: AccountOption = None, period: PeriodOption = None, format: FormatOption = Format.table
+    account: AccountOption = None,
+    where: WhereOption = None,
+    period: PeriodOption = None,
+    format: FormatOption = Format.table,
 ) -> int | None:
     """Print unbalance."""
     from keyacct.analysis.unbalance import unbalance
 
     workspace = session.open_workspace()
     span = chosen_period(period, workspace)
-    rows = unbalance(workspace, span, accounts=account)
+    rows = unbalance(workspace, span, accounts=chosen_accounts(workspace, span, account, where))
     if not rows:
         render.say(Text(f"no three-phase points in {span.label}", f"{span.label} 内没有三相计量点"))
     if format is Format.table:

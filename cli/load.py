@@ -10,6 +10,8 @@ from keyacct.cli import render, session
 from keyacct.cli.analysis_options import (
     AccountOption,
     PeriodOption,
+    WhereOption,
+    chosen_accounts,
     chosen_period,
     note_missing,
     rows_of,
@@ -48,6 +50,7 @@ _TYPICAL = (
 @command(app, help=str(Text("Load of accounts: demand, load rate, energy.", "用户负荷与需量。")))
 def load(
     account: AccountOption = None,
+    where: WhereOption = None,
     period: PeriodOption = None,
     by: Annotated[
         str,
@@ -71,7 +74,7 @@ def load(
         raise UsageError("usage.invalid", f"--by {by!r}", hint="choose period, day or typical")
     workspace = session.open_workspace()
     span = chosen_period(period, workspace)
-    result = analyse(workspace, span, accounts=account)
+    result = analyse(workspace, span, accounts=chosen_accounts(workspace, span, account, where))
     if by == "typical":
         from keyacct.analysis.typical_day import typical_day
 

@@ -10,6 +10,8 @@ from keyacct.cli import render, session
 from keyacct.cli.analysis_options import (
     AccountOption,
     PeriodOption,
+    WhereOption,
+    chosen_accounts,
     chosen_period,
     note_missing,
     rows_of,
@@ -51,6 +53,7 @@ _HOURS = (
 @command(app, help=str(Text("Power factor of accounts and its assessment.", "用户功率因数及考核。")))
 def pf(
     account: AccountOption = None,
+    where: WhereOption = None,
     period: PeriodOption = None,
     by: Annotated[
         str,
@@ -70,7 +73,7 @@ def pf(
         raise UsageError("usage.invalid", f"--by {by!r}", hint=hint)
     workspace = session.open_workspace()
     span = chosen_period(period, workspace)
-    result = power_factor(workspace, span, accounts=account)
+    result = power_factor(workspace, span, accounts=chosen_accounts(workspace, span, account, where))
     table = {"account": result.accounts, "point": result.points, "hour": result.hours}[by]
     rows = rows_of(table)
     note_missing(rows_of(result.accounts), "wp_kwh", span)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from keyacct.cli import render, session
-from keyacct.cli.analysis_options import AccountOption, PeriodOption, chosen_period
+from keyacct.cli.analysis_options import AccountOption, PeriodOption, WhereOption, chosen_period, chosen_set
 from keyacct.cli.options import Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
@@ -21,8 +21,10 @@ app = make_app()
     app,
     help=str(
         Text(
-            "Any quantity of any set of points over any span: load, reactive, pf, voltage, current, energy, export.",
-            "任意数据项、任意对象、任意时段的查询: load reactive pf voltage current energy export。",
+            "Any quantity of any set of points over any span: load, reactive, apparent, pf, voltage, current, energy, export, "
+            "reactive_energy, apparent_energy, tariff_energy.",
+            "任意数据项、任意对象、任意时段的查询: load reactive apparent pf voltage current energy export "
+            "reactive_energy apparent_energy tariff_energy。",
         )
     ),
 )
@@ -57,18 +59,7 @@ def query(
             ),
         ),
     ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--where",
-            metavar="ATTRIBUTE=VALUE",
-            help=str(
-                Text(
-                    "Only points with that value; repeated for one attribute: one of them.", "按属性筛选对象, 可重复。"
-                )
-            ),
-        ),
-    ] = None,
+    where: WhereOption = None,
     kind: Annotated[
         list[str] | None,
         typer.Option(
@@ -112,7 +103,7 @@ def query(
     workspace = session.open_workspace()
     span = chosen_period(period, workspace)
     kinds = None if kind and "all" in kind else tuple(kind or ("billing",))
-    asked = Asked(tuple(dict.fromkeys(quantity)), span, bucket, tuple(by or ()), _where(where), account, kinds)
+    asked = Asked(tuple(dict.fromkeys(quantity)), span, bucket, tuple(by or ()), chosen_set(where), account, kinds)
     other = _against(against, span)
     rows = ask(workspace, asked, against=other)
     if not rows:
@@ -128,18 +119,6 @@ def query(
     if format is Format.table:
         _draw(asked.by, figures, rows, plot=plot)
     return None
-
-
-def _where(given: list[str] | None) -> dict[str, list[str]] | None:
-    from keyacct.errors import UsageError
-
-    found: dict[str, list[str]] = {}
-    for text in given or ():
-        name, sign, value = text.partition("=")
-        if not sign:
-            raise UsageError("usage.invalid", f"{text!r} chooses nothing", hint="write for example industry_code=2611")
-        found.setdefault(name.strip(), []).append(value.strip())
-    return found or None
 
 
 def _against(text: str | None, span: Any) -> Any:

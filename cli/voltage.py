@@ -10,6 +10,8 @@ from keyacct.cli import render, session
 from keyacct.cli.analysis_options import (
     AccountOption,
     PeriodOption,
+    WhereOption,
+    chosen_accounts,
     chosen_period,
     note_missing,
     rows_of,
@@ -89,6 +91,7 @@ def _shown(row: dict[str, object]) -> dict[str, object]:
 @command(app, help=str(Text("Voltage compliance of metering points, and voltage loss.", "计量点电压合格率与失压。")))
 def voltage(
     account: AccountOption = None,
+    where: WhereOption = None,
     period: PeriodOption = None,
     by: Annotated[
         str,
@@ -111,10 +114,11 @@ def voltage(
         raise UsageError("usage.invalid", f"--by {by!r}", hint=f"choose of {', '.join(_KINDS)}")
     workspace = session.open_workspace()
     span = chosen_period(period, workspace)
+    chosen = chosen_accounts(workspace, span, account, where)
     if by in ("loss", "event"):
         from keyacct.analysis.voltage_loss import voltage_loss
 
-        losses = voltage_loss(workspace, span, accounts=account)
+        losses = voltage_loss(workspace, span, accounts=chosen)
         if losses.total.num_rows == 0:
             text = "no point has voltages and currents of the same stamps, and a nominal voltage"
             render.say(Text(text, "没有同时具备同时刻电压、电流与标称电压的计量点"))
@@ -124,11 +128,11 @@ def voltage(
     if by == "hour":
         from keyacct.analysis.combined_voltage import voltage_curve
 
-        render.write_rows(rows_of(voltage_curve(workspace, span, accounts=account)), _HOURS, format)
+        render.write_rows(rows_of(voltage_curve(workspace, span, accounts=chosen)), _HOURS, format)
         return None
     from keyacct.analysis.voltage import voltage_compliance
 
-    result = voltage_compliance(workspace, span, accounts=account)
+    result = voltage_compliance(workspace, span, accounts=chosen)
     rows = rows_of(result.day if by == "day" else result.total)
     note_missing(rows, "monitored_min", span)
     if by == "class":

@@ -6,6 +6,7 @@ from typing import Any, Protocol, final, type_check_only
 __all__ = [
     "OPTIMISED",
     "ArrowStream",
+    "FieldDays",
     "Registers",
     "__version__",
     "answers",
@@ -146,6 +147,24 @@ def field_load(
 def field_energy(
     samples: object, parameters: object, tariffs: object, question: _Question, power: bool
 ) -> tuple[ArrowStream, ArrowStream]: ...
+
+@final
+class FieldDays:
+    """Kept states of civil days: which are missing, making them, joining them. `what`: voltage, load, energy, integrated."""
+
+    def __new__(
+        cls,
+        what: str,
+        days: Sequence[tuple[int, int, str, str]],
+        parameters: object,
+        wide: object,
+        tariffs: object,
+        question: _Question,
+        rules: tuple[float, float, int, float],
+    ) -> FieldDays: ...
+    def outdated(self) -> list[list[str]]: ...
+    def make(self, number: int, samples: Sequence[object]) -> None: ...
+    def tables(self) -> list[ArrowStream] | None: ...
 
 # --- keyacct.plan -----------------------------------------------------------------------------------------------------
 

@@ -63,6 +63,10 @@ class SampleSettings(_Section):
         le=96,
         description="a value covers the time since the previous one up to this many intervals [D]",
     )
+    day_states: bool = Field(
+        True,
+        description="what a meter gave in a day is kept in states/ and taken for closed spans instead of samples [D]",
+    )
 
 
 class VoltageSettings(_Section):

@@ -1,6 +1,7 @@
 """A workspace whose samples and parameters are tables made by the test."""
 
 import datetime as dt
+import hashlib
 import sys
 import types
 from decimal import Decimal
@@ -89,6 +90,15 @@ class Office:
         batches = [pa.RecordBatch.from_pylist(rows[i : i + 7], schema=schema) for i in range(0, len(rows), 7)]
         return pa.RecordBatchReader.from_batches(schema, batches)
 
+    def day_digests(self, workspace, families, days):
+        def digest(day):
+            first = dt.datetime.fromisoformat(day)
+            start, end = (self.at((first + dt.timedelta(days=n)).isoformat()) for n in (0, 1))
+            of_day = [(f, sorted(r.items())) for f in families for r in self.samples[f] if start < r["ts"] <= end]
+            return hashlib.sha256(repr(of_day).encode()).hexdigest()
+
+        return [digest(day) for day in days]
+
     def point_parameters(self, workspace, from_ms, to_ms, accounts=None):
         rows = [
             {**r, "from_ms": max(r["from_ms"], from_ms), "to_ms": min(r["to_ms"], to_ms)}
@@ -108,6 +118,8 @@ def make_office(tmp_path, monkeypatch):
         office = Office(tmp_path, document)
         read = types.ModuleType("keyacct.store.read")
         read.read_family = office.read_family
+        digests = types.ModuleType("keyacct.store.day_digests")
+        digests.day_digests = office.day_digests
         parameters = types.ModuleType("keyacct.registry.parameters")
         parameters.point_parameters = office.point_parameters
         parameters.tariff_slots = office.tariff_slots
@@ -117,6 +129,7 @@ def make_office(tmp_path, monkeypatch):
         for name in ("keyacct.store", "keyacct.registry"):
             monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
         monkeypatch.setitem(sys.modules, "keyacct.store.read", read)
+        monkeypatch.setitem(sys.modules, "keyacct.store.day_digests", digests)
         monkeypatch.setitem(sys.modules, "keyacct.registry.parameters", parameters)
         return office
 
@@ -128,3 +141,43 @@ def make_office(tmp_path, monkeypatch):
 @pytest.fixture
 def office(make_office):
     return make_office()
+
+
+@pytest.fixture
+def joins(monkeypatch):
+    """Every attempt to join states must end in tables: falling back to samples would make a comparison empty."""
+    from keyacct.analysis import day_states
+
+    refused, join = [], day_states._joined
+
+    def joined(question, what, *rest):
+        tables = join(question, what, *rest)
+        if tables is None:
+            refused.append(what)
+        return tables
+
+    monkeypatch.setattr(day_states, "_joined", joined)
+    yield refused
+    assert refused == []
+
+
+class Reads:
+    """Which samples were read: (family, from, to)."""
+
+    def __init__(self, office, monkeypatch):
+        self.seen = []
+
+        def read(workspace, family, from_ms, to_ms, meters=None):
+            self.seen.append((family, from_ms, to_ms, tuple(meters or ())))
+            return office.read_family(workspace, family, from_ms, to_ms, meters)
+
+        monkeypatch.setattr(sys.modules["keyacct.store.read"], "read_family", read)
+
+    def taken(self):
+        seen, self.seen = self.seen, []
+        return seen
+
+
+@pytest.fixture
+def reads(office, monkeypatch):
+    return Reads(office, monkeypatch)

@@ -294,3 +294,53 @@ def test_days_of_23_and_25_hours_are_whole_days(tmp_path, ask):
         (row,) = rows
         assert (row["day"], row["energy_kwh"], row["completeness"]) == (period, intervals / 4, 1.0)
         assert (row["md_kw"], row["min_kw"]) == (1.0, 1.0)
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Segments that are opened for reading."""
+    from keyacct.store import read
+
+    seen, rows = [], read._Source.rows
+
+    def counted(source, paths, low, high):
+        seen.extend(paths)
+        return rows(source, paths, low, high)
+
+    monkeypatch.setattr(read._Source, "rows", counted)
+    return seen
+
+
+COMMANDS = (("voltage",), ("voltage", "--by", "day"), ("pf",), ("load",), ("load", "--by", "day"))
+
+
+def test_a_closed_month_opens_no_segment_and_a_late_reading_those_of_its_day(ask, office, opened, tmp_path, capsys):
+    from pathlib import Path
+
+    def answers():
+        return [ask(*command, "--period", "2026-06")[1] for command in COMMANDS]
+
+    first = answers()
+    opened.clear()
+    assert answers() == first
+    with capsys.disabled():
+        print(f" closed month: segments opened {len(opened)} ", end="")
+    assert opened == []
+    late = tmp_path / "late.csv"
+    late.write_text("meter,ts,ua\nM1,2026-06-11 12:07,251.0\n", encoding="utf-8")
+    arguments = ["--map", "ua=voltage.a", "--meter-column", "meter", "--workspace", office]
+    assert run(["samples", "import", str(late), *arguments]) == 0
+    after = answers()
+    assert {Path(path).parent.name for path in opened} == {"day=2026-06-11"}
+    assert {Path(path).parent.parent.name for path in opened} == {"family=voltage"}
+    assert after[0] != first[0]
+    assert after[2:] == first[2:]
+    config = Path(office) / "keyacct.toml"
+    before = config.read_text(encoding="utf-8")
+    without = before.replace("[samples]", "[samples]\nday_states = false", 1)
+    assert without != before
+    config.write_text(without, encoding="utf-8")
+    try:
+        assert answers() == after
+    finally:
+        config.write_text(before, encoding="utf-8")

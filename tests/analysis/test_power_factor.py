@@ -240,3 +240,25 @@ def test_register_energies_agree_with_a_slow_reference(make_office, zone, start_
                 by_hour[hour] = by_hour.get(hour, Decimal(0)) + (now[1] - then[1]) * multiplier
     for hour in result.hours.to_pylist():
         assert (hour["wp_kwh"] or 0) == float(by_hour.get(hour["hour"], Decimal(0)))
+
+
+def test_an_account_without_a_billing_point_has_its_point_and_no_sum(office):
+    office.point(kind="check")
+    office.sample("energy", "2026-06-01", "register", **{"import": 1, "q1": 1})
+    office.sample("energy", "2026-07-01", "register", **{"import": 5, "q1": 2})
+    result = power_factor(office.workspace, Period.parse("2026-06"))
+    assert result.accounts["wp_kwh"].to_pylist() == [None]
+    assert result.points["wp_kwh"].to_pylist() == [4.0]
+
+
+def test_meters_with_quadrants_and_with_one_pair_of_registers_add_up(office):
+    office.point("P1", meter="M1")
+    office.point("P2", meter="M2")
+    for meter, names in (("M1", ("q1", "q4")), ("M2", ("reactive_import", "reactive_export"))):
+        for at, value in (("2026-06-01", 0), ("2026-07-01", 30)):
+            office.sample(
+                "energy", at, "register", meter=meter, **{"import": value * 2, names[0]: value, names[1]: value / 3}
+            )
+    (account,) = power_factor(office.workspace, Period.parse("2026-06")).accounts.to_pylist()
+    assert (account["wp_kwh"], account["wq_kvarh"]) == (120.0, 80.0)
+    assert (account["q1_kvarh"], account["q4_kvarh"]) == (60.0, 20.0)

@@ -360,3 +360,47 @@ def test_curves_of_the_terminal():
     lines = braille([0, 10], 40).splitlines()
     assert (len(lines), lines[0][:4], lines[-1][:4]) == (8, "10 │", " 0 │")
     assert (sparkline([None], 5), braille([None], 40)) == ("", "")
+
+
+def test_apparent_power_is_that_of_the_sums_of_a_group(ask):
+    _, (row,), _ = ask("query", "load", "apparent", "--period", "2026-06-11", "--bucket", "day", "--account", "1001")
+    for figure in ("max", "min"):  # the reactive power of every value is half the active
+        assert row[f"apparent_{figure}_kva"] == pytest.approx(row[f"load_{figure}_kw"] * math.hypot(1, 0.5))
+    assert row["apparent_min_kva"] <= row["apparent_mean_kva"] <= row["apparent_max_kva"]
+
+
+SET_COMMANDS = ("voltage", "pf", "load", "demand", "imbalance")
+
+
+@pytest.mark.parametrize("command", SET_COMMANDS)
+@pytest.mark.parametrize(
+    ("where", "accounts"),
+    [
+        (["supply_line=L2"], {"1002", "1003"}), (["industry_code=26"], {"1001"}), (["busbar=B"], {"1001", "1002", "1003"}),
+        (["supply_line=L1", "supply_line=L2", "industry_code=31"], {"1002", "1003"}),
+    ],
+)  # fmt: skip
+def test_every_analysis_takes_the_sets_of_the_query(ask, command, where, accounts):
+    options = [word for text in where for word in ("--where", text)]
+    status, rows, _ = ask(command, "--period", "2026-06-10", *options)
+    rows = rows["accounts"] if isinstance(rows, dict) else rows
+    assert status == 0
+    assert {row["account_no"] for row in rows} == accounts
+    status, one, _ = ask(command, "--period", "2026-06-10", "--account", "1002", "--where", "supply_line=L2")
+    one = one["accounts"] if isinstance(one, dict) else one
+    assert {row["account_no"] for row in one} == {"1002"}
+
+
+@pytest.mark.parametrize("command", SET_COMMANDS)
+def test_a_set_without_members_and_one_that_is_none_are_refused(ask, command):
+    status, _, err = ask(command, "--period", "2026-06-10", "--where", "supply_line=L9")
+    assert (status, "no account with supply_line=L9" in err) == (3, True)
+    assert ask(command, "--period", "2026-06-10", "--where", "colour=red")[0] == 2
+
+
+def test_busbars_are_chosen_by_what_they_have(ask):
+    for where in ("substation=S", "voltage_level_kv=10", "supply_line=L1", "busbar=B"):
+        _, rows, _ = ask("balance", "--period", "2026-06-10", "--where", where)
+        assert [row["busbar"] for row in rows] == ["B"]
+    assert ask("balance", "--period", "2026-06-10", "--where", "substation=T")[1] == []
+    assert ask("balance", "--period", "2026-06-10", "--where", "industry_code=26")[0] == 2

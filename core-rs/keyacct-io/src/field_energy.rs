@@ -20,7 +20,8 @@ pub enum Source {
     Power,
 }
 
-const ENERGY: [&str; 8] = ["import", "export", "q1", "q2", "q3", "q4", "reactive_import", "reactive_export"];
+pub(crate) const ENERGY: [&str; 8] =
+    ["import", "export", "q1", "q2", "q3", "q4", "reactive_import", "reactive_export"];
 
 /// Sums (a row per parameter row, tariff period and hour that has any) and, per parameter row with values, where they
 /// come from. `row` is the number of the parameter row; `period` 0 to 3 or 4 for none; `hour` 0 to 23 or 24 for none.
@@ -46,16 +47,7 @@ pub fn energy(
                 of_point.iter().copied().filter(|&n| frame.clip(&parameters[n]).is_some()).collect();
             let spans: Vec<Span> = used
                 .iter()
-                .filter_map(|&n| {
-                    let p = &parameters[n];
-                    frame.clip(p).map(|(from_ms, to_ms)| Span {
-                        from_ms,
-                        to_ms,
-                        rule: frame.rule(p),
-                        multiplier: p.multiplier.as_f64(),
-                        tariff: p.tariff,
-                    })
-                })
+                .filter_map(|&n| frame.clip(&parameters[n]).map(|at| span_of(&parameters[n], at, frame)))
                 .collect();
             let (sums, name) = sums(rows, &spans, tariffs, frame, source);
             for (&n, sums) in used.iter().zip(&sums) {
@@ -65,6 +57,12 @@ pub fn energy(
         Ok(())
     })?;
     out.finish()
+}
+
+/// A span as the kernel takes it.
+pub(crate) fn span_of(p: &Parameter, (from_ms, to_ms): (i64, i64), frame: &Frame) -> Span {
+    let multiplier = p.multiplier.as_f64();
+    Span { from_ms, to_ms, rule: frame.rule(p), multiplier, tariff: p.tariff }
 }
 
 fn sums(
@@ -82,19 +80,27 @@ fn sums(
     let registers = rows.of(&[Kind::Register]);
     let columns = std::array::from_fn::<_, COLUMNS, _>(|n| registers.series(n));
     let from = from_registers(&columns, spans, tariffs, &frame.zone);
-    if from.iter().any(|s| s.present.contains(&true)) {
-        return (from, "register");
-    }
-    let increments = rows.of(&[Kind::Interval]);
-    let columns = std::array::from_fn::<_, COLUMNS, _>(|n| increments.series(n));
-    let from_intervals = from_increments(&columns, spans, tariffs, &frame.zone);
-    if from_intervals.iter().any(|s| s.present.contains(&true)) {
-        return (from_intervals, "interval");
-    }
-    (from, "register")
+    chosen(from, || {
+        let increments = rows.of(&[Kind::Interval]);
+        let columns = std::array::from_fn::<_, COLUMNS, _>(|n| increments.series(n));
+        from_increments(&columns, spans, tariffs, &frame.zone)
+    })
 }
 
-struct Output {
+/// Registers where they give anything, else increments where these do.
+pub(crate) fn chosen(
+    registers: Vec<Sums>,
+    increments: impl FnOnce() -> Vec<Sums>,
+) -> (Vec<Sums>, &'static str) {
+    let gives = |sums: &[Sums]| sums.iter().any(|s| s.present.contains(&true));
+    if gives(&registers) {
+        return (registers, "register");
+    }
+    let increments = increments();
+    if gives(&increments) { (increments, "interval") } else { (registers, "register") }
+}
+
+pub(crate) struct Output {
     row: Int64Builder,
     period: Int64Builder,
     hour: Int64Builder,
@@ -123,7 +129,7 @@ impl Default for Output {
 }
 
 impl Output {
-    fn add(&mut self, number: usize, sums: &Sums, source: &str) {
+    pub(crate) fn add(&mut self, number: usize, sums: &Sums, source: &str) {
         if !sums.present.contains(&true) && sums.flags == 0 {
             return;
         }
@@ -162,7 +168,7 @@ impl Output {
         }
     }
 
-    fn finish(mut self) -> Result<(RecordBatch, RecordBatch)> {
+    pub(crate) fn finish(mut self) -> Result<(RecordBatch, RecordBatch)> {
         let mut sums: Vec<(&str, ArrayRef, bool)> = vec![
             ("row", Arc::new(self.row.finish()), false),
             ("period", Arc::new(self.period.finish()), false),

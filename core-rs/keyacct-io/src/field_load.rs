@@ -78,7 +78,7 @@ impl Table {
 
 /// An account whose meters are not all through yet.
 struct Open<'a> {
-    points: BTreeMap<&'a str, (Option<PointLoad>, Vec<Span>)>,
+    points: Points<'a>,
     waiting: HashSet<&'a str>,
 }
 
@@ -96,19 +96,8 @@ pub fn load(
     window_ms: i64,
     minimum_coverage: f64,
 ) -> Result<[RecordBatch; 3]> {
-    let (first_day, days) = frame.days();
-    let length_ms = (frame.to_ms - frame.from_ms).max(0);
-    let grid = Grid {
-        from_ms: frame.from_ms,
-        window_ms,
-        blocks: (length_ms / window_ms + i64::from(length_ms % window_ms != 0)) as usize,
-        coverage_ms: (window_ms as f64 * minimum_coverage).ceil() as i64,
-        scale: parameters.iter().map(|p| p.multiplier.scale).max().unwrap_or(0).min(MULTIPLIER_PLACES),
-    };
-    let span = |p: &Parameter| {
-        let (from_ms, to_ms) = frame.clip(p)?;
-        Some(Span { from_ms, to_ms, rule: frame.rule(p), multiplier: p.multiplier, tariff: p.tariff })
-    };
+    let grid = grid_of(frame, window_ms, minimum_coverage);
+    let span = |p: &Parameter| frame.clip(p).map(|at| span_of(p, at, frame));
     let mut open: BTreeMap<&str, Open<'_>> = BTreeMap::new();
     for p in parameters {
         if let Some(span) = span(p) {
@@ -121,27 +110,7 @@ pub fn load(
     }
     let meters = by_meter(parameters);
     let mut done: HashMap<&str, Finished> = HashMap::new();
-    let finish = |account: &Open<'_>| {
-        let mut load = AccountLoad::new(&grid);
-        let mut tariff = false;
-        for (point, spans) in account.points.values() {
-            let empty = PointLoad::new(&grid);
-            load.add(point.as_ref().unwrap_or(&empty), spans, frame.tariffs(tariffs), &grid, &frame.zone);
-            tariff |= spans.iter().any(|s| s.tariff.is_some());
-        }
-        let (total, of_days) = load.figures(&grid, &frame.zone, first_day, days);
-        let mut curve = Vec::new();
-        if total.load.max().is_some() {
-            let day = |block: usize| frame.zone.day(grid.start_ms(block));
-            let peak_day = day(total.load.max_block as usize);
-            curve.extend(
-                (0..grid.blocks)
-                    .filter(|&block| day(block) == peak_day)
-                    .map(|block| (grid.start_ms(block + 1), load.demand_kw(block))),
-            );
-        }
-        Finished { total, days: of_days, curve, tariff }
-    };
+    let finish = |account: &Open<'_>| finished(&account.points, tariffs, &grid, frame);
     let empty = Series { at_ms: &[], snapshot: &[], value: &[] };
     let mut power = MeterReader::new(power, &["p"], PLACES as i8)?;
     let mut energy = MeterReader::new(energy, &["import"], PLACES as i8)?;
@@ -195,6 +164,57 @@ pub fn load(
     for (name, account) in &open {
         done.insert(name, finish(account));
     }
+    tables(&done, &grid, frame)
+}
+
+/// The blocks of a period. Sums carry all digits that a multiplier may have, so that what one account gives does not
+/// depend on which others were asked for.
+pub(crate) fn grid_of(frame: &Frame, window_ms: i64, minimum_coverage: f64) -> Grid {
+    let length_ms = (frame.to_ms - frame.from_ms).max(0);
+    Grid {
+        from_ms: frame.from_ms,
+        window_ms,
+        blocks: (length_ms / window_ms + i64::from(length_ms % window_ms != 0)) as usize,
+        coverage_ms: (window_ms as f64 * minimum_coverage).ceil() as i64,
+        scale: MULTIPLIER_PLACES,
+    }
+}
+
+/// A span as the kernel takes it.
+pub(crate) fn span_of(p: &Parameter, (from_ms, to_ms): (i64, i64), frame: &Frame) -> Span {
+    Span { from_ms, to_ms, rule: frame.rule(p), multiplier: p.multiplier, tariff: p.tariff }
+}
+
+/// Points of an account: what they gave, and their spans.
+pub(crate) type Points<'a> = BTreeMap<&'a str, (Option<PointLoad>, Vec<Span>)>;
+
+/// An account of which all points are through.
+pub(crate) fn finished(points: &Points<'_>, tariffs: &[Vec<Slot>], grid: &Grid, frame: &Frame) -> Finished {
+    let (first_day, days) = frame.days();
+    let mut load = AccountLoad::new(grid);
+    let mut tariff = false;
+    for (point, spans) in points.values() {
+        let empty = PointLoad::new(grid);
+        load.add(point.as_ref().unwrap_or(&empty), spans, frame.tariffs(tariffs), grid, &frame.zone);
+        tariff |= spans.iter().any(|s| s.tariff.is_some());
+    }
+    let (total, of_days) = load.figures(grid, &frame.zone, first_day, days);
+    let mut curve = Vec::new();
+    if total.load.max().is_some() {
+        let day = |block: usize| frame.zone.day(grid.start_ms(block));
+        let peak_day = day(total.load.max_block as usize);
+        curve.extend(
+            (0..grid.blocks)
+                .filter(|&block| day(block) == peak_day)
+                .map(|block| (grid.start_ms(block + 1), load.demand_kw(block))),
+        );
+    }
+    Finished { total, days: of_days, curve, tariff }
+}
+
+/// The three tables of accounts.
+pub(crate) fn tables(done: &HashMap<&str, Finished>, grid: &Grid, frame: &Frame) -> Result<[RecordBatch; 3]> {
+    let (first_day, _) = frame.days();
     let mut names: Vec<&str> = done.keys().copied().collect();
     names.sort_unstable();
     let (mut by_day, mut whole) = (Table::default(), Table::default());
@@ -202,9 +222,9 @@ pub fn load(
         (StringBuilder::new(), TimestampMillisecondBuilder::new(), Float64Builder::new());
     for name in names {
         let Some(f) = done.get(name) else { continue };
-        whole.row(name, first_day, &f.total, f.tariff, &grid);
+        whole.row(name, first_day, &f.total, f.tariff, grid);
         for (n, day) in f.days.iter().enumerate() {
-            by_day.row(name, first_day + n as i64, day, f.tariff, &grid);
+            by_day.row(name, first_day + n as i64, day, f.tariff, grid);
         }
         for &(end_ms, demand) in &f.curve {
             account.append_value(name);
@@ -222,7 +242,8 @@ pub fn load(
     Ok([by_day.finish()?, whole.finish()?, curve])
 }
 
-struct Finished {
+/// What an account gave.
+pub(crate) struct Finished {
     total: Figures,
     days: Vec<Figures>,
     curve: Vec<(i64, Option<f64>)>,

@@ -18,6 +18,9 @@ use crate::field_samples::{Columns, Kind, each_meter};
 pub(crate) const COLUMNS: [&str; 6] = ["a", "b", "c", "ab", "bc", "ca"];
 const CA_COLUMN: usize = 5;
 
+/// Columns of a kept day, after [`lines_of`]: a, b, c, ca, and the lines Uab and Ucb.
+pub(crate) const WITH_LINES: [usize; 6] = [0, 1, 2, CA_COLUMN, COLUMNS.len(), COLUMNS.len() + 1];
+
 /// Adds the line voltages Uab and Ucb of a three-wire meter, whether it tells them as a and c or by their names; their
 /// columns.
 pub(crate) fn lines_of(columns: &mut Columns) -> [usize; 2] {
@@ -90,30 +93,9 @@ pub fn voltage(
     ceiling_share: f64,
 ) -> Result<(RecordBatch, RecordBatch)> {
     let (first_day, days) = frame.days();
-    let span = |p: &Parameter| {
-        let (from_ms, to_ms) = frame.clip(p)?;
-        Some(Span {
-            from_ms,
-            to_ms,
-            rule: frame.rule(p),
-            pt: p.pt,
-            limits: Limits {
-                nominal_v: p.nominal_v,
-                lower_v: p.lower_v,
-                upper_v: p.upper_v,
-                floor_share,
-                ceiling_share,
-            },
-            wiring: p.wiring,
-        })
-    };
-    let mut points: BTreeMap<&str, Point> = BTreeMap::new();
-    for p in parameters {
-        if let Some(span) = span(p) {
-            let point = points.entry(&p.point).or_insert_with(|| Point::new(first_day, days));
-            point.expect(&span, &frame.zone);
-        }
-    }
+    let shares = (floor_share, ceiling_share);
+    let span = |p: &Parameter| frame.clip(p).map(|at| span_of(p, at, frame, shares));
+    let mut points = expected(parameters, frame, shares);
     let meters = by_meter(parameters);
     each_meter(samples, &COLUMNS, PLACES as i8, &mut |rows| {
         let Some(numbers) = meters.get(rows.meter.as_str()) else { return Ok(()) };
@@ -124,20 +106,58 @@ pub fn voltage(
             if let (Some(span), Some(point)) = (span(p), points.get_mut(p.point.as_str())) {
                 let [a, c] = if span.wiring == Wiring::ThreeWire { lines } else { [0, 2] };
                 let series = [a, 1, c, CA_COLUMN].map(|column| columns.series(column));
-                point.add(&span, series, &frame.zone).ok_or_else(|| {
-                    Error::new(
-                        ErrorCode::RegistryInvalid,
-                        format!("point {}: a limit has too many digits", p.point),
-                    )
-                    .hint("mend the registry and run again")
-                    .at(|place| place.meter = Some(p.meter.clone()))
-                })?;
+                point.add(&span, series, &frame.zone).ok_or_else(|| unusable(p))?;
             }
         }
         Ok(())
     })?;
+    tables(&points, first_day, days)
+}
+
+/// The error of a limit that cannot be used.
+pub(crate) fn unusable(p: &Parameter) -> Error {
+    Error::new(ErrorCode::RegistryInvalid, format!("point {}: a limit has too many digits", p.point))
+        .hint("mend the registry and run again")
+        .at(|place| place.meter = Some(p.meter.clone()))
+}
+
+/// A span as the kernel takes it; `shares` are the floor's and the ceiling's of nominal.
+pub(crate) fn span_of(
+    p: &Parameter,
+    (from_ms, to_ms): (i64, i64),
+    frame: &Frame,
+    (floor_share, ceiling_share): (f64, f64),
+) -> Span {
+    let (nominal_v, lower_v, upper_v) = (p.nominal_v, p.lower_v, p.upper_v);
+    let limits = Limits { nominal_v, lower_v, upper_v, floor_share, ceiling_share };
+    Span { from_ms, to_ms, rule: frame.rule(p), pt: p.pt, limits, wiring: p.wiring }
+}
+
+/// Points with the time for which values are expected, and nothing else yet.
+pub(crate) fn expected<'a>(
+    parameters: &'a [Parameter],
+    frame: &Frame,
+    shares: (f64, f64),
+) -> BTreeMap<&'a str, Point> {
+    let (first_day, days) = frame.days();
+    let mut points: BTreeMap<&str, Point> = BTreeMap::new();
+    for p in parameters {
+        if let Some(at) = frame.clip(p) {
+            let point = points.entry(&p.point).or_insert_with(|| Point::new(first_day, days));
+            point.expect(&span_of(p, at, frame, shares), &frame.zone);
+        }
+    }
+    points
+}
+
+/// The two tables of points.
+pub(crate) fn tables(
+    points: &BTreeMap<&str, Point>,
+    first_day: i64,
+    days: usize,
+) -> Result<(RecordBatch, RecordBatch)> {
     let (mut by_day, mut whole) = (Table::default(), Table::default());
-    for (name, point) in &points {
+    for (name, point) in points {
         let mut all = Figures::default();
         let mut all_days = vec![Figures::default(); days];
         for (phase, figures) in point.phases() {

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
-use arrow_array::RecordBatch;
-use keyacct_io::field_parameters::{Frame, parameters as read_parameters, tariffs as read_tariffs};
+use arrow_array::{RecordBatch, RecordBatchReader};
+use keyacct_io::day_sections::DayAt;
+use keyacct_io::field_parameters::{
+    Frame, Parameter, parameters as read_parameters, tariffs as read_tariffs,
+};
 use keyacct_io::month_stats::{MeterRange, Question, month_stats as compute};
-use keyacct_io::{Source, energy, load, voltage, voltage_loss};
+use keyacct_io::{DayJoin, Rules, Source, What, energy, load, voltage, voltage_loss};
 use keyacct_model::{Error, ErrorCode};
-use keyacct_stats::calendar::SpecialDays;
+use keyacct_stats::calendar::{Slot, SpecialDays};
 use keyacct_stats::voltage_loss::Conditions;
 use keyacct_stats::zone::Zone;
 use pyo3::prelude::*;
@@ -152,6 +155,110 @@ fn field_load(
     Ok((table(days), table(period), table(curve)))
 }
 
+/// A civil day of kept states: `(start_ms, end_ms, folder, digest of samples and settings)`.
+type DayOf = (i64, i64, PathBuf, String);
+/// `(floor share, ceiling share, window_ms, minimum coverage)`.
+type RulesOf = (f64, f64, i64, f64);
+
+/// What a call about kept days brings, read.
+struct Days {
+    what: What,
+    days: Vec<DayAt>,
+    parameters: Vec<Parameter>,
+    wide: Vec<Parameter>,
+    tariffs: Vec<Vec<Slot>>,
+    frame: Frame,
+    rules: Rules,
+}
+
+/// Kept states of civil days: which are missing, making them, and joining them to what the field kernels give.
+#[pyclass(frozen, module = "keyacct._core")]
+pub struct FieldDays(Days);
+
+#[pymethods]
+impl FieldDays {
+    /// `what` is voltage, load, energy or integrated; `wide` are the parameters of all accounts around the period.
+    #[new]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a door for Python: every argument is a table, a place or a setting"
+    )]
+    fn new(
+        py: Python<'_>,
+        what: &str,
+        days: Vec<DayOf>,
+        parameters: &Bound<'_, PyAny>,
+        wide: &Bound<'_, PyAny>,
+        tariffs: &Bound<'_, PyAny>,
+        question: FrameOf,
+        rules: RulesOf,
+    ) -> PyResult<FieldDays> {
+        let what = match what {
+            "voltage" => What::Voltage,
+            "load" => What::Load,
+            "energy" => What::Energy,
+            "integrated" => What::Integrated,
+            other => {
+                let unknown = Error::new(ErrorCode::Usage, format!("no states of {other}"));
+                return Err(to_py(py, unknown));
+            }
+        };
+        let (mut parameters, mut wide, mut tariffs) =
+            (read_stream(parameters)?, read_stream(wide)?, read_stream(tariffs)?);
+        let mut read = || {
+            let (names, slots) = read_tariffs(&mut tariffs)?;
+            Ok((read_parameters(&mut parameters, &names)?, read_parameters(&mut wide, &names)?, slots))
+        };
+        let (parameters, wide, tariffs) = read().map_err(|e| to_py(py, e))?;
+        let day = |(start_ms, end_ms, folder, made_of)| DayAt { start_ms, end_ms, folder, made_of };
+        let (floor_share, ceiling_share, window_ms, minimum_coverage) = rules;
+        let rules = Rules { floor_share, ceiling_share, window_ms: window_ms.max(60_000), minimum_coverage };
+        let days = days.into_iter().map(day).collect();
+        Ok(FieldDays(Days { what, days, parameters, wide, tariffs, frame: frame(question), rules }))
+    }
+
+    /// Day by day, the meters whose samples are needed.
+    fn outdated(&self, py: Python<'_>) -> Vec<Vec<String>> {
+        py.detach(|| self.join().outdated())
+    }
+
+    /// Makes and keeps what is missing of a day (by its number) from the samples of the day.
+    fn make(&self, py: Python<'_>, number: usize, samples: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
+        let mut readers = samples.iter().map(read_stream).collect::<PyResult<Vec<_>>>()?;
+        let made = py.detach(|| {
+            let day =
+                self.0.days.get(number).ok_or_else(|| {
+                    Error::new(ErrorCode::Internal, format!("there is no day number {number}"))
+                })?;
+            let mut samples: Vec<&mut dyn RecordBatchReader> =
+                readers.iter_mut().map(|reader| reader as _).collect();
+            self.join().make(day, &mut samples)
+        });
+        made.map_err(|e| to_py(py, e))
+    }
+
+    /// The tables that the field kernel gives over the samples; nothing when a state is missing or days cannot be joined.
+    fn tables(&self, py: Python<'_>) -> PyResult<Option<Vec<ArrowStream>>> {
+        let tables = py.detach(|| {
+            let join = self.join();
+            Ok(match self.0.what {
+                What::Voltage => join.voltage()?.map(|(days, period)| vec![days, period]),
+                What::Load => join.load()?.map(Vec::from),
+                What::Energy | What::Integrated => join.energy()?.map(|(sums, rows)| vec![sums, rows]),
+            })
+        });
+        let tables = tables.map_err(|e| to_py(py, e))?;
+        Ok(tables.map(|tables| tables.into_iter().map(table).collect()))
+    }
+}
+
+impl FieldDays {
+    fn join(&self) -> DayJoin<'_> {
+        let Days { what, days, parameters, wide, tariffs, frame, rules } = &self.0;
+        DayJoin { what: *what, days, parameters, wide, tariffs, frame, rules: *rules }
+    }
+}
+
 /// Energies of points by the rules of the field: `(sums, where they come from)`; `power` integrates p and q.
 #[pyfunction]
 fn field_energy(
@@ -176,6 +283,7 @@ fn field_energy(
 
 /// Adds the functions of this module to `keyacct._core`.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<FieldDays>()?;
     module.add_function(wrap_pyfunction!(month_stats, module)?)?;
     module.add_function(wrap_pyfunction!(field_voltage, module)?)?;
     module.add_function(wrap_pyfunction!(field_voltage_loss, module)?)?;

@@ -65,15 +65,15 @@ impl Default for Sums {
 }
 
 /// Where a step is booked.
-struct Book<'a> {
+pub(crate) struct Book<'a> {
     spans: &'a [Span],
     tariffs: Vec<DayTariff<'a>>,
     zone: &'a Zone,
-    sums: Vec<Sums>,
+    pub(crate) sums: Vec<Sums>,
 }
 
 impl<'a> Book<'a> {
-    fn new(spans: &'a [Span], tariffs: Tariffs<'a>, zone: &'a Zone) -> Self {
+    pub(crate) fn new(spans: &'a [Span], tariffs: Tariffs<'a>, zone: &'a Zone) -> Self {
         let of = |span: &Span| tariffs.day(span.tariff);
         Book {
             spans,
@@ -137,7 +137,7 @@ pub fn from_registers(
     book.sums
 }
 
-fn register_step(
+pub(crate) fn register_step(
     book: &mut Book<'_>,
     column: usize,
     (then_ms, then): (i64, i64),
@@ -207,30 +207,47 @@ pub fn from_power(
     zone: &Zone,
 ) -> Vec<Sums> {
     let mut book = Book::new(spans, tariffs, zone);
-    let both = |row: usize| active.value[row] != NONE && reactive.value[row] != NONE;
-    let rows: Vec<i64> =
-        (0..active.at_ms.len()).map(|row| if both(row) { row as i64 } else { NONE }).collect();
-    let series = Series { value: &rows, ..active };
-    for (number, span) in spans.iter().enumerate() {
-        span.rule.weigh(series, span.from_ms, span.to_ms, |w| {
-            let (p, q) = (active.value[w.value as usize], reactive.value[w.value as usize]);
-            let amount = |value: i64| i128::from(value).abs() * i128::from(w.weight_ms);
-            let anchor = Some(w.anchor_ms);
-            book.add(number, usize::from(p < 0), amount(p), anchor);
-            let quadrant = match (p >= 0, q >= 0) {
-                (true, true) => 2,
-                (false, true) => 3,
-                (false, false) => 4,
-                (true, false) => 5,
-            };
-            book.add(number, quadrant, amount(q), anchor);
-            book.sums[number].covered_ms += w.weight_ms;
-        });
-        if book.sums[number].covered_ms > 0 {
-            book.sums[number].present = [true, true, true, true, true, true, false, false];
+    book.integrate(active, reactive, |_| true);
+    book.sums
+}
+
+impl Book<'_> {
+    /// Integrates the powers whose stamps are taken.
+    pub(crate) fn integrate(
+        &mut self,
+        active: Series<'_>,
+        reactive: Series<'_>,
+        taken: impl Fn(i64) -> bool,
+    ) {
+        let book = self;
+        let spans = book.spans;
+        let both = |row: usize| active.value[row] != NONE && reactive.value[row] != NONE;
+        let rows: Vec<i64> =
+            (0..active.at_ms.len()).map(|row| if both(row) { row as i64 } else { NONE }).collect();
+        let series = Series { value: &rows, ..active };
+        for (number, span) in spans.iter().enumerate() {
+            span.rule.weigh(series, span.from_ms, span.to_ms, |w| {
+                if !taken(w.at_ms) {
+                    return;
+                }
+                let (p, q) = (active.value[w.value as usize], reactive.value[w.value as usize]);
+                let amount = |value: i64| i128::from(value).abs() * i128::from(w.weight_ms);
+                let anchor = Some(w.anchor_ms);
+                book.add(number, usize::from(p < 0), amount(p), anchor);
+                let quadrant = match (p >= 0, q >= 0) {
+                    (true, true) => 2,
+                    (false, true) => 3,
+                    (false, false) => 4,
+                    (true, false) => 5,
+                };
+                book.add(number, quadrant, amount(q), anchor);
+                book.sums[number].covered_ms += w.weight_ms;
+            });
+            if book.sums[number].covered_ms > 0 {
+                book.sums[number].present = [true, true, true, true, true, true, false, false];
+            }
         }
     }
-    book.sums
 }
 
 #[cfg(test)]

@@ -65,8 +65,13 @@ impl Grid {
         (sum / divisor) as f64 / (below / divisor) as f64
     }
 
-    /// The mean power that a sum is over some time.
+    /// The mean power that a sum is over some time. Digits that only the multipliers could have are taken away first, so
+    /// that a whole multiplier is divided as one.
     fn kw(&self, sum: i128, ms: i64) -> f64 {
+        let scale = 10_i128.pow(self.scale);
+        if sum % scale == 0 {
+            return (sum / scale) as f64 / (ms as f64 * 10_f64.powi(PLACES as i32));
+        }
         sum as f64 / (ms as f64 * 10_f64.powi((PLACES + self.scale) as i32))
     }
 
@@ -97,26 +102,26 @@ fn common_divisor(mut a: u128, mut b: u128) -> u128 {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Block {
-    sum: i128,
-    covered_ms: i64,
+pub(crate) struct Block {
+    pub(crate) sum: i128,
+    pub(crate) covered_ms: i64,
     from_energy: bool,
 }
 
 /// Energy between two registers that lie too far apart for a power.
 #[derive(Clone, Copy, Debug)]
-struct Loose {
-    from_ms: i64,
-    to_ms: i64,
-    sum: i128,
+pub(crate) struct Loose {
+    pub(crate) from_ms: i64,
+    pub(crate) to_ms: i64,
+    pub(crate) sum: i128,
 }
 
 /// Block sums of one point.
 #[derive(Clone, Debug)]
 pub struct PointLoad {
-    blocks: Vec<Block>,
-    loose: Vec<Loose>,
-    met: Vec<(i64, u32)>,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) loose: Vec<Loose>,
+    pub(crate) met: Vec<(i64, u32)>,
 }
 
 /// What one meter has at one point: any of it may be empty.
@@ -141,19 +146,30 @@ impl PointLoad {
     pub fn add(&mut self, meter: &MeterLoad<'_>, spans: &[Span], grid: &Grid) {
         let mut of_meter = PointLoad::new(grid);
         for span in spans {
-            of_meter.add_power(span, meter.power, grid);
+            of_meter.add_power(span, meter.power, grid, |_| true);
         }
         let has = |series: Series<'_>| series.value.iter().any(|&v| v != NONE);
+        let mut from_increments = PointLoad::new(grid);
         if has(meter.increments) {
-            let mut from = PointLoad::new(grid);
-            from.add_increments(spans, meter.increments, grid);
-            of_meter.fill(&from, grid);
+            from_increments.add_increments(spans, meter.increments, grid);
         }
+        let mut from_registers = PointLoad::new(grid);
         if has(meter.registers) {
-            let mut from = PointLoad::new(grid);
-            from.add_registers(spans, meter.registers, grid);
-            of_meter.fill(&from, grid);
+            from_registers.add_registers(spans, meter.registers, grid);
         }
+        self.add_sources(of_meter, &from_increments, &from_registers, grid);
+    }
+
+    /// Adds a meter by its power and, where that is too little, by its energies.
+    pub(crate) fn add_sources(
+        &mut self,
+        mut of_meter: PointLoad,
+        increments: &PointLoad,
+        registers: &PointLoad,
+        grid: &Grid,
+    ) {
+        of_meter.fill(increments, grid);
+        of_meter.fill(registers, grid);
         for (into, block) in self.blocks.iter_mut().zip(&of_meter.blocks) {
             into.sum = into.sum.saturating_add(block.sum);
             into.covered_ms += block.covered_ms;
@@ -180,15 +196,25 @@ impl PointLoad {
         }
     }
 
-    fn add_power(&mut self, span: &Span, power: Series<'_>, grid: &Grid) {
+    /// Adds the powers of a span whose stamps are taken.
+    pub(crate) fn add_power(
+        &mut self,
+        span: &Span,
+        power: Series<'_>,
+        grid: &Grid,
+        taken: impl Fn(i64) -> bool,
+    ) {
         let factor = span.multiplier.units(grid.scale);
         span.rule.weigh(power, span.from_ms, span.to_ms, |w| {
+            if !taken(w.at_ms) {
+                return;
+            }
             let sum = i128::from(w.value.max(0)).saturating_mul(i128::from(w.weight_ms));
             self.spread(sum.saturating_mul(factor), w.from_ms, w.weight_ms, grid);
         });
     }
 
-    fn add_increments(&mut self, spans: &[Span], increments: Series<'_>, grid: &Grid) {
+    pub(crate) fn add_increments(&mut self, spans: &[Span], increments: Series<'_>, grid: &Grid) {
         for (&at_ms, &value) in increments.at_ms.iter().zip(increments.value) {
             let begins = |s: &&Span| (s.from_ms..s.to_ms).contains(&at_ms.saturating_sub(s.rule.interval_ms));
             if let (Some(span), true) = (spans.iter().find(begins), value != NONE) {
@@ -199,7 +225,7 @@ impl PointLoad {
     }
 
     /// Steps between neighbouring readings inside the spans, as `field_energy::from_registers` reads them.
-    fn add_registers(&mut self, spans: &[Span], registers: Series<'_>, grid: &Grid) {
+    pub(crate) fn add_registers(&mut self, spans: &[Span], registers: Series<'_>, grid: &Grid) {
         let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return };
         let span_of = |ms: i64| spans.iter().find(|s| (s.from_ms..s.to_ms).contains(&ms));
         let mut before: Option<(i64, i64)> = None;
@@ -229,7 +255,7 @@ impl PointLoad {
     }
 
     /// Books a sum evenly on the blocks of its time; what is rounded in one block is made good in the next.
-    fn spread(&mut self, sum: i128, from_ms: i64, length_ms: i64, grid: &Grid) {
+    pub(crate) fn spread(&mut self, sum: i128, from_ms: i64, length_ms: i64, grid: &Grid) {
         let end = from_ms + length_ms;
         let until_ms = |ms: i64| sum.saturating_mul(i128::from(ms - from_ms)) / i128::from(length_ms.max(1));
         let mut at = from_ms.max(grid.from_ms);

@@ -80,9 +80,9 @@ impl Figures {
 /// Figures of one point over a period: by phase, a row of days.
 #[derive(Clone, Debug)]
 pub struct Point {
-    first_day: i64,
-    days: usize,
-    phases: [Option<Vec<Figures>>; PHASES.len()],
+    pub(crate) first_day: i64,
+    pub(crate) days: usize,
+    pub(crate) phases: [Option<Vec<Figures>>; PHASES.len()],
 }
 
 impl Point {
@@ -136,7 +136,7 @@ impl Point {
 }
 
 /// Levels in primary volts from whole 10^−3 V of the secondary side.
-fn primary(time: &PhaseTime<i64>, pt: Decimal) -> PhaseTime<f64> {
+pub(crate) fn primary(time: &PhaseTime<i64>, pt: Decimal) -> PhaseTime<f64> {
     let mut result = PhaseTime::<f64> {
         monitored_ms: time.monitored_ms,
         over_ms: time.over_ms,

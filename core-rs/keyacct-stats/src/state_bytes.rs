@@ -3,11 +3,15 @@
 use crate::block_span::{Block, BlockSpan};
 use crate::civil::DAY_MS;
 use crate::day_state::{DayState, OpenDay, Tally};
+use crate::energy_day::EnergyDay;
 use crate::exact::{ExactEnergy, Measured};
+use crate::field_load::Loose;
+use crate::load_day::LoadDay;
 use crate::month::{Meter, MonthTally, Parameters, Reading};
 use crate::register::FirstLast;
 use crate::tariff::HalfHours;
 use crate::voltage::{Band, PhaseTime};
+use crate::voltage_day::VoltageDay;
 
 /// Something that can be written as bytes and read back.
 pub trait Bytes: Sized {
@@ -104,6 +108,41 @@ impl<T: Bytes> Bytes for Vec<T> {
     }
 }
 
+impl<T: Bytes> Bytes for Option<T> {
+    fn write(&self, to: &mut Vec<u8>) {
+        to.push(u8::from(self.is_some()));
+        self.iter().for_each(|item| item.write(to));
+    }
+    fn read(from: &mut &[u8]) -> Option<Option<T>> {
+        match front(from, 1)? {
+            [0] => Some(None),
+            [1] => T::read(from).map(Some),
+            _ => None,
+        }
+    }
+}
+
+impl<A: Bytes, B: Bytes> Bytes for (A, B) {
+    fn write(&self, to: &mut Vec<u8>) {
+        self.0.write(to);
+        self.1.write(to);
+    }
+    fn read(from: &mut &[u8]) -> Option<(A, B)> {
+        Some((A::read(from)?, B::read(from)?))
+    }
+}
+
+impl<A: Bytes, B: Bytes, C: Bytes> Bytes for (A, B, C) {
+    fn write(&self, to: &mut Vec<u8>) {
+        self.0.write(to);
+        self.1.write(to);
+        self.2.write(to);
+    }
+    fn read(from: &mut &[u8]) -> Option<(A, B, C)> {
+        Some((A::read(from)?, B::read(from)?, C::read(from)?))
+    }
+}
+
 impl<T: Bytes, const N: usize> Bytes for [T; N] {
     fn write(&self, to: &mut Vec<u8>) {
         self.iter().for_each(|item| item.write(to));
@@ -130,6 +169,7 @@ macro_rules! fields {
 }
 
 type Phase = PhaseTime<Measured>;
+type WholePhase = PhaseTime<i64>;
 type Limits = Band<Measured>;
 
 impl Bytes for Measured {
@@ -169,6 +209,33 @@ fields!(Phase {
     min,
     min_at_ms,
 });
+fields!(WholePhase {
+    monitored_ms,
+    over_ms,
+    under_ms,
+    below_floor_ms,
+    overvoltage_ms,
+    sum,
+    max,
+    max_at_ms,
+    min,
+    min_at_ms,
+});
+fields!(VoltageDay { heads, tails, spans });
+fields!(Loose { from_ms, to_ms, sum });
+fields!(LoadDay {
+    power,
+    power_head,
+    power_tail,
+    increments,
+    increment_heads,
+    registers,
+    loose,
+    met,
+    register_head,
+    register_tail,
+});
+fields!(EnergyDay { registers, heads, tails, increments, increment_heads, power, power_head, power_tail });
 fields!(DayState { open, hour });
 fields!(Tally { n, phase, period, load, ep, eq });
 fields!(MonthTally { all, hour });

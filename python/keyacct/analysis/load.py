@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keyacct import _core
+from keyacct.analysis.day_states import field_tables
 from keyacct.analysis.question import Question, ask, spans_of
 from keyacct.config import Workspace
 from keyacct.model import MINUTE_MS, TARIFF_PERIODS, Period
@@ -50,17 +51,22 @@ def load(workspace: Workspace, period: Period, *, accounts: Sequence[str] | None
     """
     question = ask(workspace, period, accounts, kinds=("billing",))
     demand = workspace.settings.demand
-    day, total, curve = question.run(
-        lambda: _core.field_load(
-            question.samples("power", ("p",), 4),
-            question.samples("energy", ("import",), 4),
-            question.kernel_parameters,
-            question.tariffs(),
-            question.kernel,
-            demand.window_min * MINUTE_MS,
-            demand.minimum_coverage,
+    families = [("power", ("p",), 4), ("energy", ("import",), 4)]
+
+    def from_samples(asked: Question) -> tuple[pa.Table, ...]:
+        return asked.run(
+            lambda: _core.field_load(
+                asked.samples(*families[0]),
+                asked.samples(*families[1]),
+                asked.kernel_parameters,
+                asked.tariffs(),
+                asked.kernel,
+                demand.window_min * MINUTE_MS,
+                demand.minimum_coverage,
+            )
         )
-    )
+
+    day, total, curve = field_tables(question, "load", families, from_samples)
     at = curve["at"].cast(question.time_type)
     return Load(
         total=_shape(question, _with_every_account(question, total), by_day=False),

@@ -11,8 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from keyacct import _core
-from keyacct.analysis.power_factor import ENERGIES, FLAGS, factor_of
+from keyacct.analysis.power_factor import ENERGIES, FLAGS, energy_tables, factor_of
 from keyacct.analysis.question import Question, ask
 from keyacct.analysis.transformer_loss import TransformerLosses, divided
 from keyacct.config import Workspace
@@ -40,8 +39,9 @@ class PointEnergy:
 
 
 _AMOUNT = pa.decimal128(38, 8)
-_UNITS = {name: f"{name}_{'kwh' if name in ('import', 'export') else 'kvarh'}" for name in ENERGIES}
-_PERIODS = pa.schema([("span", pa.int64()), ("period", pa.string()), *((key, _AMOUNT) for key in _UNITS.values())])
+UNITS = {name: f"{name}_{'kwh' if name in ('import', 'export') else 'kvarh'}" for name in ENERGIES}
+"""Column of each energy in the tables."""
+_PERIODS = pa.schema([("span", pa.int64()), ("period", pa.string()), *((key, _AMOUNT) for key in UNITS.values())])
 
 
 def point_energy(
@@ -102,10 +102,7 @@ class _Books:
 
     def read(self, parameters: pa.Table, *, power: bool) -> None:
         question = replace(self.question, parameters=parameters)
-        samples = question.samples("power", ("p", "q"), 4) if power else question.samples("energy", ENERGIES, 4)
-        sums, origin = question.run(
-            lambda: _core.field_energy(samples, question.kernel_parameters, question.tariffs(), question.kernel, power)
-        )
+        sums, origin = energy_tables(question, power=power)
         # Whole units are 10^-4 kWh; integrated powers are 10^-4 kW times milliseconds.
         unit = Decimal(10_000) * (3_600_000 if power else 1)
         spans, meters = parameters["span"].to_pylist(), parameters["meter"].to_pylist()
@@ -116,7 +113,7 @@ class _Books:
             seen.add(meters[row["row"]])
             period = names[row["period"]] if 0 <= row["period"] < len(names) else None
             into = self.amounts.setdefault((span, period), {})
-            for name, key in _UNITS.items():
+            for name, key in UNITS.items():
                 if row[name] is not None:
                     into[key] = into.get(key, Decimal(0)) + row[name] * self.multiplier[span] / unit
         for row in origin.to_pylist():
@@ -140,7 +137,7 @@ class _Books:
                 continue
             energies: dict[str, Decimal] = {}
             for amounts in cells.values():
-                for name, key in _UNITS.items():
+                for name, key in UNITS.items():
                     if key in amounts:
                         energies[name] = energies.get(name, Decimal(0)) + amounts[key]
             wp, wq, _ = factor_of(energies, settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from keyacct import _core
+from keyacct.analysis.day_states import field_tables
 from keyacct.analysis.pf_adjustment import HUNDREDTH, RULE_1983, assessed, power_factor_of
 from keyacct.analysis.question import Question, ask, spans_of
 from keyacct.analysis.transformer_loss import Loss, TransformerLosses, divided
@@ -225,13 +226,23 @@ def _read(question: Question) -> dict[str, _Books]:
     return books
 
 
+def energy_tables(question: Question, *, power: bool) -> tuple[pa.Table, ...]:
+    """The two tables of the energy kernel: sums by parameter row, period and hour, and where they come from."""
+    family = ("power", ("p", "q"), 4) if power else ("energy", ENERGIES, 4)
+
+    def from_samples(asked: Question) -> tuple[pa.Table, ...]:
+        samples = asked.samples(*family)
+        return asked.run(
+            lambda: _core.field_energy(samples, asked.kernel_parameters, asked.tariffs(), asked.kernel, power)
+        )
+
+    return field_tables(question, "integrated" if power else "energy", [family], from_samples)
+
+
 def _kernel(question: Question, numbers: Sequence[int], books: Sequence[_Books], *, power: bool) -> set[str]:
     """Adds what the samples of one family give; the meters that gave something. numbers: of the rows in `books`."""
     parameters = question.parameters
-    samples = question.samples("power", ("p", "q"), 4) if power else question.samples("energy", ENERGIES, 4)
-    sums, origin = question.run(
-        lambda: _core.field_energy(samples, question.kernel_parameters, question.tariffs(), question.kernel, power)
-    )
+    sums, origin = energy_tables(question, power=power)
     # Whole units are 10^-4 kWh; integrated powers are 10^-4 kW times milliseconds.
     unit = Decimal(10_000) * (3_600_000 if power else 1)
     meters = parameters["meter"].to_pylist()
@@ -250,7 +261,9 @@ def _kernel(question: Question, numbers: Sequence[int], books: Sequence[_Books],
     for row in sums.to_pylist():
         number = row["row"]
         found.add(meters[number])
-        energies = _Energies({name: row[name] * factors[number] / unit for name in ENERGIES if row[name] is not None})
+        energies = _Energies(
+            by_quadrant({name: row[name] * factors[number] / unit for name in ENERGIES if row[name] is not None})
+        )
         books[numbers[number]].add(row["period"], row["hour"], energies)
     for row in origin.to_pylist():
         book = books[numbers[row["row"]]]
@@ -259,6 +272,18 @@ def _kernel(question: Question, numbers: Sequence[int], books: Sequence[_Books],
         if power and meters[row["row"]] in found:
             book.flags.add("integrated")
     return found
+
+
+def by_quadrant(amount: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Energies of one meter with a single pair of reactive registers as q1 and q4, so that those of several meters add up.
+
+    A meter that has quadrants keeps them, and its pair of registers does not count.
+    """
+    pair = {"q1": "reactive_import", "q4": "reactive_export"}
+    rest = {name: value for name, value in amount.items() if name not in pair.values()}
+    if len(rest) == len(amount) or any(name in amount for name in QUADRANTS):
+        return rest
+    return rest | {name: amount.get(own, Decimal(0)) for name, own in pair.items()}
 
 
 def _quadrants(energies: _Energies) -> dict[str, Decimal] | None:

@@ -7,7 +7,7 @@ exact register differences of `point_energy`, cut at the buckets. Ratios and att
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,11 +16,13 @@ import pyarrow as pa
 
 from keyacct.analysis.buckets import Bucket, buckets_of
 from keyacct.analysis.curve_tables import curve_meters, curve_tables, exact_sum
+from keyacct.analysis.point_energy import PLACES, UNITS, point_energy
+from keyacct.analysis.power_factor import ENERGIES, by_quadrant, factor_of
 from keyacct.analysis.question import Question, ask
 from keyacct.config import Workspace
-from keyacct.errors import UsageError
+from keyacct.errors import ConfigError, UsageError
 from keyacct.i18n import Text
-from keyacct.model import Period
+from keyacct.model import TARIFF_PERIODS, Period
 
 MOST_CELLS = 2_000_000
 
@@ -48,15 +50,44 @@ QUANTITIES: dict[str, Quantity] = {
     for quantity in (
         _level("load", Text("load", "有功负荷"), "kW"),
         _level("reactive", Text("reactive power", "无功功率"), "kvar"),
+        _level("apparent", Text("apparent power", "视在功率"), "kVA"),
         Quantity("pf", Text("power factor", "功率因数"), "", {"pf": Text("pf", "功率因数")}),
         _level("voltage", Text("voltage", "电压"), "V"),
         _level("current", Text("current", "电流"), "A"),
         Quantity("energy", Text("energy", "电量"), "kWh", {"energy_kwh": Text("kWh", "电量 kWh")}),
         Quantity("export", Text("exported energy", "反向电量"), "kWh", {"export_kwh": Text("export kWh", "反向 kWh")}),
+        Quantity(
+            "reactive_energy",
+            Text("reactive energy", "无功电量"),
+            "kvarh",
+            {
+                "reactive_import_kvarh": Text("import kvarh", "正向 kvarh"),
+                "reactive_export_kvarh": Text("export kvarh", "反向 kvarh"),
+            },
+        ),
+        Quantity(
+            "apparent_energy", Text("apparent energy", "视在电量"), "kVAh", {"apparent_kvah": Text("kVAh", "kVAh")}
+        ),
+        Quantity(
+            "tariff_energy",
+            Text("energy by tariff period", "分时电量"),
+            "kWh",
+            {
+                f"{name}_kwh": Text(f"{name} kWh", f"{zh} kWh")
+                for name, zh in zip(TARIFF_PERIODS, ("尖", "峰", "平", "谷"), strict=True)
+            },
+        ),
     )
 }
-_FAMILY = {"load": "power", "reactive": "power", "pf": "power", "voltage": "voltage", "current": "current"}
-_ENERGY = {"energy": "import_kwh", "export": "export_kwh"}
+_FAMILY = {
+    "load": "power",
+    "reactive": "power",
+    "apparent": "power",
+    "pf": "power",
+    "voltage": "voltage",
+    "current": "current",
+}
+_ENERGY = ("energy", "export", "reactive_energy", "apparent_energy", "tariff_energy")
 _OF_TERMS = ("account_class", "critical_grade", "supply_station", "tariff_mode", "status")
 _PARAMETERS = (
     "account_no", "account_name", "point", "kind", "meter", "wiring", "industry_code", "supply_line", "transformer",
@@ -89,8 +120,11 @@ def query(workspace: Workspace, asked: Asked, *, against: Period | None = None) 
     in which at least `demand.minimum_coverage` of its points have values. Where a meter has no power its energies stand
     for it. voltage_* (V primary; line voltages of three-wire
     points) and current_* (A primary) are over all phases and points, weighted by time. pf comes from the integrated curve,
-    Wp import only, |Wq|; it is not the settlement's. energy and export are exact register differences; `flags` says what
-    was doubtful. completeness: time with values of the first level quantity. Null where there is no value.
+    Wp import only, |Wq|; it is not the settlement's. apparent_* are √(P² + Q²) of the group's sums by quarter hours. The
+    energies are exact register differences: energy, export, reactive_energy (import Q1 + Q2, export Q3 + Q4),
+    tariff_energy (import by tariff period of the time) and apparent_energy, √(Wp² + Wq²) of the group's sums with Wq as
+    `[power_factor]` has it; `flags` says what was doubtful.
+    completeness: time with values of the first level quantity. Null where there is no value.
     against: another period; then each figure also has `_before`, `_change` and `_change_rate`, bucket by bucket in order.
     Raises UsageError for unknown names, ConfigError for unknown accounts.
     """
@@ -263,6 +297,18 @@ def _power_sql(coverage: float) -> str:
 
     return f"""
         WITH {side("load", "p", "kw")}, {side("reactive", "q", "kvar")},
+        both_blocks AS (
+            SELECT t.key, bucket, block, point, sum(p * w) / sum(w) AS p, sum(q * w) / sum(w) AS q
+            FROM weighed JOIN told t USING (span) WHERE p IS NOT NULL AND q IS NOT NULL GROUP BY ALL),
+        both_points AS (SELECT key, bucket, count(DISTINCT point) AS points FROM both_blocks GROUP BY ALL),
+        both_totals AS (
+            SELECT key, bucket, sqrt(sum(p ORDER BY point) ** 2 + sum(q ORDER BY point) ** 2) AS s, count(*) AS points
+            FROM both_blocks GROUP BY key, bucket, block),
+        apparent AS (
+            SELECT key, bucket, avg(s ORDER BY s) AS apparent_mean_kva, max(s) AS apparent_max_kva,
+                min(s) AS apparent_min_kva
+            FROM both_totals b JOIN both_points e USING (key, bucket)
+            WHERE b.points >= {coverage} * e.points GROUP BY ALL),
         energies AS (
             SELECT t.key, bucket, {exact_sum("greatest(p, 0)", "w")} AS wp,
                 {exact_sum("abs(q)", "w")} AS wq FROM weighed JOIN told t USING (span)
@@ -270,9 +316,11 @@ def _power_sql(coverage: float) -> str:
         present AS (
             SELECT t.key, bucket, sum(w) AS ms FROM weighed JOIN told t USING (span) WHERE p IS NOT NULL GROUP BY ALL)
         SELECT e.key AS group, e.bucket, load_mean_kw, load_max_kw, load_min_kw, reactive_mean_kvar, reactive_max_kvar,
-            reactive_min_kvar, CASE WHEN wp > 0 OR wq > 0 THEN wp / sqrt(wp * wp + wq * wq) END AS pf,
+            reactive_min_kvar, apparent_mean_kva, apparent_max_kva, apparent_min_kva,
+            CASE WHEN wp > 0 OR wq > 0 THEN wp / sqrt(wp * wp + wq * wq) END AS pf,
             least(1.0, coalesce(p.ms, 0) / e.ms) AS completeness
         FROM expected e LEFT JOIN load USING (key, bucket) LEFT JOIN reactive USING (key, bucket)
+        LEFT JOIN apparent USING (key, bucket)
         LEFT JOIN energies USING (key, bucket) LEFT JOIN present p USING (key, bucket) ORDER BY ALL"""
 
 
@@ -281,20 +329,52 @@ def _energies(
     found: dict[tuple[tuple[Any, ...], int], dict[str, Any]],
 ) -> None:  # fmt: skip
     """Adds exact energies to the cells."""
-    from keyacct.analysis.point_energy import point_energy
-
     starts = [bucket.start_ms for bucket in buckets]
-    spans = point_energy(workspace, asked.period, accounts=asked.accounts, kinds=asked.kinds, cuts=starts[1:]).spans
-    spans = _chosen(workspace, spans, asked)
-    for row in spans.to_pylist():
-        group = tuple(row[name] for name in asked.by)
-        cell = found.setdefault((group, bisect.bisect_right(starts, row["from_ms"]) - 1), {})
-        for key in keys:
-            (name,) = QUANTITIES[key].figures
-            amount: Decimal | None = row[_ENERGY[key]]
-            if amount is not None:
-                cell[name] = cell.get(name, Decimal(0)) + amount
+    energies = point_energy(workspace, asked.period, accounts=asked.accounts, kinds=asked.kinds, cuts=starts[1:])
+    by_period: dict[int, list[dict[str, Any]]] = {}
+    for row in energies.periods.to_pylist():
+        by_period.setdefault(row["span"], []).append(row)
+    apparent: dict[tuple[tuple[Any, ...], int], dict[str, Decimal]] = {}
+    for row in _chosen(workspace, energies.spans, asked).to_pylist():
+        place = (tuple(row[name] for name in asked.by), bisect.bisect_right(starts, row["from_ms"]) - 1)
+        cell = found.setdefault(place, {})
+        for name, amount in _amounts(row, by_period.get(row["span"], ()), keys):
+            cell[name] = cell.get(name, Decimal(0)) + amount
+        if "apparent_energy" in keys:
+            own: dict[str, Decimal] = {}
+            for of in by_period.get(row["span"], ()):
+                for name in ENERGIES:
+                    if (amount := of[UNITS[name]]) is not None:
+                        own[name] = own.get(name, Decimal(0)) + amount
+            sums = apparent.setdefault(place, {})
+            for name, amount in by_quadrant(own).items():
+                sums[name] = sums.get(name, Decimal(0)) + amount
         cell["flags"] = sorted({*cell.get("flags", ()), *row["flags"]})
+    for place, sums in apparent.items():
+        wp, wq, _ = factor_of(sums, workspace.settings.power_factor)
+        if wp is not None and wq is not None:
+            found[place]["apparent_kvah"] = (wp * wp + wq * wq).sqrt().quantize(PLACES)
+
+
+def _amounts(
+    row: Mapping[str, Any], periods: Sequence[Mapping[str, Any]], keys: Sequence[str]
+) -> Iterator[tuple[str, Decimal]]:
+    """Figures of one span: those of its totals, and those of its tariff periods.
+
+    Reactive import is Q1 + Q2 and reactive export Q3 + Q4 where the meter has quadrants, else its own registers.
+    """
+    for key, name in (("energy", "import_kwh"), ("export", "export_kwh")):
+        if key in keys and row[name] is not None:
+            yield next(iter(QUANTITIES[key].figures)), row[name]
+    for of in periods:
+        if "tariff_energy" in keys and of["period"] is not None and of["import_kwh"] is not None:
+            yield f"{of['period']}_kwh", of["import_kwh"]
+        if "reactive_energy" in keys:
+            quadrants = any(of[UNITS[name]] is not None for name in ("q1", "q2", "q3", "q4"))
+            for figure, own in (("reactive_import", ("q1", "q2")), ("reactive_export", ("q3", "q4"))):
+                there = [of[UNITS[name]] for name in (own if quadrants else (figure,))]
+                if any(amount is not None for amount in there):
+                    yield f"{figure}_kvarh", sum((amount for amount in there if amount is not None), Decimal(0))
 
 
 def _compared(rows: list[dict[str, Any]], other: list[dict[str, Any]], asked: Asked) -> list[dict[str, Any]]:
@@ -320,3 +400,23 @@ def _compared(rows: list[dict[str, Any]], other: list[dict[str, Any]], asked: As
         row["bucket_before"] = old.get("bucket")
         result.append(row)
     return result
+
+
+def accounts_of(
+    workspace: Workspace, period: Period, where: Mapping[str, Sequence[str]], accounts: Sequence[str] | None = None
+) -> list[str]:
+    """Accounts with a metering point in a set during a period: attribute → the values that belong to the set.
+
+    Raises UsageError for an attribute that is none, ConfigError `config.registry_not_found` when no account is in the set.
+    """
+    asked = Asked(("load",), period, where=where)
+    _check(asked)
+    chosen = _chosen(workspace, ask(workspace, period, accounts).parameters, asked)
+    found = sorted({account for account in chosen["account_no"].to_pylist() if account is not None})
+    if not found:
+        told = ", ".join(f"{name}={'|'.join(values)}" for name, values in where.items())
+        raise ConfigError(
+            "config.registry_not_found", f"no account with {told} in {period.label}",
+            hint="`keyacct query load --by ATTRIBUTE` lists the values there are",
+        )  # fmt: skip
+    return found

@@ -39,7 +39,8 @@ class Question:
     """A period as far as it has passed, and the parameters of the points that were asked for.
 
     from_ms, to_ms: UTC ms, to_ms exclusive and not after the present. parameters: as `point_parameters`
-    gives them, sorted by account, point and time.
+    gives them, sorted by account, point and time. points_asked: how many points the whole question has, of which
+    `parameters` may be a part.
     """
 
     workspace: Workspace
@@ -47,6 +48,7 @@ class Question:
     from_ms: int
     to_ms: int
     parameters: pa.Table
+    points_asked: int = 0
     _faults: list[BaseException] = field(default_factory=list, compare=False, repr=False)
 
     @property
@@ -78,13 +80,19 @@ class Question:
 
     def samples(self, family: str, columns: Sequence[str], scale: int) -> pa.RecordBatchReader:
         """Samples of the points' meters, with what lies around the period and still counts in it."""
-        from keyacct.store.read import read_family
-
         parameters = self.parameters
         longest = pc.max(parameters["interval_min"]).as_py() or self.workspace.settings.samples.interval_min
         reach = int(longest) * MINUTE_MS * self.workspace.settings.samples.max_gap_intervals
         meters = sorted(set(parameters["meter"].drop_null().to_pylist()))
-        reader = read_family(self.workspace, family, self.from_ms - reach, self.to_ms + reach + 1, meters=meters)
+        return self.read(family, columns, scale, self.from_ms - reach, self.to_ms + reach + 1, meters)
+
+    def read(
+        self, family: str, columns: Sequence[str], scale: int, from_ms: int, to_ms: int, meters: Sequence[str]
+    ) -> pa.RecordBatchReader:
+        """Samples of some meters with from_ms ≤ ts < to_ms, as the core takes them."""
+        from keyacct.store.read import read_family
+
+        reader = read_family(self.workspace, family, from_ms, to_ms, meters=meters)
         schema = pa.schema(
             [("meter", pa.string()), ("kind", pa.string()), ("ts", pa.int64())]
             + [(name, pa.decimal128(38, scale)) for name in columns]
@@ -163,7 +171,8 @@ def ask(
     if kinds is not None:
         table = table.filter(pc.is_in(table["kind"], pa.array(kinds, pa.string())))
     order = [("account_no", "ascending"), ("point", "ascending"), ("from_ms", "ascending")]
-    return Question(workspace, period, from_ms, to_ms, table.sort_by(order))
+    points = len(set(table["point"].to_pylist()))
+    return Question(workspace, period, from_ms, to_ms, table.sort_by(order), points)
 
 
 def spans_of(parameters: pa.Table, key: str) -> dict[str, list[int]]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keyacct import _core
+from keyacct.analysis.day_states import field_tables
 from keyacct.analysis.question import Question, ask, spans_of
 from keyacct.config import Workspace
 from keyacct.model import MINUTE_MS, Period, midnight_ms
@@ -50,15 +51,20 @@ def voltage_compliance(
     """
     question = ask(workspace, period, accounts)
     settings = workspace.settings.voltage
-    day, total = question.run(
-        lambda: _core.field_voltage(
-            question.samples("voltage", VOLTAGES, 3),
-            question.kernel_parameters,
-            question.kernel,
-            settings.assessment_floor,
-            settings.overvoltage,
+    family = ("voltage", VOLTAGES, 3)
+
+    def from_samples(asked: Question) -> tuple[pa.Table, ...]:
+        return asked.run(
+            lambda: _core.field_voltage(
+                asked.samples(*family),
+                asked.kernel_parameters,
+                asked.kernel,
+                settings.assessment_floor,
+                settings.overvoltage,
+            )
         )
-    )
+
+    day, total = field_tables(question, "voltage", [family], from_samples)
     return VoltageCompliance(total=_shape(question, total, by_day=False), day=_shape(question, day, by_day=True))
 
 
