@@ -14,7 +14,7 @@ import typer
 
 from keyacct.cli import exit_codes
 from keyacct.cli.control_rows import PASSED, passed_rows
-from keyacct.cli.options import Format, FormatOption
+from keyacct.cli.options import Format, FormatOption, PasswordEnvOption, PasswordFileOption, secret_source
 from keyacct.cli.render import say, write_rows
 from keyacct.cli.session import open_workspace
 from keyacct.i18n import Text
@@ -45,29 +45,14 @@ LinkOption = Annotated[
     str | None,
     typer.Option("--link", metavar="URL", help=str(Text("The line on which the device is.", "设备所在链路。"))),
 ]
-RoundOption = Annotated[
-    str | None, typer.Option("--round", metavar="1..8", help=str(Text("The relay round, one.", "轮次, 只能一个。")))
-]
-NeededRoundOption = Annotated[
-    str, typer.Option("--round", metavar="1..8", help=str(Text("The relay round, one.", "轮次, 只能一个。")))
-]
+_ROUND = typer.Option("--round", metavar="1..8", help=str(Text("The relay round, one.", "轮次, 只能一个。")))
+RoundOption = Annotated[str | None, _ROUND]
+NeededRoundOption = Annotated[str, _ROUND]
 GroupOption = Annotated[int, typer.Option("--group", metavar="1..8", help=str(Text("Totals group.", "总加组。")))]
 ReasonOption = Annotated[str, typer.Option("--reason", help=str(Text("Why; it is kept.", "原因, 留痕。")))]
 ValidOption = Annotated[
     int | None,
     typer.Option("--valid", metavar="MIN", min=1, max=60, help=str(Text("How long it may be given.", "有效分钟数。"))),
-]
-PasswordFileOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--password-file", metavar="FILE", help=str(Text("The secret, a file of mode 0600.", "口令文件 (0600)。"))
-    ),
-]
-PasswordEnvOption = Annotated[
-    str | None,
-    typer.Option(
-        "--password-env", metavar="NAME", help=str(Text("The secret, an environment variable.", "口令环境变量。"))
-    ),
 ]
 SimulateOption = Annotated[
     Path | None,
@@ -165,7 +150,7 @@ def give(action: str, wish: Wish, make: Callable[[], Command]) -> int:
     from keyacct.control.door import Device, Gate, pass_door
     from keyacct.control.orders import Order
     from keyacct.control.rehearsal import Rehearsal
-    from keyacct.control.secrets import read_secrets
+    from keyacct.secrets import Secrets
     from keyacct.workflow.controlling import noting_refusals, requester
 
     workspace = workspace_of(needed=wish.meter is not None or wish.terminal is not None)
@@ -178,7 +163,8 @@ def give(action: str, wish: Wish, make: Callable[[], Command]) -> int:
     now_ms = clock.now_ms()
     minutes = wish.valid or settings.control.valid_min
     order = Order(target, made, requester(workspace), wish.reason, now_ms, now_ms + minutes * MINUTE_MS)
-    secrets = read_secrets(target.protocol, file=wish.password_file, variable=wish.password_env)
+    source = secret_source(wish.password_file, wish.password_env)
+    secrets = source.read(target.protocol) if source is not None else Secrets()
     to: Rehearsal | Device | None = None
     if wish.execute:
         to = Rehearsal.of_file(wish.simulate, target) if wish.simulate is not None else Device(where)

@@ -20,7 +20,7 @@ from keyacct.cli.control_options import (
     workspace_of,
 )
 from keyacct.cli.control_rows import ATTEMPTS, STATE, attempt_rows, state_rows
-from keyacct.cli.options import Format, FormatOption
+from keyacct.cli.options import Format, FormatOption, PasswordEnvOption, PasswordFileOption, secret_source
 from keyacct.cli.render import say, write_rows
 from keyacct.cli.session import command, open_workspace
 from keyacct.i18n import Text
@@ -86,6 +86,8 @@ def register(app: typer.Typer) -> None:
             float | None, typer.Option("--timeout", metavar="S", help=str(Text("Seconds for an answer.", "应答秒数。")))
         ] = None,
         simulate: SimulateOption = None,
+        password_file: PasswordFileOption = None,
+        password_env: PasswordEnvOption = None,
         format: FormatOption = Format.table,
     ) -> int:
         """Read the control state."""
@@ -93,7 +95,7 @@ def register(app: typer.Typer) -> None:
         from keyacct.control.readback import read_state
         from keyacct.control.rehearsal import Rehearsal
         from keyacct.errors import UsageError
-        from keyacct.workflow.controlling import registered_link, state_of_dialler, state_over_link
+        from keyacct.workflow.controlling import registered_line, state_of_dialler, state_over_link
 
         wish = Wish(meter, terminal, protocol, address)
         workspace = workspace_of(needed=meter is not None or terminal is not None)
@@ -111,9 +113,10 @@ def register(app: typer.Typer) -> None:
             settings = workspace.settings if workspace is not None else None
             found = state_of_dialler((host, int(port)), target, wait, settings=settings, ready=ready)
         elif link is not None:
-            found = state_over_link(parse_link(link), target, timeout)
+            found = state_over_link(parse_link(link), target, timeout, secret_source(password_file, password_env))
         elif workspace is not None and meter is not None:
-            found = state_over_link(registered_link(workspace, meter), target, timeout)
+            line, secret = registered_line(workspace, meter)
+            found = state_over_link(line, target, timeout, secret_source(password_file, password_env) or secret)
         else:
             raise UsageError(
                 "usage.invalid", str(Text("say where the device is", "应说明设备在哪里")),

@@ -98,7 +98,12 @@ def listen(
         typer.Option("--metrics", metavar="FILE", help=str(Text("Prometheus textfile.", "Prometheus 文本文件。"))),
     ] = None,
     metrics_port: Annotated[
-        int | None, typer.Option("--metrics-port", help=str(Text("Prometheus endpoint.", "Prometheus 端口。")))
+        int | None,
+        typer.Option(
+            "--metrics-port", min=0, max=65_535,
+            help=str(Text("Prometheus endpoint on 127.0.0.1; 0: any port, the first line says which.",
+                          "127.0.0.1 上的 Prometheus 端口; 0 为任意, 首行给出。")),
+        ),
     ] = None,
 ) -> int | None:  # fmt: skip
     """Serve terminals."""
@@ -108,7 +113,7 @@ def listen(
     from keyacct.capture.trace import Trace
     from keyacct.errors import UsageError
     from keyacct.workflow.daemon.notify import Heart
-    from keyacct.workflow.listen import Listening, make_station, registered_terminals
+    from keyacct.workflow.listen import Listening, make_station, read_allow_list, registered_terminals
 
     if protocol not in PROTOCOLS:
         raise UsageError(
@@ -128,7 +133,7 @@ def listen(
         import zoneinfo
 
         zone = zoneinfo.ZoneInfo(DEFAULT_ZONE)
-    allowed = _allowed(allow)
+    allowed = read_allow_list(allow, protocol) if allow is not None else None
     if allowed is None and not allow_any:
         if workspace is None:
             raise UsageError(
@@ -150,9 +155,9 @@ def listen(
         station, load_plan(plan, protocol) if plan is not None else default_plan(protocol), zone,
         workspace=workspace, out=out, rounds=rounds, expected=terminals, log=_log, watch=_watching(figures, heart),
     )  # fmt: skip
-    sys.stdout.write(
-        json.dumps({"listening": station.front.host, "port": station.front.port, "protocol": protocol}) + "\n"
-    )
+    place: dict[str, Any] = {"listening": station.front.host, "port": station.front.port, "protocol": protocol}
+    place |= {"metrics_port": figures.port} if metrics_port is not None else {}
+    sys.stdout.write(json.dumps(place) + "\n")
     sys.stdout.flush()
     with _stopped_by_signals(listening, heart) as stopped:
         try:
@@ -217,19 +222,6 @@ def _address(bind: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or int(port) > 65_535:
         raise UsageError("usage.invalid", f"--bind {bind!r} is no HOST:PORT", hint="--bind 127.0.0.1:8001")
     return host.strip("[]"), int(port)
-
-
-def _allowed(file: Path | None) -> list[str] | None:
-    """Addresses of a file: one a line, `#` begins a comment."""
-    if file is None:
-        return None
-    from keyacct.errors import from_os_error
-
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise from_os_error(error, writing=False, file=str(file)) from None
-    return [address for line in lines if (address := line.partition("#")[0].strip())]
 
 
 def _log(event: str, **fields: Any) -> None:

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from keyacct.cli import exit_codes
-from keyacct.cli.options import DryRunOption, Format, FormatOption
+from keyacct.cli.options import (
+    DryRunOption,
+    Format,
+    FormatOption,
+    PasswordEnvOption,
+    PasswordFileOption,
+    secret_source,
+)
 from keyacct.cli.poll_rows import ROW_COLUMNS
 from keyacct.cli.render import say, write_rows
 from keyacct.cli.session import command, make_app
 from keyacct.i18n import Text
 
 if TYPE_CHECKING:
+    from keyacct.secrets import SecretSource
     from keyacct.workflow.poll import PollResult
 
 app = make_app()
@@ -129,6 +137,8 @@ def poll(
     registers: Annotated[
         list[str] | None, typer.Option("--registers", metavar="FILE", help=str(Text("Further registers.", "附加标识表。")))
     ] = None,
+    password_file: PasswordFileOption = None,
+    password_env: PasswordEnvOption = None,
     dry_run: DryRunOption = False,
     format: FormatOption = Format.table,
 ) -> int:  # fmt: skip
@@ -147,6 +157,14 @@ def poll(
         return ad_hoc(
             link, protocol, address or [], item or [], timeout=timeout, retries=2 if retries is None else retries,
             out=out, trace=trace, registers=registers or [], format=format,
+            secret=secret_source(password_file, password_env),
+        )  # fmt: skip
+    if password_file or password_env:
+        raise UsageError(
+            "usage.invalid",
+            str(Text("--password-file and --password-env need --link", "--password-file 和 --password-env 需配合 --link")),
+            hint=str(Text("the meters of the registry have password_file, as meter_link, poll_line or the setting "
+                          "poll.password_file", "台账电表的口令文件写在 meter_link、poll_line 或设置 poll.password_file 中")),
         )  # fmt: skip
     if address or protocol:
         raise UsageError(
@@ -177,6 +195,7 @@ def ad_hoc(
     trace: str | None,
     registers: list[str],
     format: Format,
+    secret: SecretSource | None = None,
 ) -> int:
     """Poll one line without a workspace, write rows, tell what failed; the exit code."""
     import zoneinfo
@@ -185,8 +204,9 @@ def ad_hoc(
     from keyacct.workflow.poll import DEFAULT_ZONE, make_question, poll_once, write_rows_file
 
     question = make_question(
-        link, protocol, addresses, items, timeout_s=timeout, retries=retries, trace=trace, registers=registers
-    )
+        link, protocol, addresses, items, timeout_s=timeout, retries=retries, trace=trace, registers=registers,
+        secret=secret,
+    )  # fmt: skip
     zone = zoneinfo.ZoneInfo(DEFAULT_ZONE)
     bar = Bar(str(Text("polling", "召测")))
     total, done = len(question.addresses) * len(question.items), 0

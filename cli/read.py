@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keyacct.cli.options import Format, FormatOption
+from keyacct.cli.options import Format, FormatOption, PasswordEnvOption, PasswordFileOption, secret_source
 from keyacct.cli.session import command, make_app
 from keyacct.i18n import Text
 
@@ -39,6 +39,8 @@ def read(
     retries: Annotated[
         int, typer.Option("--retries", metavar="N", help=str(Text("Further attempts.", "重试次数。")))
     ] = 2,
+    password_file: PasswordFileOption = None,
+    password_env: PasswordEnvOption = None,
     format: FormatOption = Format.table,
 ) -> int:
     """Read registers of a meter."""
@@ -48,8 +50,15 @@ def read(
         spoken = protocol or (None if link.startswith("modbus+") else "dlt645-2007")
         return ad_hoc(
             link, spoken, [meter], items, timeout=timeout, retries=retries, out=None, trace=None, registers=[],
-            format=format,
+            format=format, secret=secret_source(password_file, password_env),
         )  # fmt: skip
     from keyacct.cli.poll_workspace import Wish, poll_workspace
+    from keyacct.errors import UsageError
+
+    if password_file or password_env:
+        raise UsageError(
+            "usage.invalid", str(Text("passwords by option need --link", "口令选项需配合 --link")),
+            hint=str(Text("the meters of the registry have password_file", "台账电表有 password_file")),
+        )  # fmt: skip
 
     return poll_workspace(Wish((meter,), items=tuple(items), retries=retries, timeout_s=timeout), format)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from keyacct.cli import exit_codes
+from keyacct.cli.options import write_output
 from keyacct.cli.render import say
 from keyacct.cli.session import command, make_app, open_workspace
 from keyacct.i18n import Text
@@ -100,7 +101,9 @@ def print_units(
     if out is None:
         sys.stdout.write("\n".join(f"# {place}/{file}\n{text}" for file, text in files.items()))
     else:
-        _write(out, files)
+        for file, text in files.items():
+            write_output(out / file, text)
+            say(str(out / file))
     unit = next(file for file in files if file.endswith(".timer" if kind == "due" else ".service"))
     control = "systemctl --user" if user else "systemctl"
     say(
@@ -110,15 +113,3 @@ def print_units(
         )
     )
     return exit_codes.DONE
-
-
-def _write(folder: Path, files: dict[str, str]) -> None:
-    from keyacct.errors import from_os_error
-
-    for file, text in files.items():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / file).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise from_os_error(error, writing=True, file=str(folder / file)) from None
-        say(str(folder / file))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from keyacct.cli import exit_codes
+from keyacct.cli.options import write_output
 from keyacct.cli.render import say
 from keyacct.cli.session import command, make_app
 from keyacct.i18n import Text
@@ -80,7 +81,7 @@ async def _run(description: Description, seconds: float | None, registry: Path |
     try:
         await park.start()
         if registry is not None:
-            _write(registry, account.registry_text(park))
+            write_output(registry, account.registry_text(park))
         ready: dict[str, Any] = {
             "ready": True,
             "lines": [{"place": place.place, "meters": list(place.meters)} for place in park.places],
@@ -93,16 +94,7 @@ async def _run(description: Description, seconds: float | None, registry: Path |
     finally:
         await park.stop()
         if truth is not None:
-            _write(truth, "".join(line + "\n" for line in account.truth(park)))
+            write_output(truth, "".join(line + "\n" for line in account.truth(park)))
     asked = sum(meter.asked for line in description.lines for meter in line.meters)
     say(Text(f"{asked} requests reached a meter", f"电表收到 {asked} 个请求"))
     return got[0] if got else 0
-
-
-def _write(file: Path, text: str) -> None:
-    from keyacct.errors import from_os_error
-
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise from_os_error(error, writing=True, file=str(file)) from None

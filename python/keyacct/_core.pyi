@@ -59,6 +59,14 @@ class Registers:
 def protocols() -> list[str]:
     """Names that `--protocol` takes."""
 
+@final
+class FrameCutter:
+    """Cuts the streams of many peers; keeps nothing between calls. most: bytes of the longest frame."""
+
+    def __new__(cls, protocol: str, most: int) -> FrameCutter: ...
+    def __call__(self, data: bytes) -> tuple[list[bytes], bytes, int]:
+        """(whole frames, bytes of a frame that has begun, cost of what was no frame)."""
+
 def describe(
     registers: Registers,
     text: str,

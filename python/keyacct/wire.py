@@ -25,6 +25,17 @@ def protocols() -> list[str]:
     return _core.protocols()
 
 
+def frame_cutter(protocol: str, most: int) -> _core.FrameCutter:
+    """Cuts live streams of peers that cannot be trusted: `cutter(data)` gives (whole frames, bytes of a frame that has
+    begun, cost of what was no frame). What has begun comes again in front of the next bytes.
+
+    most: the longest frame; one that says to be longer is refused by its header, so no more is ever held. The cost counts
+    each byte passed over, and a sixteenth of those whose checksum was added up in vain: a budget in bytes also bounds the
+    time. Raises UsageError for an unknown protocol.
+    """
+    return _core.FrameCutter(protocol, most)
+
+
 def open_registers(files: Sequence[str | os.PathLike[str]] = (), *, model: str | None = None) -> _core.Registers:
     """The register catalogue with a user's own files on top. A file may add keys, not say a known one again.
 

@@ -26,6 +26,7 @@ from keyacct.control.commands import (
     check_for,
 )
 from keyacct.control.door import Device, Gate, pass_door
+from keyacct.control.evidence import FACTS, NOBODY_AT_WORK, NOTICE, PROVED, STAGE_ALARMS
 from keyacct.control.journal import list_attempts
 from keyacct.control.rehearsal import Rehearsal
 from keyacct.control.targets import (
@@ -59,6 +60,11 @@ customer = "C1"
 account_no = "1001"
 valid_from = 2026-01-01
 status = "active"
+[[source]]
+account_no = "1001"
+source = "main"
+valid_from = 2026-01-01
+role = "main"
 [[safety_data]]
 account_no = "1001"
 valid_from = 2026-01-01
@@ -96,6 +102,16 @@ def refusal(order, gate=None):
         pass_door(order, gate or Gate(), Device("somewhere"))
     assert error.value.exit_code == 8
     return set(str(error.value.where["reasons"]).split())
+
+
+class Known:
+    """Evidence that somebody gives, all of it unless said otherwise."""
+
+    def __init__(self, **facts):
+        self.given = {**dict.fromkeys(FACTS, True), **facts}
+
+    def facts(self, order):
+        return {name: so for name, so in self.given.items() if so is not None}
 
 
 class Chain:
@@ -152,7 +168,7 @@ def locked(monkeypatch):
 
 def test_with_everything_right_only_the_missing_sender_refuses(office, locked):
     order = order_of(TRIP, target=TARGET)
-    gate = Gate(office, commissioned(), Chain(approved(order)))
+    gate = Gate(office, commissioned(), Chain(approved(order)), Known())
     assert refusal(order, gate) == {"check.no_sender"}
 
 
@@ -189,7 +205,7 @@ def test_a_new_workspace_refuses_for_each_reason(workspace):
 
 def test_the_inhibit_file_refuses_whatever_it_is(office, locked):
     order = order_of(TRIP, target=TARGET)
-    gate = Gate(office, commissioned(), Chain(approved(order)))
+    gate = Gate(office, commissioned(), Chain(approved(order)), Known())
     stop = office.root / "CONTROL-INHIBIT"
     for make in (lambda: stop.write_text(""), stop.mkdir, lambda: stop.symlink_to("nowhere")):
         make()
@@ -203,17 +219,17 @@ def test_without_a_database_nothing_leaves(office, locked):
     (office.root / "register.db").write_bytes(b"not a database" * 100)
     order = order_of(TRIP, target=TARGET)
     with pytest.raises(WriteError):
-        pass_door(order, Gate(office, commissioned(), Chain(approved(order))), Device())
+        pass_door(order, Gate(office, commissioned(), Chain(approved(order)), Known()), Device())
 
 
 def test_the_switch_does_not_count_while_who_sends_can_turn_it(office):
     order = order_of(TRIP, target=TARGET)
-    assert "check.switch_writable" in refusal(order, Gate(office, commissioned(), Chain(approved(order))))
+    assert "check.switch_writable" in refusal(order, Gate(office, commissioned(), Chain(approved(order)), Known()))
 
 
 def test_time_is_over_or_not_yet(office, locked):
     order = order_of(TRIP, target=TARGET)
-    gate = Gate(office, commissioned(), Chain(approved(order)))
+    gate = Gate(office, commissioned(), Chain(approved(order)), Known())
     clock.fix("2026-07-01T10:10:00+08:00")
     assert "check.expired" in refusal(order, gate)
     assert list_attempts(office)[0].state == "expired"
@@ -232,8 +248,11 @@ INTERLOCKS = [
     ('[[safety_data]]\naccount_no="1001"\nvalid_from=2026-01-01\nsafety_load_kw=300.0\nguarantee_flag=true', TRIP, "guaranteed"),
     ('[[safety_data]]\naccount_no="1001"\nvalid_from=2026-01-01\nsafety_load_kw=300.0\nprotected_class="4"', TRIP, "protected"),
     ('[[safety_data]]\naccount_no="1001"\nvalid_from=2026-01-01', TRIP, "no_safety_data"),
-    ('[[source]]\naccount_no="1001"\nsource="1"\nvalid_from=2026-01-01\nrole="main"\n'
-     '[[source]]\naccount_no="1001"\nsource="2"\nvalid_from=2026-01-01\nrole="standby"', TRIP, "dual_source"),
+    ('[[source]]\naccount_no="1001"\nsource="2"\nvalid_from=2026-01-01\nrole="standby"', TRIP, "dual_source"),
+    ('[[source]]\naccount_no="1001"\nsource="main"\nvalid_from=2026-01-01\nvalid_to=2026-02-01\nrole="main"', TRIP,
+     "no_source"),
+    ('[[account_terms]]\naccount_no="1001"\nvalid_from=2026-01-01\nvalid_to=2026-02-01\nstatus="active"', TRIP,
+     "no_contract"),
     ("", PowerLimit(1, R2, 299, *DAYS), "below_safety"),
     ("", EnableLimit(1, 299, *DAYS, R2), "below_safety"),
     ("", DownFloat(1, R2, 20, 60), "float_safety"),
@@ -248,13 +267,33 @@ def test_an_interlock_of_the_registry_refuses(office, locked, rows, command, rea
     if rows:
         set_row(office, rows)
     order = order_of(command, target=TARGET)
-    reasons = refusal(order, Gate(office, commissioned(), Chain(approved(order))))
+    reasons = refusal(order, Gate(office, commissioned(), Chain(approved(order)), Known()))
     assert reasons == {"check.no_sender", f"check.{reason}"}
+
+
+@pytest.mark.parametrize("so", [False, None], ids=["not_so", "not_known"])
+@pytest.mark.parametrize(
+    ("command", "needs"),
+    [(TRIP, {NOBODY_AT_WORK, NOTICE, STAGE_ALARMS, PROVED}), (PermitClose(R2), {NOBODY_AT_WORK, PROVED}),
+     (KeepSupply(60), {NOBODY_AT_WORK, PROVED})],
+    ids=lambda each: getattr(each, "action", ""),
+)  # fmt: skip
+def test_what_nobody_knows_refuses_as_what_is_not_so(office, locked, command, needs, so):
+    order = order_of(command, target=TARGET)
+    for fact in FACTS:
+        reasons = refusal(order, Gate(office, commissioned(), Chain(approved(order)), Known(**{fact: so})))
+        expected = {"check.not_known" if so is None else "check.not_so"} if fact in needs else set()
+        assert reasons - {"check.no_mapping"} == {"check.no_sender", *expected}, fact
+
+
+def test_nobody_knows_anything_in_this_version(office, locked):
+    order = order_of(TRIP, target=TARGET)
+    assert "check.not_known" in refusal(order, Gate(office, commissioned(), Chain(approved(order))))
 
 
 def test_a_limit_at_the_safety_load_passes_the_interlock(office, locked):
     order = order_of(PowerLimit(1, R2, 300, *DAYS), target=TARGET)
-    assert refusal(order, Gate(office, commissioned(), Chain(approved(order)))) == {"check.no_sender"}
+    assert refusal(order, Gate(office, commissioned(), Chain(approved(order)), Known())) == {"check.no_sender"}
 
 
 def test_a_protected_account_of_the_priority_table_refuses(office, locked):
@@ -269,7 +308,7 @@ def test_a_protected_account_of_the_priority_table_refuses(office, locked):
         )  # fmt: skip
         connection.execute(priority_entry.insert().values(version="v1", account_no="1001", seq=1, cls=0, protected=1))
     order = order_of(TRIP, target=TARGET)
-    reasons = refusal(order, Gate(office, commissioned(), Chain(approved(order))))
+    reasons = refusal(order, Gate(office, commissioned(), Chain(approved(order)), Known()))
     assert reasons == {"check.no_sender", "check.protected"}
 
 

@@ -14,8 +14,8 @@ from keyacct import wire
 from keyacct.control.commands import Alarm, DownFloat, EnableLimit, KeepSupply, PermitClose, PowerLimit, Trip
 from keyacct.control.decoding import command_of
 from keyacct.control.encoding import Stamp, frames_of
-from keyacct.control.secrets import Secrets
 from keyacct.control.targets import RelayRound, Target
+from keyacct.secrets import Secrets
 
 FRAMES = Path(__file__).parents[2] / "fixtures" / "frames"
 STAMP = Stamp(dt.datetime(2026, 7, 1, 10, 0, 5), dt.datetime(2026, 7, 1, 10, 10), 5, 7)

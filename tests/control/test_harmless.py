@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,9 @@ from keyacct.capture.harmless import check_harmless, is_harmless
 from keyacct.capture.line import Line
 from keyacct.capture.link import parse_link
 from keyacct.control.encoding import frames_of
-from keyacct.control.secrets import Secrets
 from keyacct.control.targets import Target
 from keyacct.errors import RefusedError
+from keyacct.secrets import Secrets
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "python" / "keyacct"
@@ -192,6 +193,16 @@ def test_hidden_apdus_stay():
         assert not is_harmless(wire.encode({"address": "000000000002", **message}, "dlt698.45"), "dlt698.45")
     confirm = {"link": {"split": 1}, "fragment": {"block": 0, "kind": "confirm", "payload": ""}}
     assert is_harmless(wire.encode({"address": "000000000002", **confirm}, "dlt698.45"), "dlt698.45")
+
+
+def test_of_the_proxy_services_only_reads_may_go():
+    """A proxy carries to a meter behind what could not be sent to it: ProxySet, ProxyAction, ProxyTransCommand stay here."""
+    from keyacct.capture.harmless import _READS_698
+
+    proxies = {name for name in _READS_698 if "Proxy" in name}
+    assert proxies == {"ProxyGetRequestList", "ProxyGetRequestRecord"}
+    acts = [name for name in _READS_698 if re.match("(Set|Action|SECURITY|Proxy(Set|Action|Trans))", name)]
+    assert acts == []
 
 
 def test_a_station_asks_nothing_that_acts():

@@ -20,9 +20,9 @@ from keyacct.capture.link import parse_link
 from keyacct.control.commands import Trip
 from keyacct.control.encoding import frames_of
 from keyacct.control.readback import read_state
-from keyacct.control.secrets import Secrets
 from keyacct.control.targets import RelayRound, Target
 from keyacct.errors import LinkError
+from keyacct.secrets import Secrets
 from keyacct.simulation.description import load_description
 from keyacct.simulation.park import Park
 from keyacct.workflow.controlling import state_of_dialler, state_over_link

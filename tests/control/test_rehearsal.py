@@ -13,9 +13,9 @@ from keyacct.control.commands import Alarm, DownFloat, EnableLimit, KeepSupply, 
 from keyacct.control.door import Gate, pass_door
 from keyacct.control.encoding import frames_of
 from keyacct.control.readback import read_state
-from keyacct.control.secrets import Secrets
 from keyacct.control.targets import RelayRound, Target
 from keyacct.errors import RefusedError
+from keyacct.secrets import Secrets
 
 R2 = RelayRound(2)
 DAYS = (dt.date(2026, 7, 1), dt.date(2026, 7, 3))

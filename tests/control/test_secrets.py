@@ -8,10 +8,10 @@ from control_orders import ADDRESSES, STAMP, order_of
 from keyacct.control.commands import PermitClose, Trip
 from keyacct.control.door import Gate, pass_door
 from keyacct.control.encoding import frames_of
-from keyacct.control.secrets import Secrets, read_secrets
 from keyacct.control.targets import RelayRound, Target
 from keyacct.database.engine import open_database
 from keyacct.errors import ConfigError, InputError
+from keyacct.secrets import Secrets, read_secrets
 
 SECRET_645 = "02A1B2C3 12345678"
 SECRET_1376 = "C0FFEE11" * 4
@@ -48,7 +48,7 @@ def test_a_variable_is_read_by_its_name(monkeypatch):
 
 @pytest.mark.parametrize("protocol", ["dlt645-2007", "gdw1376.1", "dlt698.45"])
 def test_another_form_is_named_without_its_text(protocol, monkeypatch, tmp_path):
-    monkeypatch.setenv("RELAY_PASSWORD", "hunter2hunter2")
+    monkeypatch.setenv("RELAY_PASSWORD", "hunter2 hunter2")
     with pytest.raises(ConfigError) as error:
         read_secrets(protocol, variable="RELAY_PASSWORD")
     assert "hunter2" not in str(error.value.as_dict())

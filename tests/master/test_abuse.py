@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from frames1376 import BODY, F25, uplink
 from test_dlt698_station import LOGIN as LOGIN_698
 from test_dlt698_station import uplink as uplink_698
-from test_station import BODY, F25, LONG, Peer, uplink
+from test_station import LONG, Peer
 
 from keyacct import wire
 from keyacct.capture.master.limits import Limits

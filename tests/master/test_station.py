@@ -13,35 +13,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+import slow_cut
+from frames1376 import BODY, CONFIRM, F25, LOGIN, uplink
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keyacct import wire
-from keyacct.capture.master.envelope import CUTS, crc16
 from keyacct.capture.master.gdw1376 import Gdw1376Station
 from keyacct.capture.master.limits import Limits
 from keyacct.capture.master.readings import frame_readings
 
 REGISTERS = wire.open_registers()
-LOGIN = bytes.fromhex("683200320068C912965634000273000001007116")
-"""Log-in of 9612-3456, PSEQ 3; CONFIRM is what a terminal expects: same A1 and A2, A3 = 0, AFN 00 F1, RSEQ 3."""
-CONFIRM = bytes.fromhex("6832003200680012965634000063000001009616")
-F25 = bytes.fromhex("01010103")
-BODY = bytes.fromhex(
-    "1508010726005001005000005000005000002000001000000500000500900990099009900901220222032200150000160000170000000000"
-    "60010050000050000060 00".replace(" ", "")
-)
-
+CUT = wire.frame_cutter("gdw1376.1", 16_384)
 
 LONG = os.environ.get("KEYACCT_FAULTS") == "full"
 """Whether the abuse is at full size: `nox -s abuse`."""
-
-
-def uplink(address: str, control: int, afn: int, seq: int, data: bytes) -> bytes:
-    """A frame of a terminal, built here from the standard's layout and not by the code under test."""
-    area, number = address.split("-")
-    a = bytes.fromhex(area)[::-1] + bytes.fromhex(number)[::-1] + b"\x00"
-    body = bytes((control,)) + a + bytes((afn, seq)) + data
-    word = (len(body) << 2 | 2).to_bytes(2, "little")
-    return b"\x68" + word + word + b"\x68" + body + bytes((sum(body) & 0xFF, 0x16))
 
 
 class Peer:
@@ -62,7 +48,7 @@ class Peer:
     def answer(self) -> int:
         """Answer every read of F25 that has come; how many."""
         self.read()
-        frames, self.got, _ = CUTS["gdw1376.1"][0](self.got, 16_384)
+        frames, self.got, _ = CUT(self.got)
         count = 0
         for frame in frames:
             if frame[12] == 0x0C:
@@ -388,7 +374,9 @@ def p99(seconds: list[float]) -> float:
 
 def test_slow_bytes_are_closed_at_the_deadline_and_nobody_waits_for_them() -> None:
     count = 1000 if LONG else 400
-    with station(new_per_address=2000, frame_s=1.5, connections=3 * count, login_s=30.0) as running:
+    with station(
+        new_per_address=2000, frame_s=1.5, connections=3 * count, login_s=30.0, frames_per_s=10_000
+    ) as running:  # fmt: skip
         peers = healthy(running, 10)
         before = latencies(running, peers, 30 if LONG else 10)
         slow = [dial(running, source=f"127.0.0.{20 + n % 50}") for n in range(count)]
@@ -492,26 +480,75 @@ def test_no_file_is_left_open() -> None:
 
 
 def test_a_stream_says_the_same_at_every_split() -> None:
-    cut, most = CUTS["gdw1376.1"]
+    cut = CUT
     stream = b"\xfe\xfe" + LOGIN + b"\x68\x68noise" + uplink("3701-0001", 0x88, 0x0C, 0x61, F25 + BODY) + LOGIN
-    whole = cut(stream, most)[0]
+    whole = cut(stream)[0]
     assert len(whole) == 3
     different = 0
     for at in range(len(stream) + 1):
-        first, held, _ = cut(stream[:at], most)
-        second, _, _ = cut(held + stream[at:], most)
+        first, held, _ = cut(stream[:at])
+        second, _, _ = cut(held + stream[at:])
         different += first + second != whole
     print(f"splits {len(stream) + 1}, different results {different}")
     assert different == 0
 
 
 def test_a_698_stream_says_the_same_at_every_split() -> None:
-    cut, most = CUTS["dlt698.45"]
+    cut = wire.frame_cutter("dlt698.45", 2048)
     frame = bytes.fromhex("681E008105111111111111009E7601000000B407E90403040F14050000E8B016")  # a real log-in
-    assert crc16(b"123456789") == 0x906E  # the check value of CRC-16/X-25
     stream = b"\xfe" * 4 + frame + b"\x68\x11" + frame
-    whole = cut(stream, most)[0]
+    whole = cut(stream)[0]
     assert whole == [frame, frame]
     for at in range(len(stream) + 1):
-        first, held, _ = cut(stream[:at], most)
-        assert first + cut(held + stream[at:], most)[0] == whole
+        first, held, _ = cut(stream[:at])
+        assert first + cut(held + stream[at:])[0] == whole
+
+
+FRAMES = {
+    "gdw1376.1": [LOGIN, CONFIRM, uplink("3701-0001", 0x88, 0x0C, 0x61, F25 + BODY)],
+    "dlt698.45": [bytes.fromhex("681E008105111111111111009E7601000000B407E90403040F14050000E8B016")],
+}
+ITEMS = {
+    name: st.one_of(
+        st.sampled_from(frames), st.binary(max_size=12), st.just(b"\x68" * 7), st.just(b"\xfe\xfe"),
+        st.tuples(st.sampled_from(frames), st.integers(0, 200), st.integers(0, 255)).map(
+            lambda told: told[0][: told[1] % len(told[0])] + bytes((told[2],)) + told[0][told[1] % len(told[0]) + 1 :]
+        ),
+        st.tuples(st.sampled_from(frames), st.integers(1, 200)).map(lambda told: told[0][: told[1] % len(told[0])]),
+    )
+    for name, frames in FRAMES.items()
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("protocol", FRAMES)
+@given(data=st.data())
+def test_the_core_cuts_as_the_slow_reference_does(protocol: str, data: st.DataObject) -> None:
+    """The same frames; nothing is held beyond the longest frame, and a peer is charged for what it passed."""
+    stream = b"".join(data.draw(st.lists(ITEMS[protocol], max_size=12)))
+    most = data.draw(st.sampled_from([40, 120, slow_cut.CUTS[protocol][1]]))
+    frames, held, cost = wire.frame_cutter(protocol, most)(stream)
+    slow_frames, slow_held, slow_cost = slow_cut.CUTS[protocol][0](stream, most)
+    assert frames == slow_frames
+    assert len(held) <= most
+    assert held.endswith(slow_held)  # the core may wait for a byte more before it says no
+    passed = len(stream) - len(held) - sum(map(len, frames))
+    wake = stream.count(b"\xfe")  # bytes that wake a line up belong to the frame behind them
+    assert passed - wake <= cost <= slow_cost + len(stream) // 8 + 1
+
+
+@pytest.mark.parametrize("protocol", FRAMES)
+def test_the_foreign_bytes_of_a_megabyte_are_cut_in_linear_time(protocol: str) -> None:
+    """Garbage four times as long takes about four times as long, whatever it is made of."""
+    frame = FRAMES[protocol][0]
+    near = frame[:-2] + bytes((frame[-2] ^ 1, 0x16))
+    cut = wire.frame_cutter(protocol, 2048)
+    for filling in (b"\x68", near, frame[:6], random.Random(3).randbytes(4096)):
+        spent = []
+        for size in (1 << 20, 4 << 20):
+            stream = filling * (size // len(filling))
+            began = time.process_time()
+            _, held, cost = cut(stream)
+            spent.append(time.process_time() - began)
+            assert len(held) <= 2048
+            assert cost >= len(stream) - 2048
+        assert spent[1] < 8 * spent[0] + 0.05, filling[:8].hex()

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 mod arrow;
 mod buffer;
+mod cutter;
 mod encode;
 mod error;
 mod plan;
@@ -15,6 +16,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("OPTIMISED", !cfg!(debug_assertions))?;
     module.add_class::<arrow::ArrowStream>()?;
+    module.add_class::<cutter::FrameCutter>()?;
     module.add_function(wrap_pyfunction!(error::error_codes, module)?)?;
     plan::register(module)?;
     wire::register(module)?;

@@ -59,6 +59,8 @@ pub struct Deframer {
     inspected: u64,
     quick: Quick,
     fcs: RunningFcs,
+    most: usize,
+    in_vain: u64,
 }
 
 /// Before which frame a scan ends early.
@@ -162,7 +164,16 @@ impl Deframer {
             inspected: 0,
             quick: Quick::of(framings),
             fcs: RunningFcs::default(),
+            most: usize::MAX,
+            in_vain: 0,
         }
+    }
+
+    /// Takes no frame that its header says to be longer than `most` bytes, so that no more than these are ever held for
+    /// one: for streams of peers that cannot be trusted.
+    #[must_use]
+    pub fn at_most(self, most: usize) -> Self {
+        Deframer { most, ..self }
     }
 
     /// How often a framing was asked; at most the number of framings for each byte.
@@ -173,6 +184,11 @@ impl Deframer {
     /// Bytes that were looked at to tell frames from noise, those of a frame and of its start counted anew each time.
     pub fn inspected(&self) -> u64 {
         self.inspected
+    }
+
+    /// Bytes of presumed frames whose checksum was added up and is wrong.
+    pub fn in_vain(&self) -> u64 {
+        self.in_vain
     }
 
     /// Bytes that are held because a frame may be beginning in them.
@@ -363,7 +379,7 @@ impl Deframer {
         {
             let start = at + skipped;
             let offset = base.wrapping_add(start as u64);
-            if offset >= next_stop {
+            if offset >= next_stop || length > self.most {
                 break;
             }
             let frame = &bytes[start..start + length];
@@ -388,6 +404,7 @@ impl Deframer {
             self.inspected += HEADER;
             match framing.probe(at_start) {
                 Probe::No => {}
+                Probe::Len(length) if length > self.most => {}
                 Probe::Len(length) if length <= at_start.len() => match self
                     .check(*framing, &at_start[..length])
                 {
@@ -398,7 +415,9 @@ impl Deframer {
                     Err(fault) => {
                         // Only a frame whose cheap rules hold is added up.
                         let summed = matches!(fault, Fault::Checksum { .. }) && !is_long(*framing, length);
-                        self.inspected += if summed { length as u64 } else { 0 };
+                        let added = if summed { length as u64 } else { 0 };
+                        self.inspected += added;
+                        self.in_vain += added;
                         broken = broken.or(Some((fault, length)));
                     }
                 },

@@ -440,6 +440,22 @@ fn fill(mut nodes: Vec<Node>, whole: Range<usize>) -> Vec<Node> {
 }
 
 impl Node {
+    /// Its bytes in hex, those of secrets within it not shown. `bytes`: those of this node.
+    fn hex(&self, bytes: &[u8]) -> String {
+        let mut hex = crate::format::hex(bytes.iter());
+        self.hide(self.at.start, &mut hex);
+        hex
+    }
+
+    fn hide(&self, start: usize, hex: &mut String) {
+        if self.is_secret {
+            let end = (2 * self.at.end.saturating_sub(start)).min(hex.len());
+            let from = (2 * self.at.start.saturating_sub(start)).min(end);
+            hex.replace_range(from..end, &"*".repeat(end - from));
+        }
+        self.children.iter().for_each(|child| child.hide(start, hex));
+    }
+
     fn json(&self, frame: &[u8], chinese: bool) -> Json {
         let pick = |name: &Name| Json::Text(if chinese { name.zh.clone() } else { name.en.clone() });
         let bytes = frame.get(self.at.clone()).unwrap_or_default();
@@ -447,14 +463,7 @@ impl Node {
             ("offset", Json::from(self.at.start)),
             ("length", Json::from(self.at.len())),
             ("name", pick(&self.name)),
-            (
-                "hex",
-                Json::Text(if self.is_secret {
-                    "**".repeat(bytes.len())
-                } else {
-                    crate::format::hex(bytes.iter())
-                }),
-            ),
+            ("hex", Json::Text(self.hex(bytes))),
             ("meaning", pick(&self.meaning)),
             ("explained", Json::Bool(self.explained)),
         ];

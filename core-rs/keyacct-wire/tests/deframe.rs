@@ -201,3 +201,43 @@ fn hostile_streams_cost_work_in_proportion_to_their_length() {
         }
     }
 }
+
+/// A log-in of DL/T 698.45 and a report of 25 bytes more: what may be held for a peer is a matter of the header.
+#[test]
+fn a_frame_longer_than_may_be_is_refused_by_its_header_and_the_next_is_found() {
+    let login = hex("681E008105111111111111009E7601000000B407E90403040F14050000E8B016");
+    let long = hex(
+        "683F00430561010000000000291802010010FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0400040001100000000258010631323334353600F71216",
+    );
+    let stream = [&long[..], &login].concat();
+    let frames = |most: usize| {
+        let mut seen = Vec::new();
+        let mut deframer = Deframer::new(Expect::Only(Protocol::Dlt698_45)).at_most(most);
+        deframer.push(&stream, keep(&mut seen));
+        let held = deframer.held();
+        (seen.into_iter().filter(|one| matches!(one, Seen::Frame(..))).count(), held)
+    };
+    assert_eq!((frames(long.len()), frames(long.len() - 1), frames(login.len() - 1).0), ((2, 0), (1, 0), 0));
+
+    let mut deframer = Deframer::new(Expect::Only(Protocol::Dlt698_45)).at_most(login.len());
+    deframer.push(&long[..long.len() - 1], |_| {}); // not whole: without a bound it would be waited for
+    assert!(deframer.held() <= login.len());
+    let mut waiting = Deframer::new(Expect::Only(Protocol::Dlt698_45));
+    waiting.push(&long[..long.len() - 1], |_| {});
+    assert_eq!(waiting.held(), long.len() - 1);
+}
+
+#[test]
+fn what_is_added_up_in_vain_is_counted() {
+    let mut broken = hex("681E008105111111111111009E7601000000B407E90403040F14050000E8B016");
+    let mut deframer = Deframer::new(Expect::Only(Protocol::Dlt698_45));
+    deframer.push(&broken, |_| {});
+    assert_eq!(deframer.in_vain(), 0);
+    broken[29] ^= 1;
+    deframer.push(&broken, |_| {});
+    assert_eq!(deframer.in_vain(), broken.len() as u64);
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    keyacct_wire::hex::decode(text).unwrap()
+}

@@ -491,3 +491,14 @@ proptest! {
         prop_assert!(swallowed || seen.contains(&(noise.len() as u64, frame.len(), true)));
     }
 }
+
+/// CONNECT with the password 123456: the tree hides it, in its own bytes and in those of the field around it.
+#[test]
+fn a_password_is_in_no_field_of_the_tree() {
+    let line = "683F00430561010000000000291802010010FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0400040001100000000258010631323334353600F71216";
+    let wish = Wish { expect: Expect::Only(Protocol::Dlt698_45), fields: true, chinese: false };
+    let told = describe_line(&hex::decode(line).unwrap(), 1, wish, &REGISTERS)[0].to_string();
+    assert!(told.contains("CONNECT-Request") && told.contains("\"name\": \"Password\""), "{told}");
+    assert!(!told.contains("313233343536") && !told.contains("123456"), "{told}");
+    assert!(told.contains("\"hex\": \"01**************\""), "{told}");
+}

@@ -18,8 +18,10 @@ from typing import Any
 
 from keyacct import clock, wire
 from keyacct.capture.line import ExchangeError, Failure, Line, Reply, built_in_registers
-from keyacct.errors import LinkError
+from keyacct.capture.masking import without_password
+from keyacct.errors import KeyacctError, LinkError
 from keyacct.i18n import Text
+from keyacct.secrets import Secrets
 
 PROTOCOL = "dlt698.45"
 MOST_BLOCKS = 255
@@ -30,7 +32,10 @@ ASSOCIATION_S = 600
 """How long an association may be silent before the server forgets it, as wished in CONNECT."""
 _PREAMBLE = b"\xfe" * 4
 _CONFORMANCE = "FFFFFFFFFFFFFFFF"
-_OTHER = 255  # result of CONNECT: for another reason; servers that are just logging in say so
+_WRONG_PASSWORD, _OTHER = (
+    1,
+    255,
+)  # results of CONNECT; 255 is for another reason, servers that are just logging in say so
 _ZONE = "Asia/Shanghai"  # of the instants of the protocol's link layer, wherever we are
 _HEADROOM = 32  # of a frame: start, lengths, control, addresses up to 16 bytes, checksums, end
 _numbers: Iterator[int] = itertools.count(1)
@@ -177,7 +182,7 @@ def say(line: Line, address: str, apdu: Mapping[str, Any], *, most_frame: int = 
             reply = _exchanged(line, request)
             frames.append(reply.frame)
     except ExchangeError as error:
-        error.frames = tuple(frames)
+        error.frames = tuple(frames) if len(frames) > 1 else ()  # a request alone is no sign of anybody
         raise
 
 
@@ -211,7 +216,7 @@ def _sent(
 ) -> Reply:
     """Send a request, in parts where it must be, and get the first frame of the answer."""
     if len(request) <= most_frame:
-        frames.append(request)
+        frames.append(without_password(request, PROTOCOL))
         reply = _exchanged(line, request)
         frames.append(reply.frame)
         return reply
@@ -277,16 +282,20 @@ def _whole(line: Line, request: bytes, reply: Reply, frames: list[bytes]) -> tup
 def associate(line: Line, address: str) -> Association:
     """The association with a server on this line, made when there is none. Raises ExchangeError, LinkError.
 
-    A server that does not know CONNECT is asked as it is. One that does not answer it is taken as silent; the next
-    attempt asks without.
+    With a password where the line has one for it, else as public client. A server that does not know CONNECT is asked as
+    it is. One that does not answer it is taken as silent; the next attempt asks without, unless there is a password.
     """
     known = line.associations.get(address)
     if isinstance(known, Association):
         return known
+    if address in line.locked_out:
+        raise ExchangeError(line.locked_out[address])
+    secrets = _secrets(line, address)
+    auth = {"mechanism": "password", "password": secrets.password_698} if secrets.given else "public"
     request = {
         "service": "CONNECT-Request", "protocol_version": 16, "protocol_conformance": _CONFORMANCE,
         "function_conformance": _CONFORMANCE * 2, "client_tx_size": FRAME_BYTES, "client_rx_size": FRAME_BYTES,
-        "client_window": WINDOW, "max_apdu": APDU_BYTES, "timeout_s": ASSOCIATION_S, "auth": "public",
+        "client_window": WINDOW, "max_apdu": APDU_BYTES, "timeout_s": ASSOCIATION_S, "auth": auth,
     }  # fmt: skip
     made = Association()
     try:
@@ -294,18 +303,50 @@ def associate(line: Line, address: str) -> Association:
         if said.apdus[0].get("result") == _OTHER:
             said = say(line, address, request)
     except ExchangeError as error:
-        if error.failure.cause == "timeout":
+        if error.failure.cause == "timeout" and not secrets.given:
             line.associations[address] = made
         raise
     answer = said.apdus[0]
     if answer.get("service") == "CONNECT-Response":
         result = int(answer.get("result") or 0)
+        if result == _WRONG_PASSWORD:
+            line.locked_out[address] = _refused(given=secrets.given)
+            raise ExchangeError(line.locked_out[address], said.frames)
         if result:
             word = Text(f"association refused, result {result}", f"拒绝建立应用连接, 结果 {result}")
+            if secrets.given:
+                line.locked_out[address] = Failure("refused", str(word))
             raise ExchangeError(Failure("refused", str(word)), said.frames)
         made = Association(connected=True, frame_bytes=max(int(answer["server_rx_size"]), 2 * _HEADROOM))
     line.associations[address] = made
     return made
+
+
+def _secrets(line: Line, address: str) -> Secrets:
+    """The password of a server. Raises ExchangeError when it should have one that cannot be read."""
+    source = line.source_of(PROTOCOL, address)
+    try:
+        return source.read(PROTOCOL) if source is not None else Secrets()
+    except KeyacctError as error:
+        place = error.where.get("file")
+        raise ExchangeError(
+            Failure("password", f"{error.message}: {place}" if place else error.message, error.hint)
+        ) from None
+
+
+def _refused(*, given: bool) -> Failure:
+    if given:
+        return Failure(
+            "password", str(Text("the server says that it is wrong", "服务器称密码错误")),
+            str(Text("put the right one into the password file; it is not tried again in this run, "
+                     "as servers lock after a few wrong ones",
+                     "请更正口令文件; 本次不再尝试, 因多次错误会锁定")),
+        )  # fmt: skip
+    return Failure(
+        "password", str(Text("the server wants one", "服务器要求密码")),
+        str(Text("give --password-file FILE, in a workspace password_file of the meter_link or poll_line",
+                 "用 --password-file 文件 给出, 工作区内为 meter_link 或 poll_line 的 password_file")),
+    )  # fmt: skip
 
 
 def ask(line: Line, address: str, apdu: Mapping[str, Any]) -> Said:

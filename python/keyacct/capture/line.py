@@ -15,10 +15,13 @@ from keyacct import clock, wire
 from keyacct.capture.harmless import check_harmless, check_part
 from keyacct.capture.line_lock import LineLock
 from keyacct.capture.link import Link
+from keyacct.capture.masking import without_password
 from keyacct.capture.opening import make_transport
+from keyacct.capture.trace import TracingTransport
 from keyacct.capture.transport import Transport
 from keyacct.errors import LinkError
-from keyacct.i18n import Text
+from keyacct.i18n import Text, language
+from keyacct.secrets import SourceOf
 
 CAUSES: dict[str, Text] = {
     "timeout": Text("no answer in time", "超时无应答"),
@@ -28,6 +31,7 @@ CAUSES: dict[str, Text] = {
     "wrong_address": Text("another device answered", "其他设备应答"),
     "late": Text("only the answer to another request came", "只收到其他请求的应答"),
     "refused": Text("the meter refused", "电表拒绝"),
+    "password": Text("the password is refused, or missing", "密码被拒绝或缺少密码"),
     "no_data": Text("the meter has no value for it", "电表无此数据"),
     "clock_suspect": Text("the meter's clock is in doubt", "电表时钟可疑"),
     "implausible": Text("the value is impossible", "数值不合理"),
@@ -118,8 +122,12 @@ class Line:
         timeout_s: float | None = None,
         back_off: BackOff | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        source_of: SourceOf | None = None,
     ) -> None:
-        """timeout_s: from the last byte sent to the last byte of the answer; by the line's speed if None."""
+        """timeout_s: from the last byte sent to the last byte of the answer; by the line's speed if None.
+
+        source_of: where the password of a device on it is.
+        """
         self.link = link
         self.connect_s = connect_s
         self.timeout_s = timeout_s if timeout_s is not None else link.answer_s()
@@ -132,6 +140,10 @@ class Line:
         self._sleep = sleep
         self._registers = built_in_registers()
         self.associations: dict[str, Any] = {}  # by address; what was agreed with a device ends with the connection
+        self.source_of: SourceOf = source_of or (lambda protocol, address: None)
+        self.locked_out: dict[
+            str, Failure
+        ] = {}  # by address; a password that was refused is not tried again on this line
         self.unanswered: dict[str, dict[bytes, None]] = {}  # by address; what may still be answered, late
 
     @property
@@ -195,19 +207,29 @@ class Line:
             check_harmless(preamble + request, protocol)
         else:
             check_part(preamble + request, part_of)
+        shown = without_password(request, protocol)
         with self._lock:
             self._begin()
             waiting = self._drain()
             if unasked is not None and waiting:
                 for frame, message in self._frames(waiting, protocol):
                     self._tell(unasked, frame, message)
+            traced = self._transport if isinstance(self._transport, TracingTransport) else None
+            if traced is not None and shown != request:
+                traced.veil(preamble + shown)
             self._guarded(lambda: self._transport.write(preamble + request, time.monotonic() + self.timeout_s))
             sent_s = len(preamble + request) * 11 / self.link.baud if self.link.timed else 0.0
             deadline = time.monotonic() + sent_s + self.timeout_s
             try:
                 reply = self._await(request, protocol, deadline, accept, unasked)
+            except ExchangeError as error:
+                if shown != request:  # what was seen may be a broken echo
+                    raise ExchangeError(Failure(error.failure.cause, hint=error.failure.hint)) from None
+                raise
             finally:
                 self._quiet_from = time.monotonic()
+            if traced is not None:
+                traced.unveil(reply.frame)
             self.back_off.reset()  # only an answer: a gateway may take every connection and hang up
             return reply
 
@@ -351,7 +373,11 @@ class Line:
         rest = held.replace(request, b"", 1) if echo else held
         if not rest.strip(b"\xfe\xff\x00"):
             only_echo = Text(f"{waited.en}, only our own echo came", f"{waited.zh}, 只收到自身回波")
-            return Failure("timeout", str(only_echo if echo else waited))
+            swapped = Text(
+                "the adapter works; check the address, whether the meter has power, and wires A and B",
+                "转换器正常; 请检查表地址、电表是否有电、A/B 线是否接反",
+            )
+            return Failure("timeout", str(only_echo if echo else waited), str(swapped) if echo else "")
         code, message = self._broken(rest, protocol)
         if code in ("frame.checksum", "frame.header_checksum"):
             return Failure(
@@ -367,7 +393,7 @@ class Line:
         )
 
     def _broken(self, held: bytes, protocol: str) -> tuple[str, str]:
-        for text in wire.describe([held.hex()], protocol, registers=self._registers):
+        for text in wire.describe([held.hex()], protocol, registers=self._registers, chinese=language() == "zh"):
             error = json.loads(text).get("error")
             if isinstance(error, dict) and "code" in error:
                 return str(error["code"]), str(error["message"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
+import re
 import select
 import termios
 import time
@@ -13,6 +15,8 @@ from keyacct.capture.link import Link
 from keyacct.capture.transport import link_error, lost
 from keyacct.errors import LinkError
 from keyacct.i18n import Text
+
+_PSEUDO_MAJORS = range(136, 144)  # Unix98 slaves, Documentation/admin-guide/devices.txt of Linux
 
 
 def _lent_port() -> Any:
@@ -52,8 +56,9 @@ class SerialTransport:
         try:
             port = _lent_port() if remote else serial.Serial()
             port.port = f"rfc2217://{link.host}:{link.port}?timeout={max(timeout_s, 0.1):g}" if remote else link.device
-            port.baudrate, port.parity = link.baud, link.parity
-            port.bytesize, port.stopbits = link.data_bits, link.stop_bits
+            port.baudrate, port.stopbits = link.baud, link.stop_bits
+            if remote or not _is_pseudo(link.device):
+                port.parity, port.bytesize = link.parity, link.data_bits
             port.timeout = 0.05 if remote else 0
             if not remote:
                 port.write_timeout = 10.0  # changing it later would configure the line again
@@ -107,7 +112,7 @@ class SerialTransport:
             )
         return link_error(
             self.place,
-            Text(f"cannot be opened as a serial port: {error}", f"无法作为串口打开: {error}"),
+            Text(f"cannot be opened as a serial port: {_reason(error)}", f"无法作为串口打开: {_reason(error)}"),
             Text("check the name and the settings of the port", "请检查端口名和参数"),
         )
 
@@ -117,7 +122,7 @@ class SerialTransport:
         try:
             port.write(data)
         except OSError as error:
-            raise lost(self.place, str(error)) from None
+            raise lost(self.place, _reason(error)) from None
 
     def read(self, deadline: float) -> bytes:
         """What has come until the deadline. Raises LinkError when the cable was pulled."""
@@ -140,7 +145,7 @@ class SerialTransport:
         except LinkError:
             raise
         except (OSError, TypeError, AttributeError) as error:  # pyserial's own, and what it raises when torn down
-            raise lost(self.place, str(error)) from None
+            raise lost(self.place, _reason(error)) from None
 
     def _opened(self) -> Any:
         if self._port is None:
@@ -153,6 +158,20 @@ class SerialTransport:
             with contextlib.suppress(Exception):
                 self._port.close()
             self._port, self._descriptor = None, None
+
+
+def _reason(error: Exception) -> str:
+    """The words of an error, without its number. `termios.error` has both in its arguments, pyserial's all in a text."""
+    words = getattr(error, "strerror", None) or (error.args[-1] if error.args else error)
+    match = re.search(r"\(\d+, '([^']+)'\)", str(words))
+    return match[1] if match is not None else str(words)
+
+
+def _is_pseudo(device: str) -> bool:
+    """Whether it is a pseudo-terminal: those carry bytes, know no parity, and refuse to be set to what they do not know."""
+    with contextlib.suppress(OSError):
+        return os.major(os.stat(device).st_rdev) in _PSEUDO_MAJORS
+    return False
 
 
 def ports() -> list[str]:

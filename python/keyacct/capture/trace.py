@@ -102,11 +102,17 @@ class TracedLine:
 
 
 class TracingTransport:
-    """A transport whose bytes are written down as they go by. received_ms: the stamp of what came last."""
+    """A transport whose bytes are written down as they go by. received_ms: the stamp of what came last.
+
+    A request that carries a password is written down without it (`veil`). Until the next answer (`unveil`) nothing else is
+    then written that came: it may be an echo of the password, whole, broken or late.
+    """
 
     def __init__(self, inner: Transport, line: TracedLine) -> None:
         self._inner, self._line = inner, line
         self.received_ms: int | None = None
+        self._veiled = False
+        self._instead: bytes | None = None
 
     @property
     def place(self) -> str:
@@ -117,16 +123,27 @@ class TracingTransport:
         """Open the line below."""
         self._inner.open(timeout_s)
 
+    def veil(self, shown: bytes) -> None:
+        """The next bytes that are sent carry a password: these are written down in their place."""
+        self._veiled, self._instead = True, shown
+
+    def unveil(self, answer: bytes) -> None:
+        """An answer has come: everything that was sent before it has come back by now, if it comes back at all."""
+        if self._veiled:
+            self._veiled = False
+            self._line.came(answer, self.received_ms)
+
     def write(self, data: bytes, deadline: float) -> None:
         """Send, and note it."""
-        self._line.sent(data)
+        shown, self._instead = self._instead, None
+        self._line.sent(data if shown is None else shown)
         self._inner.write(data, deadline)
 
     def read(self, deadline: float) -> bytes:
         """What has come, noted."""
         data = self._inner.read(deadline)
         if data:
-            self.received_ms = self._line.came(data)
+            self.received_ms = clock.now_ms() if self._veiled else self._line.came(data)
         return data
 
     def close(self) -> None:

@@ -22,14 +22,15 @@ from keyacct.control.approvals import MINUTE_MS, ApprovalChain, NoChain, check_a
 from keyacct.control.commands import OPENING, Alarm, EnableLimit, PermitClose, PowerLimit, Trip
 from keyacct.control.describing import describe
 from keyacct.control.encoding import Exact, Stamp, frames_of
+from keyacct.control.evidence import Evidence, NoEvidence, evidence_refusals
 from keyacct.control.interlocks import registry_refusals, telemetry_refusals
 from keyacct.control.orders import Order
 from keyacct.control.readback import ControlState, read_state
 from keyacct.control.refusals import Refusal, check, never, refusing
 from keyacct.control.rehearsal import Rehearsal
-from keyacct.control.secrets import Secrets
 from keyacct.control.targets import CommissionedMapping
 from keyacct.i18n import Text
+from keyacct.secrets import Secrets
 
 FELL_TO = 0.2
 """A trip has worked when at most this share of the power before it is left (domain: power fell by 80 %)."""
@@ -49,6 +50,7 @@ class Gate:
     workspace: Workspace | None = None
     mapping: CommissionedMapping = field(default_factory=lambda: CommissionedMapping(()))
     chain: ApprovalChain = field(default_factory=NoChain)
+    evidence: Evidence = field(default_factory=NoEvidence)
 
     @property
     def settings(self) -> Settings:
@@ -113,6 +115,7 @@ def _real_refusals(order: Order, gate: Gate) -> list[Refusal]:
     reasons = [*_switch_refusals(gate.workspace, settings), *reasons]
     reasons += registry_refusals(gate.workspace, order, gate.mapping, now_ms)
     reasons += telemetry_refusals(gate.workspace, order, now_ms)
+    reasons += evidence_refusals(order, gate.evidence)
     if journal.was_given(gate.workspace, order.digest):
         reasons.append(never("resend", order.digest[:12]))
     if isinstance(order.command, Trip) and order.plan is None:

@@ -19,8 +19,10 @@ from keyacct.control.commands import (
     Trip,
     check_for,
 )
-from keyacct.control.secrets import Secrets
 from keyacct.control.targets import RelayRound, Target
+from keyacct.errors import UsageError
+from keyacct.i18n import Text
+from keyacct.secrets import Secrets
 
 MSA = 1
 CLIENT = 16
@@ -64,6 +66,11 @@ def frames_of(command: Command, target: Target, stamp: Stamp, secrets: Secrets) 
             _frame_1376(afn, pn, fn, values, target, stamp, secrets, number)
             for number, (afn, pn, fn, values) in enumerate(_units_1376(command))
         )
+    if secrets.given:
+        raise UsageError(
+            "usage.invalid", str(Text("commands of DL/T 698.45 carry no password", "698.45 控制命令不带密码")),
+            hint=str(Text("leave --password-file and --password-env out", "请去掉 --password-file 和 --password-env")),
+        )  # fmt: skip
     return tuple(_frame_698(apdu, target, stamp, number) for number, apdu in enumerate(_apdus_698(command)))
 
 

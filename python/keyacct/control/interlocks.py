@@ -58,8 +58,9 @@ def _held(connection: sa.Connection, table: sa.Table, account_no: str, now_ms: i
 
 
 def _account(connection: sa.Connection, workspace: Workspace, account_no: str, now_ms: int) -> list[Refusal]:
-    reasons = []
-    for terms in _held(connection, registry.account_terms, account_no, now_ms):
+    held = _held(connection, registry.account_terms, account_no, now_ms)
+    reasons = [] if held else [check("no_contract", account_no)]
+    for terms in held:
         if terms["status"] != "active":
             reasons.append(check("contract", account_no, terms["status"]))
         if terms["critical_grade"] not in (None, "", "none"):
@@ -70,6 +71,8 @@ def _account(connection: sa.Connection, workspace: Workspace, account_no: str, n
         if safety["protected_class"]:
             reasons.append(check("protected", account_no, safety["protected_class"]))
     sources = _held(connection, registry.source, account_no, now_ms)
+    if not sources:
+        reasons.append(check("no_source", account_no))
     if len(sources) > 1 or any(source["auto_transfer"] for source in sources):
         reasons.append(check("dual_source", account_no, len(sources)))
     zone = zoneinfo.ZoneInfo(workspace.settings.workspace.timezone)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from keyacct.errors import RefusedError
-from keyacct.i18n import Text
+from keyacct.i18n import Lang, Text
 
 NEVER: dict[str, Text] = {
     "group_address": Text(
@@ -76,6 +76,13 @@ CHECKS: dict[str, Text] = {
     "protected": Text("account {} is protected ({})", "户 {} 受保护 ({})"),
     "critical": Text("account {} is a critical customer of grade {}", "户 {} 为 {} 级重要客户"),
     "contract": Text("the contract of account {} is {}", "户 {} 的合同状态为 {}"),
+    "no_contract": Text("the registry has no terms of account {} that hold now", "台账没有户 {} 现行的合同信息"),
+    "no_source": Text(
+        "the registry does not say from what account {} is supplied, so nobody knows where load would move",
+        "台账没有户 {} 的电源信息, 无法判断负荷转移",
+    ),
+    "not_known": Text("nobody has said whether this is so: {}", "无人确认: {}"),
+    "not_so": Text("this is not so: {}", "不成立: {}"),
     "no_safety_data": Text("the registry has no safety load of account {}", "台账没有户 {} 的保安负荷"),
     "safety_breaker": Text(
         "the safety load of account {} is behind the breaker {}", "户 {} 的保安负荷接在开关 {} 之后",
@@ -123,7 +130,10 @@ def check(what: str, *told: object) -> Refusal:
 
 
 def _filled(text: Text, told: tuple[object, ...]) -> Text:
-    return Text(text.en.format(*told), text.zh.format(*told))
+    def told_in(lang: Lang) -> list[object]:
+        return [each.to(lang) if isinstance(each, Text) else each for each in told]
+
+    return Text(text.en.format(*told_in("en")), text.zh.format(*told_in("zh")))
 
 
 def refusing(refusals: Iterable[Refusal]) -> RefusedError:

@@ -10,7 +10,7 @@ from keyacct.database.tables import metadata
 poll_line = Table(
     "poll_line", metadata,
     text("poll_line", key=True), text("link"), real("timeout_s", null=True), whole("retries", null=True),
-    whole("out_of_use"),
+    whole("out_of_use"), text("password_file", null=True),
 )  # fmt: skip
 
 meter_link = Table(

@@ -406,7 +406,7 @@ _ACQUISITION: tuple[Entity, ...] = (
         acquisition_tables.poll_line,
         (
             Field("poll_line", required=True), Field("link", required=True), Field("timeout_s", "ratio", most=600),
-            Field("retries", "whole", most=20), Field("out_of_use", "flag", default=0),
+            Field("retries", "whole", most=20), Field("out_of_use", "flag", default=0), Field("password_file"),
         ),
         ("poll_line",),
     ),

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from keyacct import wire
 from keyacct.capture.faults import FaultInjector
-from keyacct.capture.master.envelope import CUTS
+from keyacct.capture.master.limits import LONGEST_FRAME
 from keyacct.errors import LinkError
 from keyacct.i18n import Text
 from keyacct.simulation.description import Description, SimulatedLine, SimulatedTerminal
@@ -165,6 +166,7 @@ class _Dialled(asyncio.Protocol):
 
     def __init__(self, device: Terminal1376 | Terminal698, injector: FaultInjector | None) -> None:
         self._device, self._injector, self._held = device, injector, b""
+        self._cut = wire.frame_cutter(device.protocol, LONGEST_FRAME[device.protocol])
         self.ended = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
 
@@ -177,8 +179,7 @@ class _Dialled(asyncio.Protocol):
             self.ended.set_result(None)
 
     def data_received(self, data: bytes) -> None:
-        cut, most = CUTS[self._device.protocol]
-        frames, self._held, _ = cut(self._held + data, most)
+        frames, self._held, _ = self._cut(self._held + data)
         for frame in frames:
             answer = self._device.answer(frame)
             if answer is not None:

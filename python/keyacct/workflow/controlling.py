@@ -24,6 +24,7 @@ from keyacct.i18n import Text
 
 if TYPE_CHECKING:
     from keyacct.capture.link import Link
+    from keyacct.secrets import SecretSource
 
 _WAKE = {"dlt645-2007": b"\xfe" * 4, "dlt698.45": b"\xfe" * 4}
 
@@ -89,8 +90,8 @@ def _account_of_meter(connection: sa.Connection, meter: str) -> str | None:
     return _only({row[0] for row in connection.execute(query)})
 
 
-def registered_link(workspace: Workspace, meter: str) -> Link:
-    """The line of a meter. Raises ConfigError when it has none."""
+def registered_line(workspace: Workspace, meter: str) -> tuple[Link, SecretSource | None]:
+    """The line of a meter, and where its password is. Raises ConfigError when it has no line."""
     from keyacct.workflow.poll_targets import read_targets
 
     target = read_targets(workspace).get(meter)
@@ -100,7 +101,7 @@ def registered_link(workspace: Workspace, meter: str) -> Link:
             str(Text(f"meter {meter} has no line", f"电表 {meter} 没有线路")),
             hint=str(Text("import a meter_link, or give --link", "请导入 meter_link, 或用 --link")),
         )
-    return target.line.link
+    return target.line.link, target.secret
 
 
 @contextlib.contextmanager
@@ -115,11 +116,17 @@ def noting_refusals(workspace: Workspace | None, action: str, told: Mapping[str,
         raise
 
 
-def state_over_link(link: Link, target: Target, timeout_s: float | None = None) -> ControlState:
-    """The control state of a device on a line. Raises LinkError when it answers nothing at all."""
+def state_over_link(
+    link: Link, target: Target, timeout_s: float | None = None, secret: SecretSource | None = None
+) -> ControlState:
+    """The control state of a device on a line. Raises LinkError when it answers nothing at all.
+
+    secret: where its password is, for servers of DL/T 698.45 that want one.
+    """
+    from keyacct.capture import dlt698
     from keyacct.capture.line import ExchangeError, Line
 
-    line = Line(link, timeout_s=timeout_s)
+    line = Line(link, timeout_s=timeout_s, source_of=lambda protocol, address: secret)
     line.open()
     silent: list[str] = []
 
@@ -135,7 +142,14 @@ def state_over_link(link: Link, target: Target, timeout_s: float | None = None) 
         return reply.frame
 
     try:
+        if target.protocol == dlt698.PROTOCOL:
+            try:
+                dlt698.associate(line, target.address)
+            except ExchangeError as error:
+                if error.failure.cause != "timeout":
+                    raise _nobody(f"{link.place}: {target}", str(error), error.failure.hint) from None
         state = read_state(ask, target)
+        dlt698.release(line)
     finally:
         line.close()
     if not state.said_anything and silent:
@@ -188,8 +202,8 @@ def _question(frame: bytes, protocol: str) -> dict[str, Any]:
     return {"afn": shown["afn"], "items": [{"pn": item["pn"], "fn": item["fn"]} for item in shown["items"]]}
 
 
-def _nobody(who: str, why: str) -> LinkError:
+def _nobody(who: str, why: str, hint: str = "") -> LinkError:
     return LinkError(
         "link.failed", f"{who}: {why}",
-        hint=str(Text("check address, protocol and line", "请检查地址、规约和线路")),
+        hint=hint or str(Text("check address, protocol and line", "请检查地址、规约和线路")),
     )  # fmt: skip

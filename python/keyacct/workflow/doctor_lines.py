@@ -22,9 +22,10 @@ from keyacct.capture.open_files import FILES_A_LINE, SPARE_FILES
 from keyacct.config import Workspace
 from keyacct.database import acquisition_tables, tables
 from keyacct.database.engine import open_database
-from keyacct.errors import LinkError, UsageError
+from keyacct.errors import ConfigError, KeyacctError, LinkError, UsageError
 from keyacct.model import civil
 from keyacct.workflow.doctor import Check
+from keyacct.workflow.poll_targets import read_targets
 
 _STA_UNSYNC = 0x0040
 _TIMEX_WORDS = 32
@@ -52,7 +53,23 @@ def check_lines(workspace: Workspace) -> list[Check]:
     for name, link in links:
         if link.kind == "serial":
             checks += _port(name, link)
-    return [*checks, *_files(workspace, len(links)), *_clock(workspace)]
+    return [*checks, *_passwords(workspace), *_files(workspace, len(links)), *_clock(workspace)]
+
+
+def _passwords(workspace: Workspace) -> Iterator[Check]:
+    """Whether every password that a meter is said to have can be read, each source once."""
+    try:
+        targets = read_targets(workspace).values()
+    except ConfigError:
+        return  # of the registry, which has a check of its own
+    for source, protocol in {(target.secret, target.protocol) for target in targets if target.secret is not None}:
+        users = sorted(t.meter_no for t in targets if t.secret == source)
+        try:
+            source.read(protocol)
+        except KeyacctError as error:
+            place = f" ({error.where['file']})" if "file" in error.where else ""
+            more = f" and {len(users) - 1} more" if len(users) > 1 else ""
+            yield Check("passwords", "look", f"{users[0]}{more}: {error.message}{place}", error.hint)
 
 
 def _port(name: str, link: Link) -> Iterator[Check]:

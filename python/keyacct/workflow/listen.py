@@ -17,6 +17,8 @@ from keyacct.capture.master.plan import Plan, Read
 from keyacct.capture.master.readings import frame_readings
 from keyacct.capture.master.station import Failed, Question, Session, Station
 from keyacct.config import CareSettings, Workspace
+from keyacct.errors import InputError, UsageError, Where, from_os_error
+from keyacct.i18n import Text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,13 +41,43 @@ def make_station(protocol: str, host: str, port: int, zone: zoneinfo.ZoneInfo, *
     """The master station of a protocol. Raises LinkError, UsageError."""
     limits: Limits = more.get("limits") or Limits()
     allow_files(limits.connections)
+    return _station_of(protocol)(host, port, zone=zone, **more)
+
+
+def _station_of(protocol: str) -> type[Station]:
     if protocol == "dlt698.45":
         from keyacct.capture.master.dlt698 import Dlt698Station
 
-        return Dlt698Station(host, port, zone=zone, **more)
+        return Dlt698Station
     from keyacct.capture.master.gdw1376 import Gdw1376Station
 
-    return Gdw1376Station(host, port, zone=zone, **more)
+    return Gdw1376Station
+
+
+def read_allow_list(file: Path, protocol: str) -> list[str]:
+    """Addresses of terminals of a file: one a line, `#` begins a comment. Raises InputError with file and line."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise from_os_error(error, writing=False, file=str(file)) from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "input.format", str(Text("a list of addresses is text in UTF-8", "地址表应为 UTF-8 文本")),
+            hint=str(Text("one address a line, such as 3701-0001", "每行一个地址, 如 3701-0001")),
+            where={"file": str(file), "offset": error.start},
+        ) from None  # fmt: skip
+    found = []
+    for number, line in enumerate(lines, 1):
+        address = line.partition("#")[0].strip()
+        if not address:
+            continue
+        try:
+            _station_of(protocol).address_of(address)
+        except UsageError as error:
+            where: Where = {"file": str(file), "line": number}
+            raise InputError("input.value", error.message, hint=error.hint, where=where) from None
+        found.append(address)
+    return found
 
 
 def registered_terminals(workspace: Workspace, protocol: str) -> list[str]:

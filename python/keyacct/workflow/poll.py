@@ -21,6 +21,7 @@ from keyacct.capture.readings import read_answers, rows_of
 from keyacct.capture.trace import Trace, TracingTransport
 from keyacct.errors import UsageError, from_os_error
 from keyacct.i18n import Text
+from keyacct.secrets import SecretSource
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +32,10 @@ COLUMNS = ("meter", "time", "quantity", "phase", "tariff", "value", "unit", "qua
 
 @dataclass(frozen=True)
 class Question:
-    """An ad-hoc poll: where, in which protocol, whom, what. timeout_s None: by the line's speed."""
+    """An ad-hoc poll: where, in which protocol, whom, what. timeout_s None: by the line's speed.
+
+    secret: where the password of the devices is.
+    """
 
     link: Link
     protocol: str
@@ -41,6 +45,7 @@ class Question:
     retries: int = 2
     trace: str | None = None
     registers: tuple[str, ...] = ()
+    secret: SecretSource | None = None
 
 
 @dataclass
@@ -81,8 +86,9 @@ def make_question(
     retries: int = 2,
     trace: str | None = None,
     registers: Sequence[str] = (),
+    secret: SecretSource | None = None,
 ) -> Question:
-    """The question that a command line asks, everything in it checked. Raises UsageError."""
+    """The question that a command line asks, everything in it checked. Raises UsageError, ConfigError (the secret)."""
     where = parse_link(link)
     if where.protocol is not None and protocol not in (None, where.protocol):
         raise UsageError(
@@ -110,7 +116,9 @@ def make_question(
             str(Text("name at least one --address and one --item", "至少给出一个 --address 和一个 --item")),
         )
     check_patience(timeout_s, retries)
-    return Question(where, spoken, asked, wanted, timeout_s, retries, trace, tuple(registers))
+    if secret is not None:
+        secret.read(spoken)
+    return Question(where, spoken, asked, wanted, timeout_s, retries, trace, tuple(registers), secret)
 
 
 def check_patience(timeout_s: float | None, retries: int | None) -> None:
@@ -130,7 +138,8 @@ def make_line(question: Question, trace: Trace | None = None, **more: Any) -> Li
     transport = make_transport(question.link)
     if trace is not None:
         transport = TracingTransport(transport, trace.line(question.link.port))
-    return Line(question.link, transport=transport, timeout_s=question.timeout_s, **more)
+    secret = question.secret
+    return Line(question.link, transport=transport, timeout_s=question.timeout_s, source_of=lambda *_: secret, **more)
 
 
 def poll_once(

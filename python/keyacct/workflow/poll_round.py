@@ -34,7 +34,7 @@ from keyacct.store.ingest import BatchWriter
 from keyacct.workflow.family_rows import family_rows
 from keyacct.workflow.poll_due import Job
 from keyacct.workflow.poll_marks import add_tally, note_failures, write_marks
-from keyacct.workflow.poll_targets import PollLine
+from keyacct.workflow.poll_targets import PollLine, Target, sources_of
 
 DECODER = "poll-1"
 
@@ -193,19 +193,23 @@ def run_round(
 
 def _work(jobs: Sequence[Job], trace: Trace | None, seed: int | None, timeout_s: float | None) -> list[LineWork]:
     lines: dict[str, tuple[PollLine, list[Task]]] = {}
+    targets: dict[str, list[Target]] = {}
     for number, job in enumerate(jobs):
         line = job.target.line
         task = Task(job.target.meter_no, job.target.address, job.items, job.priority, tag=number)
         lines.setdefault(line.link.place, (line, []))[1].append(task)  # two names of one place are one line
+        targets.setdefault(line.link.place, []).append(job.target)
 
     def maker(line: PollLine, number: int) -> Callable[[], Line]:
+        source_of = sources_of(targets[line.link.place])
+
         def make() -> Line:
             transport = make_transport(line.link)
             if trace is not None:
                 transport = TracingTransport(transport, trace.line(line.link.port))
             back_off = BackOff(seed=None if seed is None else seed + number)
             patience_s = timeout_s if timeout_s is not None else line.timeout_s
-            return Line(line.link, transport=transport, timeout_s=patience_s, back_off=back_off)
+            return Line(line.link, transport=transport, timeout_s=patience_s, back_off=back_off, source_of=source_of)
 
         return make
 

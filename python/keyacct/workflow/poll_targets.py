@@ -19,23 +19,25 @@ from keyacct.database import tables as registry
 from keyacct.database.engine import open_database
 from keyacct.errors import ConfigError, KeyacctError, UsageError
 from keyacct.i18n import Text
+from keyacct.secrets import SecretSource, SourceOf, parse_source
 
 PRIORITIES = {"alarm": ALARM, "on_demand": ON_DEMAND, "schedule": SCHEDULE, "backfill": BACKFILL}
 
 
 @dataclass(frozen=True)
 class PollLine:
-    """A line of the registry."""
+    """A line of the registry. password_file: of its devices that name none themselves."""
 
     name: str
     link: Link
     timeout_s: float | None
     retries: int | None
+    password_file: str | None = None
 
 
 @dataclass(frozen=True)
 class Target:
-    """A meter that can be asked."""
+    """A meter that can be asked. secret: where its password is."""
 
     meter_no: str
     address: str
@@ -44,6 +46,7 @@ class Target:
     group: str | None = None
     model: str | None = None
     accounts: tuple[str, ...] = ()
+    secret: SecretSource | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,9 @@ def read_targets(workspace: Workspace) -> dict[str, Target]:
                     link = parse_link(row["link"])
                 except UsageError as error:
                     raise _wrong("poll_line", row["poll_line"], error) from None
-                lines[row["poll_line"]] = PollLine(row["poll_line"], link, row["timeout_s"], row["retries"])
+                lines[row["poll_line"]] = PollLine(
+                    row["poll_line"], link, row["timeout_s"], row["retries"], row["password_file"]
+                )
         accounts = _accounts(connection)
         query = sa.select(registry.meter, tables.meter_link).join(
             tables.meter_link, tables.meter_link.c.meter_no == registry.meter.c.meter_no
@@ -84,12 +89,15 @@ def read_targets(workspace: Workspace) -> dict[str, Target]:
         for row in connection.execute(query).mappings():
             if row["poll_line"] not in lines:
                 continue
-            target = _target(row, lines[row["poll_line"]], accounts)
+            line = lines[row["poll_line"]]
+            named = row["password_file"] or line.password_file or workspace.settings.poll.password_file
+            secret = parse_source(named, workspace.root) if named else None
+            target = _target(row, line, accounts, secret)
             targets[target.meter_no] = target
     return targets
 
 
-def _target(row: Any, line: PollLine, accounts: Mapping[str, tuple[str, ...]]) -> Target:
+def _target(row: Any, line: PollLine, accounts: Mapping[str, tuple[str, ...]], secret: SecretSource | None) -> Target:
     number = row["meter_no"]
     protocol = line.link.protocol or row["protocol"]
     if protocol not in PROTOCOLS:
@@ -106,7 +114,13 @@ def _target(row: Any, line: PollLine, accounts: Mapping[str, tuple[str, ...]]) -
     except UsageError as error:
         raise _wrong("meter", number, error) from None
     model = row["register_model"]
-    return Target(number, address, protocol, line, row["poll_group"], model, accounts.get(number, ()))
+    return Target(number, address, protocol, line, row["poll_group"], model, accounts.get(number, ()), secret)
+
+
+def sources_of(targets: Iterable[Target]) -> SourceOf:
+    """Where the passwords of these meters are, by protocol and address; for a `Line` that they are on."""
+    known = {(target.protocol, target.address): target.secret for target in targets}
+    return lambda protocol, address: known.get((protocol, address))
 
 
 def _wrong(entry: str, name: str, error: KeyacctError) -> ConfigError:

@@ -20,7 +20,7 @@ from keyacct.database.engine import open_database
 from keyacct.errors import KeyacctError, LinkError, UsageError
 from keyacct.i18n import Text
 from keyacct.workflow.doctor import Check
-from keyacct.workflow.poll_targets import Target, read_targets
+from keyacct.workflow.poll_targets import Target, read_targets, sources_of
 
 MOST_ASKED = 3
 """Meters of a line that are asked before it is said to be silent. [D]"""
@@ -83,7 +83,7 @@ def probe_lines(workspace: Workspace, progress: Callable[[int, int], None] | Non
 def _probe(
     name: str, link: Link, timeout_s: float | None, targets: Sequence[Target], catalogue: ItemCatalogue
 ) -> Probe:
-    line = Line(link, timeout_s=timeout_s, connect_s=CONNECT_S)
+    line = Line(link, timeout_s=timeout_s, connect_s=CONNECT_S, source_of=sources_of(targets))
     if line.is_taken:
         return Probe(name, link.place, "busy", str(Text("is being talked on right now, not asked", "正在使用, 未探测")))
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from keyacct.capture.master.front import Connection
 from keyacct.capture.master.station import EVENT_BACKLOG, Question, Session, Station
 from keyacct.capture.records import Rows
 from keyacct.errors import UsageError
+from keyacct.i18n import Text
 
 _LINK, _REPORT = 0x01, 0x88
 _SINGLE = b"\x85\x01"  # GetResponseNormal
@@ -40,8 +42,11 @@ class Dlt698Station(Station):
     def address_of(name: str) -> bytes:
         """AF and SA of an address of twelve digits, as they stand in a frame."""
         digits = name.strip()
-        if len(digits) != 12 or not digits.isdecimal():
-            raise UsageError("usage.invalid", f"{name!r} is no address of a terminal", hint="write twelve digits")
+        if re.fullmatch("[0-9]{12}", digits) is None:
+            raise UsageError(
+                "usage.invalid", str(Text(f"{name!r} is no address of a terminal", f"{name!r} 不是终端地址")),
+                hint=str(Text("write twelve digits", "应为十二位数字")),
+            )  # fmt: skip
         return b"\x05" + bytes.fromhex(digits)[::-1]
 
     @staticmethod

@@ -18,7 +18,9 @@ from keyacct.errors import LinkError
 from keyacct.i18n import Text
 
 if TYPE_CHECKING:
-    from keyacct.capture.master.envelope import Cut
+    from collections.abc import Callable
+
+    Cut = Callable[[bytes], tuple[list[bytes], bytes, int]]  # as of `wire.frame_cutter`
 
 _RECEIVE = 4096
 _READ, _WRITE = select.EPOLLIN | select.EPOLLRDHUP, select.EPOLLOUT
@@ -59,7 +61,7 @@ class Handler(Protocol):
 class Front:
     """A listening socket and its connections. Not for several threads, but for `stop`."""
 
-    def __init__(self, host: str, port: int, cut: Cut, most: int, limits: Limits, handler: Handler) -> None:
+    def __init__(self, host: str, port: int, cut: Cut, limits: Limits, handler: Handler) -> None:
         """Raises LinkError when it cannot listen there."""
         self.limits, self.handler = limits, handler
         self.traced = False
@@ -69,7 +71,7 @@ class Front:
         self._begun: dict[Connection, float] = {}  # in the order in which their frames began
         self._new_of: Counter[str] = Counter()
         self._known_peers: set[str] = set()
-        self._cut, self._most = cut, limits.frame or most
+        self._cut = cut
         self._swept = 0.0
         self._socket = _listen(host, port)
         self.host, self.port = self._socket.getsockname()[:2]
@@ -212,7 +214,7 @@ class Front:
         if self.traced:
             self.handler.came(connection, data)
         had = connection.held
-        frames, held, junk = self._cut(had + data if had else data, self._most)
+        frames, held, junk = self._cut(had + data if had else data)
         connection.held = held
         if frames:
             connection.junk = 0

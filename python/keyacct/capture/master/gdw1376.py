@@ -13,6 +13,7 @@ from keyacct.capture.harmless import check_harmless
 from keyacct.capture.master.front import Connection
 from keyacct.capture.master.station import EVENT_BACKLOG, Question, Session, Station
 from keyacct.errors import UsageError
+from keyacct.i18n import Text
 
 MSA = 1
 """Our number as a master station."""
@@ -53,10 +54,12 @@ class Gdw1376Station(Station):
     @staticmethod
     def address_of(name: str) -> bytes:
         """`9612-3456` as it stands in a frame."""
-        match = re.fullmatch(r"(\d{4})-([0-9A-Fa-f]{4})", name.strip())
+        match = re.fullmatch(r"([0-9]{4})-([0-9A-Fa-f]{4})", name.strip())
         if match is None:
             raise UsageError(
-                "usage.invalid", f"{name!r} is no address of a terminal", hint="write for example 9612-3456"
+                "usage.invalid",
+                str(Text(f"{name!r} is no address of a terminal", f"{name!r} 不是终端地址")),
+                hint=str(Text("write for example 9612-3456", "应写作如 9612-3456")),
             )
         return bytes.fromhex(match[1])[::-1] + bytes.fromhex(match[2])[::-1]
 

@@ -9,6 +9,8 @@ from keyacct.capture.open_files import raise_limit
 from keyacct.config import ListenSettings
 from keyacct.errors import UsageError
 
+LONGEST_FRAME = {"gdw1376.1": 16_384, "dlt698.45": 2048}
+"""Bytes that a frame of a terminal may have at most, by protocol."""
 _USUAL = ListenSettings.model_construct()
 
 

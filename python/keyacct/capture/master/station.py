@@ -7,6 +7,7 @@ that nobody asked for are counted and thrown away.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import time
 from abc import ABC, abstractmethod
 from collections import Counter, deque
@@ -15,9 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyacct import clock, wire
-from keyacct.capture.master.envelope import CUTS
 from keyacct.capture.master.front import Connection, Front
-from keyacct.capture.master.limits import Limits
+from keyacct.capture.master.limits import LONGEST_FRAME, Limits
 from keyacct.capture.trace import Trace
 
 Log = Callable[..., None]
@@ -37,11 +37,14 @@ class Question:
 
 
 class Session:
-    """A terminal that has logged in. unverified: who is on the connection has also claimed to be another terminal."""
+    """A terminal that has logged in. unverified: who is on the connection has also claimed to be another terminal.
+
+    proved: when it last proved to be alive while somebody else wanted its place.
+    """
 
     __slots__ = (
-        "address", "asking", "challenger", "connection", "deadline", "event_pointer", "number", "seen", "todo", "tries",
-        "unverified",
+        "address", "asking", "challenger", "connection", "deadline", "event_pointer", "number", "proved", "seen", "todo",
+        "tries", "unverified",
     )  # fmt: skip
 
     def __init__(self, address: bytes, connection: Connection) -> None:
@@ -50,6 +53,7 @@ class Session:
         self.todo: deque[Question] | None = None
         self.number = self.tries = 0
         self.deadline = 0.0
+        self.proved = -math.inf
         self.event_pointer = -1
         self.seen: tuple[int, ...] = ()
         self.challenger: tuple[Connection, bytes, float] | None = None
@@ -90,8 +94,8 @@ class Station(ABC):
         self._registers = wire.open_registers()
         self._zone = zone
         self.limits = limits or Limits()
-        cut, most = CUTS[self.protocol]
-        self.front = Front(host, port, cut, most, self.limits, self)
+        cut = wire.frame_cutter(self.protocol, self.limits.frame or LONGEST_FRAME[self.protocol])
+        self.front = Front(host, port, cut, self.limits, self)
         self.front.traced = trace is not None
         self.counts = self.front.counts
         self.sessions: dict[bytes, Session] = {}
@@ -282,8 +286,9 @@ class Station(ABC):
         if old is None:
             self._admit(connection, address, frame, now)
             return
-        if old.challenger is not None:
-            if old.challenger[0] is not connection:
+        proved = now - old.proved < self.limits.challenge_s  # or log-ins without end would drown it in challenges
+        if old.challenger is not None or proved:
+            if proved or (old.challenger is not None and old.challenger[0] is not connection):
                 self.refuse("duplicate_login", connection.peer, terminal=self.name_of(address))
                 self.front.close(connection, "duplicate", now)
             return
@@ -298,7 +303,7 @@ class Station(ABC):
         challenger = session.challenger
         if challenger is None:
             return
-        session.challenger = None
+        session.challenger, session.proved = None, now
         self._challenged.pop(session, None)
         self.refuse("duplicate_login", challenger[0].peer, terminal=self.name_of(session.address))
         self.front.close(challenger[0], "duplicate", now)

@@ -1,12 +1,10 @@
-"""Whole frames out of a byte stream, in linear time: only start, lengths, checksum and end are looked at.
+"""A slow, obvious reference of how a stream of the master station is cut: start, lengths, checksum and end, byte by byte.
 
-What a frame says is decoded by `keyacct.wire`, many frames at once; a call of it for each frame costs more than the
-whole exchange. Source: Q/GDW 1376.1-2013 §5, DL/T 698.45-2017 §6.
+Source: Q/GDW 1376.1-2013 §5, DL/T 698.45-2017 §6. The cost counts each byte passed over, and a sixteenth of the length of
+each candidate whose checksum was added up in vain.
 """
 
 from __future__ import annotations
-
-from typing import Protocol
 
 _CRC = []
 for _byte in range(256):
@@ -22,17 +20,6 @@ def crc16(data: bytes) -> int:
     for byte in data:
         value = value >> 8 ^ _CRC[(value ^ byte) & 0xFF]
     return value ^ 0xFFFF
-
-
-class Cut(Protocol):
-    """Cuts a stream: (whole frames, bytes of a frame that has begun, cost of what was no frame).
-
-    The cost counts each byte passed over, and for a candidate of right form but wrong checksum a sixteenth of its
-    length more, so that a budget in bytes also bounds the time.
-    """
-
-    def __call__(self, data: bytes, most: int) -> tuple[list[bytes], bytes, int]:
-        """most: the longest frame."""
 
 
 def cut_gdw1376(data: bytes, most: int) -> tuple[list[bytes], bytes, int]:
@@ -106,5 +93,4 @@ def cut_dlt698(data: bytes, most: int) -> tuple[list[bytes], bytes, int]:
     return frames, b"", junk
 
 
-CUTS: dict[str, tuple[Cut, int]] = {"gdw1376.1": (cut_gdw1376, 16_384), "dlt698.45": (cut_dlt698, 2048)}
-"""Protocol → how its stream is cut, and its longest frame."""
+CUTS = {"gdw1376.1": (cut_gdw1376, 16_384), "dlt698.45": (cut_dlt698, 2048)}
