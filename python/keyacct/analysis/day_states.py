@@ -22,8 +22,6 @@ from keyacct.analysis.question import Question
 from keyacct.errors import ConfigError, WriteError
 from keyacct.model import DAY_MS, MINUTE_MS, midnight_ms, zone_offsets
 
-FOLDER = "states"
-"""Folder of the workspace that holds them: by kind and civil day."""
 _FORM = 1
 _AROUND_DAYS = (4, 3)
 """Days of parameters before and behind the period that a state may depend on."""
@@ -138,7 +136,7 @@ def _made_of(question: Question, what: str, families: Sequence[FamilyColumns]) -
     result = []
     for (day, start_ms, end_ms), segments in zip(days, digests, strict=True):
         told = [own, start_ms, end_ms, zone_offsets(start_ms, end_ms, workspace.zone), segments]
-        folder = workspace.root / FOLDER / what / f"day={day}"
+        folder = workspace.states / what / f"day={day}"
         result.append((start_ms, end_ms, str(folder), hashlib.sha256(json.dumps(told).encode()).hexdigest()))
     return result
 
