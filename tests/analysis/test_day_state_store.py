@@ -108,18 +108,40 @@ def answers(ask):
     return call
 
 
-@pytest.fixture
-def without(root, answers):
-    """The answers from samples."""
+@contextlib.contextmanager
+def from_samples(root):
+    """Switches states off."""
     config = root / "keyacct.toml"
     before = config.read_text(encoding="utf-8")
     config.write_text(before.replace("[samples]", "[samples]\nday_states = false", 1), encoding="utf-8")
     try:
-        found = answers(root)
-        assert not (root / "states").exists()
-        return found
+        yield
     finally:
         config.write_text(before, encoding="utf-8")
+
+
+@pytest.fixture
+def without(root, answers):
+    """The answers from samples."""
+    with from_samples(root):
+        found = answers(root)
+    assert not (root / "states").exists()
+    return found
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Segments that are opened for reading."""
+    from keyacct.store import read
+
+    seen, rows = [], read._Source.rows
+
+    def counted(source, paths, low, high):
+        seen.extend(paths)
+        return rows(source, paths, low, high)
+
+    monkeypatch.setattr(read._Source, "rows", counted)
+    return seen
 
 
 def states(root):
@@ -143,6 +165,36 @@ def test_every_kind_of_states_is_made_and_serves(root, answers, without):
     before = [path.stat().st_mtime_ns for path in there]
     assert answers(root) == without
     assert [path.stat().st_mtime_ns for path in states(root)] == before
+
+
+ENERGIES = "energy export reactive_energy apparent_energy tariff_energy"
+
+
+@pytest.mark.parametrize("bucket", ["day", "week", "ten_day", "month", "period"])
+@pytest.mark.parametrize("by", [(), ("--by", "account_no"), ("--where", "account_no=A1", "--where", "account_no=A3")])
+def test_energies_of_a_query_by_days_and_longer_open_no_segment(root, ask, opened, bucket, by):
+    given = ("query", *ENERGIES.split(), "--bucket", bucket, "--period", PERIOD, *by)
+    with from_samples(root):
+        plain = ask(root, *given)
+    assert plain[0] == 0
+    assert opened != []
+    assert ask(root, *given) == plain
+    opened.clear()
+    assert ask(root, *given) == plain
+    assert opened == []
+    rows = json.loads(plain[1])
+    assert all(row["energy_kwh"] > 0 for row in rows)
+    assert len(rows) == (2 if bucket == "day" else 1) * (METERS if "--by" in by else 1)
+
+
+def test_energies_by_hours_are_cut_inside_a_day_and_come_from_samples(root, ask, opened):
+    given = ("query", "energy", "--bucket", "hour", "--period", PERIOD)
+    with from_samples(root):
+        plain = ask(root, *given)
+    opened.clear()
+    assert ask(root, *given) == plain
+    assert opened != []
+    assert len(json.loads(plain[1])) == 48
 
 
 @pytest.mark.parametrize("seed", range(4))
