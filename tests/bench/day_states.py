@@ -20,12 +20,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-TURNS = 3
+TURNS = int(os.environ.get("TURNS", "3"))
 START_MS = 1_780_243_200_000  # 2026-06-01 00:00 in Shanghai
 QUARTER_MS = 900_000
 NOW = "2026-08-01T00:00+08:00"
 COMMANDS = (
-    "voltage --by day", "pf", "load", "query energy tariff_energy --bucket month --by supply_line",
+    "voltage", "pf", "load", "query energy tariff_energy --bucket month --by supply_line",
     "query energy --bucket day --by supply_line",
 )  # fmt: skip
 

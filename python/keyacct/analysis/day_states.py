@@ -22,7 +22,7 @@ from keyacct.analysis.question import Question
 from keyacct.errors import ConfigError, WriteError
 from keyacct.model import DAY_MS, MINUTE_MS, midnight_ms, zone_offsets
 
-_FORM = 1
+_FORM = 2
 """Of what is kept; another release (its rules may be others) makes everything again anyway."""
 _AROUND_DAYS = (4, 3)
 """Days of parameters before and behind the period that a state may depend on."""
