@@ -13,8 +13,8 @@ from keyacct.store import engine
 NOW = "2026-07-05T00:00+08:00"
 METERS, MINUTES = 6, 15 * 1440
 COMMANDS = (
-    "query load reactive pf voltage current --bucket day", "demand", "imbalance", "loading", "loading --by ct", "voltage",
-    "voltage --by hour", "load",
+    "query load reactive pf apparent voltage current --bucket day", "demand", "imbalance", "loading", "loading --by ct",
+    "voltage", "voltage --by hour", "load",
 )  # fmt: skip
 
 

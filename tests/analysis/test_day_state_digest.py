@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from keyacct.analysis import day_states
 from keyacct.analysis.power_factor import power_factor
 from keyacct.analysis.voltage import voltage_compliance
 from keyacct.config import Workspace
@@ -160,6 +161,13 @@ def test_a_setting_makes_the_states_again_that_it_is_in(office, reads, known, na
     changed, families = SETTINGS[name]
     with_settings(office, **changed)
     assert {family for family, _ in kinds_of_days(office, reads)} == families
+    assert same(office.workspace, SPAN) == []
+
+
+def test_another_release_makes_everything_again(office, reads, known, monkeypatch):
+    known()
+    monkeypatch.setattr(day_states, "__version__", "0.0.0")
+    assert {day for _, day in kinds_of_days(office, reads)} == set(range(17, 23))
     assert same(office.workspace, SPAN) == []
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from keyacct import clock
-from keyacct.analysis.day_states import FOLDER
 from keyacct.analysis.load import load
 from keyacct.analysis.voltage import voltage_compliance
 from keyacct.model import MINUTE_MS, Period
@@ -75,7 +74,7 @@ def test_corrections_late_data_and_lost_files_change_no_byte(make_office, seed):
             case 2:  # a tariff table that is corrected
                 office.tariffs[0]["end_min"] += 30
             case 3:  # files that are lost, cut short, or no longer what they were
-                for path in sorted((office.workspace.root / FOLDER).rglob("*.state")):
+                for path in sorted((office.workspace.states).rglob("*.state")):
                     kind = rnd.randrange(5)
                     if kind == 0:
                         path.unlink()
@@ -175,9 +174,9 @@ def test_few_accounts_of_many_read_their_samples_and_keep_nothing(office):
         office.point(f"P{n}", "2026-05-01", "2026-07-01", meter=f"M{n}", account_no=f"100000000{n}")
     fill(office, 7, meters=[f"M{n}" for n in range(5)])
     assert same(office.workspace, accounts=["1000000001"]) == []
-    assert not (office.workspace.root / FOLDER).exists()
+    assert not (office.workspace.states).exists()
     assert same(office.workspace, accounts=[f"100000000{n}" for n in range(4)]) == []
-    assert (office.workspace.root / FOLDER).exists()
+    assert (office.workspace.states).exists()
 
 
 @pytest.mark.parametrize("period", ["2026-08", "2026-07-31..2026-08-02"])
@@ -185,7 +184,7 @@ def test_a_span_that_is_not_over_reads_samples(office, period):
     office.point(end="2026-09-01")
     office.sample("voltage", "2026-07-31T12:00", a=220)
     voltage_compliance(office.workspace, Period.parse(period))
-    assert not (office.workspace.root / FOLDER).exists()
+    assert not (office.workspace.states).exists()
 
 
 def test_snapshots_that_follow_and_blocks_that_do_not_fill_a_day_read_samples(make_office):
@@ -193,18 +192,18 @@ def test_snapshots_that_follow_and_blocks_that_do_not_fill_a_day_read_samples(ma
     points(office, 8)
     fill(office, 8)
     assert same(office.workspace) == []
-    assert not (office.workspace.root / FOLDER).exists()
+    assert not (office.workspace.states).exists()
     office = make_office(demand={"window_min": 7})
     points(office, 8)
     fill(office, 8)
     load(office.workspace, JUNE_DAYS)
-    assert not (office.workspace.root / FOLDER / "load").exists()
+    assert not (office.workspace.states / "load").exists()
 
 
 def test_a_workspace_that_cannot_be_written_is_answered_from_samples(office, joins):
     points(office, 9)
     fill(office, 9)
-    (office.workspace.root / FOLDER).write_text("no folder", encoding="utf-8")
+    (office.workspace.states).write_text("no folder", encoding="utf-8")
     assert same(office.workspace) == []
     assert set(joins) >= {"voltage", "load", "energy"}
     joins.clear()
@@ -215,7 +214,7 @@ def test_many_small_files_of_a_day_become_one(office):
         office.point(f"P{n:02}", "2026-05-01", "2026-07-01", meter=f"M{n:02}", account_no=f"10000000{n:02}")
     fill(office, 10, days=6, meters=[f"M{n:02}" for n in range(12)])
     day = Period.parse("2026-06-03")
-    folder = office.workspace.root / FOLDER / "voltage" / "day=2026-06-03"
+    folder = office.workspace.states / "voltage" / "day=2026-06-03"
     most = 0
     for n in range(12):
         office.parameters[n]["upper_v"] += 1

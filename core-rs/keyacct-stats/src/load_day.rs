@@ -4,13 +4,55 @@
 //! first and multiplying later would not give the same last digit.
 
 use crate::field_load::{Grid, Loose, MeterLoad, PointLoad, Span};
+use crate::state_bytes::Bytes;
 use crate::voltage_day::{ends, seam};
 use crate::weight::{NONE, Series};
 
-/// Sums of blocks: number in the day, sum in units of 10^−9 of a meter's, what is left of it, and covered ms.
-pub type Blocks = Vec<(i64, (i128, i128), i64)>;
+/// Sums of blocks, by rising number: number in the day, sum in units of 10^−9 of a meter's, and covered ms.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Blocks(pub Vec<(i64, i128, i64)>);
 
-const UNIT: i128 = 1_000_000_000;
+/// As bytes: the greatest common divisor of the sums (values times the time and the multiplier, which a day has in common),
+/// the usual covered time, and per block the step from the one before, the covered time where it is another, and the rest.
+impl Bytes for Blocks {
+    fn write(&self, to: &mut Vec<u8>) {
+        let divisor = self.0.iter().fold(0, |all, block| common(all, block.1.unsigned_abs())).max(1);
+        let usual = self.0.first().map_or(0, |block| block.2);
+        (self.0.len() as i64, divisor as i128, usual).write(to);
+        let mut before = -1;
+        for &(number, sum, covered_ms) in &self.0 {
+            let step = (number - before - 1) << 1;
+            before = number;
+            (step | i64::from(covered_ms != usual)).write(to);
+            if covered_ms != usual {
+                covered_ms.write(to);
+            }
+            (sum / divisor as i128).write(to);
+        }
+    }
+    fn read(from: &mut &[u8]) -> Option<Blocks> {
+        let (length, divisor, usual) = <(i64, i128, i64)>::read(from)?;
+        // Every block has at least two bytes, so a false length ends here and not in the allocator.
+        let length = usize::try_from(length).ok().filter(|&length| length <= from.len())?;
+        let mut blocks = Vec::with_capacity(length);
+        let mut before = -1_i64;
+        for _ in 0..length {
+            let token = i64::read(from)?;
+            let number = before.checked_add(token >> 1)?.checked_add(1).filter(|&n| n > before)?;
+            before = number;
+            let covered_ms = if token & 1 == 1 { i64::read(from)? } else { usual };
+            blocks.push((number, i128::read(from)?.checked_mul(divisor)?, covered_ms));
+        }
+        Some(Blocks(blocks))
+    }
+}
+
+fn common(mut a: u128, mut b: u128) -> u128 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
 
 /// What one meter gave in one civil day, for one point.
 #[derive(Clone, Debug, Default)]
@@ -38,14 +80,14 @@ pub struct LoadDay {
 
 fn packed(load: &PointLoad) -> Blocks {
     let there = load.blocks.iter().enumerate().filter(|(_, block)| block.covered_ms > 0);
-    there.map(|(n, block)| (n as i64, (block.sum / UNIT, block.sum % UNIT), block.covered_ms)).collect()
+    Blocks(there.map(|(n, block)| (n as i64, block.sum, block.covered_ms)).collect())
 }
 
 fn unpack(blocks: &Blocks, from: usize, into: &mut PointLoad) {
-    for &(number, (whole, rest), covered_ms) in blocks {
+    for &(number, sum, covered_ms) in &blocks.0 {
         let at = usize::try_from(number).ok().and_then(|number| into.blocks.get_mut(from + number));
         if let Some(block) = at {
-            block.sum = block.sum.saturating_add(whole.saturating_mul(UNIT).saturating_add(rest));
+            block.sum = block.sum.saturating_add(sum);
             block.covered_ms += covered_ms;
         }
     }
@@ -153,5 +195,58 @@ impl PointLoad {
             register_tail = day.of.register_tail.or(register_tail);
         }
         self.add_sources(power, &increments, &registers, grid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(blocks: &Blocks) -> Vec<u8> {
+        let mut to = Vec::new();
+        blocks.write(&mut to);
+        to
+    }
+
+    #[test]
+    fn blocks_come_back_as_they_were() {
+        let of = |blocks: &[(i64, i128, i64)]| Blocks(blocks.to_vec());
+        let far = i128::from(i64::MAX) * 1_000_000_000;
+        for blocks in [
+            of(&[]),
+            of(&[(0, 0, 900_000)]),
+            of(&[(0, 12, 5), (1, -18, 5), (95, 0, 900_000), (287, 6, 1)]),
+            of(&[(3, far, 1), (4, -far, 2), (1_439, 1, i64::MAX)]),
+            of(&[(0, i128::MAX, 0), (1, i128::MIN + 1, 0)]),
+        ] {
+            let written = bytes(&blocks);
+            let mut rest = written.as_slice();
+            assert_eq!(Blocks::read(&mut rest), Some(blocks));
+            assert!(rest.is_empty());
+            for cut in 0..written.len() {
+                let whole = Blocks::read(&mut &written[..cut]);
+                assert!(whole.is_none_or(|of| of.0.is_empty()), "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_day_of_quarter_hours_takes_four_bytes_a_block() {
+        let sum = |n: i64| i128::from(600_000 - n * 4_321) * 900_000 * 23 * 1_000_000_000;
+        let day = Blocks((0..96).map(|n| (n, sum(n), 900_000)).collect());
+        assert!(bytes(&day).len() <= 96 * 4 + 24, "{}", bytes(&day).len());
+    }
+
+    #[test]
+    fn bytes_that_are_no_blocks_are_refused() {
+        for tokens in [&[1_i64 << 40, 1, 0][..], &[1, 1, 0, -3, 1], &[2, 1, 0, 0, 1, -2, 1], &[-1, 1, 0]] {
+            let mut written = Vec::new();
+            tokens.iter().for_each(|token| token.write(&mut written));
+            assert_eq!(Blocks::read(&mut written.as_slice()), None, "{tokens:?}");
+        }
+        let mut written = Vec::new();
+        (1_i64, i128::MAX, 0_i64).write(&mut written);
+        (0_i64, 2_i128).write(&mut written);
+        assert_eq!(Blocks::read(&mut written.as_slice()), None);
     }
 }

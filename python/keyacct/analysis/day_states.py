@@ -17,14 +17,13 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from keyacct import _core, clock
+from keyacct import __version__, _core, clock
 from keyacct.analysis.question import Question
 from keyacct.errors import ConfigError, WriteError
 from keyacct.model import DAY_MS, MINUTE_MS, midnight_ms, zone_offsets
 
-FOLDER = "states"
-"""Folder of the workspace that holds them: by kind and civil day."""
-_FORM = 1
+_FORM = 2
+"""Of what is kept; another release (its rules may be others) makes everything again anyway."""
 _AROUND_DAYS = (4, 3)
 """Days of parameters before and behind the period that a state may depend on."""
 _MOST_POINTS = 0.5
@@ -129,7 +128,7 @@ def _made_of(question: Question, what: str, families: Sequence[FamilyColumns]) -
 
     workspace, settings = question.workspace, question.workspace.settings
     days = _days(question)
-    own: list[object] = [_FORM, what, families, settings.samples.max_gap_intervals]
+    own: list[object] = [_FORM, __version__, what, families, settings.samples.max_gap_intervals]
     if what == "voltage":
         own += [settings.voltage.assessment_floor, settings.voltage.overvoltage]
     if what == "load":
@@ -138,7 +137,7 @@ def _made_of(question: Question, what: str, families: Sequence[FamilyColumns]) -
     result = []
     for (day, start_ms, end_ms), segments in zip(days, digests, strict=True):
         told = [own, start_ms, end_ms, zone_offsets(start_ms, end_ms, workspace.zone), segments]
-        folder = workspace.root / FOLDER / what / f"day={day}"
+        folder = workspace.states / what / f"day={day}"
         result.append((start_ms, end_ms, str(folder), hashlib.sha256(json.dumps(told).encode()).hexdigest()))
     return result
 

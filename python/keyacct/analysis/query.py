@@ -298,14 +298,15 @@ def _power_sql(coverage: float) -> str:
     return f"""
         WITH {side("load", "p", "kw")}, {side("reactive", "q", "kvar")},
         both_blocks AS (
-            SELECT t.key, bucket, block, point, sum(p * w) / sum(w) AS p, sum(q * w) / sum(w) AS q
+            SELECT t.key, bucket, block, point, {exact_sum("p", "w")} / sum(w) AS p,
+                {exact_sum("q", "w")} / sum(w) AS q
             FROM weighed JOIN told t USING (span) WHERE p IS NOT NULL AND q IS NOT NULL GROUP BY ALL),
         both_points AS (SELECT key, bucket, count(DISTINCT point) AS points FROM both_blocks GROUP BY ALL),
         both_totals AS (
-            SELECT key, bucket, sqrt(sum(p ORDER BY point) ** 2 + sum(q ORDER BY point) ** 2) AS s, count(*) AS points
+            SELECT key, bucket, sqrt({exact_sum("p")} ** 2 + {exact_sum("q")} ** 2) AS s, count(*) AS points
             FROM both_blocks GROUP BY key, bucket, block),
         apparent AS (
-            SELECT key, bucket, avg(s ORDER BY s) AS apparent_mean_kva, max(s) AS apparent_max_kva,
+            SELECT key, bucket, {exact_sum("s")} / count(*) AS apparent_mean_kva, max(s) AS apparent_max_kva,
                 min(s) AS apparent_min_kva
             FROM both_totals b JOIN both_points e USING (key, bucket)
             WHERE b.points >= {coverage} * e.points GROUP BY ALL),

@@ -95,6 +95,11 @@ class Workspace:
         return self.root / "stage"
 
     @property
+    def states(self) -> Path:
+        """Folder of kept day states, by kind and civil day; all of it may be deleted."""
+        return self.root / "states"
+
+    @property
     def zone(self) -> zoneinfo.ZoneInfo:
         """Zone of civil days and device clocks."""
         return zoneinfo.ZoneInfo(self.settings.workspace.timezone)

@@ -17,6 +17,7 @@ from keyacct.database.engine import open_database
 from keyacct.model import civil
 from keyacct.store.files import file_sha256
 from keyacct.store.index import all_segments, live_segments
+from keyacct.store.state_files import of_no_use
 
 GRACE_S = 3600
 ORPHAN_S = 24 * 3600
@@ -122,9 +123,8 @@ def store_files(
 
 
 def clean(workspace: Workspace, *, grace_s: int = GRACE_S, dry_run: bool = False) -> list[str]:
-    """Remove files replaced at least `grace_s` ago and orphans older than a day; their paths, relative.
-
-    Raises WriteError.
+    """Remove files replaced at least `grace_s` ago, orphans older than a day, and day states of days without samples; their
+    paths, relative. Raises WriteError.
     """
     now = clock.now_ms()
     database = open_database(workspace)
@@ -150,6 +150,10 @@ def clean(workspace: Workspace, *, grace_s: int = GRACE_S, dry_run: bool = False
                 else:
                     orphan.unlink(missing_ok=True)
             removed.append(orphan.relative_to(workspace.root).as_posix())
+    for folder in of_no_use(workspace, segments):
+        if not dry_run:
+            shutil.rmtree(folder, ignore_errors=True)
+        removed.append(folder.relative_to(workspace.root).as_posix())
     if dead and not dry_run:
         with database.write() as connection:
             for segment in dead:

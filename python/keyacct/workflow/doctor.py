@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -45,7 +46,7 @@ def check_workspace(workspace: Workspace) -> list[Check]:
         Check("workspace", "ok", f"{workspace.settings.workspace.name}, {workspace.settings.workspace.timezone}"),
         Check("database", "ok", f"form {schema_version(database)}"),
     ]
-    for check in (_store, _devices, _bare_points, _anchor, _backup, _disk, _drive, _fonts):
+    for check in (_store, _states, _devices, _bare_points, _anchor, _backup, _disk, _drive, _fonts):
         checks += check(workspace)
     return checks
 
@@ -58,6 +59,16 @@ def _store(workspace: Workspace) -> Iterator[Check]:
         yield Check("store", state, f"{finding.path}: {finding.message}", advice)
     if not result.findings:
         yield Check("store", "ok", f"{result.files} files, {result.bytes} bytes, {result.audit_rows} audit rows")
+
+
+def _states(workspace: Workspace) -> Iterator[Check]:
+    """Whether what the figures of closed days rest on can be kept by who asks."""
+    folder = workspace.states if workspace.states.exists() else workspace.root
+    if workspace.settings.samples.day_states and not os.access(folder, os.W_OK):
+        yield Check(
+            "states", "look", "day states cannot be kept: closed months are computed from their samples again and again",
+            "let who asks write the folder states/ of the workspace",
+        )  # fmt: skip
 
 
 def unresolved_devices(workspace: Workspace) -> list[dict[str, Any]]:
