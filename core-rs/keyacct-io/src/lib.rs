@@ -5,6 +5,7 @@ mod column_block;
 mod columns;
 pub mod container;
 mod day_segment;
+mod delta_page;
 mod feed_order;
 mod field_energy;
 mod field_load;
@@ -21,6 +22,8 @@ mod parquet_column;
 mod parquet_file;
 mod reading_batch;
 pub mod readings;
+mod value_column;
+mod whole_column;
 
 pub use field_energy::{Source, energy};
 pub use field_load::load;
