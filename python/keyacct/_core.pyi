@@ -19,6 +19,7 @@ __all__ = [
     "field_voltage",
     "field_voltage_loss",
     "month_stats",
+    "pack_samples",
     "protocols",
     "replay",
     "shed_plan",
@@ -111,6 +112,11 @@ def month_stats(
     state: str | None = None,
     meters: tuple[str | None, str | None] | None = None,
 ) -> tuple[ArrowStream, ArrowStream, list[str], int]: ...
+
+def pack_samples(
+    data: str, limits: str, out: str
+) -> tuple[int, int, int, list[str], list[tuple[str, str, float | None]]]:
+    """(rows, bytes read, bytes written, files, (column, type, a value that kept it as it is))."""
 
 _Question = tuple[int, int, list[tuple[int, int]], int, bool, list[tuple[int, bool]]]
 

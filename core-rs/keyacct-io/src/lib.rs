@@ -22,6 +22,7 @@ mod parquet_column;
 mod parquet_file;
 mod reading_batch;
 pub mod readings;
+pub mod sample_pack;
 mod value_column;
 mod whole_column;
 

@@ -135,7 +135,7 @@ pub fn month_stats(question: &Question<'_>, interrupted: &mut dyn FnMut() -> Res
 
 /// Files of a data set, opened and checked.
 pub struct Opened {
-    plan: Plan,
+    pub(crate) plan: Plan,
     positions: [Vec<usize>; COLUMNS.len()],
     wide: bool,
 }
@@ -171,6 +171,11 @@ impl Opened {
             let metadata = files[group.file].metadata.metadata();
             range.meets(metadata.row_group(group.row_group), COLUMNS[0])
         });
+    }
+
+    /// A reader of a column.
+    pub(crate) fn reader(&self, column: usize) -> ColumnReader {
+        ColumnReader::new(COLUMNS[column], self.positions[column].clone(), BATCH_ROWS)
     }
 
     /// Readings in them.

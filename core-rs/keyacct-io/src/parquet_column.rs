@@ -126,10 +126,17 @@ impl ColumnReader {
         lookup: &mut MeterLookup,
         into: &mut Meters,
     ) -> Result<(), Fault> {
-        match self.read(plan, batch, false, |_| Ok(()))? {
-            Some(array) => lookup.take(&array, into).map_err(|fault| self.placed(plan, batch, fault)),
-            None => Ok(()),
-        }
+        let array = self.array(plan, batch)?;
+        lookup.take(&array, into).map_err(|fault| self.placed(plan, batch, fault))
+    }
+
+    /// The next batch as an array.
+    ///
+    /// # Errors
+    /// As of the meters.
+    pub fn array(&mut self, plan: &Plan, batch: &Batch) -> Result<ArrayRef, Fault> {
+        let none = || (0, Error::new(ErrorCode::Internal, "a column without an array"));
+        self.read(plan, batch, false, |_| Ok(()))?.ok_or_else(none)
     }
 
     /// Times of the next batch in milliseconds.

@@ -132,10 +132,17 @@ pub(crate) fn double(number: i128, scale: u8) -> f64 {
 /// Whole numbers below this are exact in single precision.
 const SINGLE: u64 = 1 << 24;
 
+const FIFTEEN_DIGITS: u128 = 1_000_000_000_000_000;
+
 /// The single-precision number nearest to `number` × 10^−scale.
 pub(crate) fn single(number: i128, scale: u8) -> f32 {
     if number.unsigned_abs() <= u128::from(SINGLE) && scale <= 10 {
         return number as f32 / power(scale).0 as f32; // 10^10 is 2^10 × 5^10, and 5^10 is below 2^24
+    }
+    if number.unsigned_abs() <= FIFTEEN_DIGITS && scale <= 8 {
+        // The double nearest to it is nearer than it is to any middle of two singles, or is that middle: the middles
+        // have 25 binary digits, so a decimal misses them by 2^-25 × 10^-8 or 10^-15 of its amount at least.
+        return (number as f64 / power(scale).0) as f32;
     }
     format!("{number}e-{scale}").parse().unwrap_or(f32::NAN)
 }
