@@ -153,7 +153,9 @@ def pack(
         Path | None,
         typer.Option(
             "--limits", metavar="FILE",
-            help=str(Text("Limits file to copy along (else DIR/limits.parquet).", "随同复制的限值文件 (缺省 DIR/limits.parquet)。")),
+            help=str(
+                Text("Limits file to copy along (else DIR/limits.parquet).", "随同复制的限值文件 (缺省 DIR/limits.parquet)。")
+            ),
         ),
     ] = None,
     format: FormatOption = Format.table,

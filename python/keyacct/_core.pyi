@@ -112,7 +112,6 @@ def month_stats(
     state: str | None = None,
     meters: tuple[str | None, str | None] | None = None,
 ) -> tuple[ArrowStream, ArrowStream, list[str], int]: ...
-
 def pack_samples(
     data: str, limits: str, out: str
 ) -> tuple[int, int, int, list[str], list[tuple[str, str, float | None]]]:

@@ -118,8 +118,10 @@ fn any_group<T: Whole>(bits: u32, packed: &[u8], out: &mut [T; GROUP], last: T, 
 pub(crate) struct Deltas<T> {
     page: Bytes,
     at: usize,
-    /// Numbers still to come, those in `held` included.
+    /// Numbers that have not been taken, those in `held` included.
     left: usize,
+    /// Numbers that have not been unpacked.
+    rest: usize,
     miniblocks: usize,
     miniblock_rows: usize,
     /// Widths of the miniblocks of the block in work, and which of them is in work.
@@ -157,6 +159,7 @@ impl<T: Whole> Deltas<T> {
             page,
             at,
             left: count,
+            rest: count.saturating_sub(1),
             miniblocks,
             miniblock_rows,
             widths: 0,
@@ -174,19 +177,23 @@ impl<T: Whole> Deltas<T> {
         if count > self.left {
             return Err(Torn("it ends before its last value"));
         }
-        into.reserve(count + GROUP);
+        self.left -= count;
+        let mut at = into.len();
+        into.resize(at + count, T::default());
         while count > 0 {
             if self.held_from == GROUP {
-                self.unpack()?;
-                if count >= GROUP {
-                    into.extend_from_slice(&self.held);
-                    (self.held_from, self.left, count) = (GROUP, self.left - GROUP, count - GROUP);
+                if let Some(group) = into[at..].first_chunk_mut() {
+                    self.unpack(group)?;
+                    (at, count) = (at + GROUP, count - GROUP);
                     continue;
                 }
+                let mut held = [T::default(); GROUP];
+                self.unpack(&mut held)?;
+                (self.held, self.held_from) = (held, 0);
             }
             let some = count.min(GROUP - self.held_from);
-            into.extend_from_slice(&self.held[self.held_from..self.held_from + some]);
-            (self.held_from, self.left, count) = (self.held_from + some, self.left - some, count - some);
+            into[at..at + some].copy_from_slice(&self.held[self.held_from..self.held_from + some]);
+            (self.held_from, at, count) = (self.held_from + some, at + some, count - some);
         }
         Ok(())
     }
@@ -196,8 +203,8 @@ impl<T: Whole> Deltas<T> {
         self.left
     }
 
-    /// Fills `held` with the next group.
-    fn unpack(&mut self) -> Read<()> {
+    /// The next group; at the end of the page what lies behind its last number is anything.
+    fn unpack(&mut self, group: &mut [T; GROUP]) -> Read<()> {
         if self.packed == 0 {
             self.miniblock += 1;
             if self.miniblock >= self.miniblocks {
@@ -215,19 +222,19 @@ impl<T: Whole> Deltas<T> {
         let size = bits as usize * GROUP / 8;
         let rest = self.page.get(self.at..).ok_or(CUT)?;
         if rest.len() >= size + 8 {
-            any_group(bits, rest, &mut self.held, self.last, self.least);
+            any_group(bits, rest, group, self.last, self.least);
         } else {
-            if rest.len() * 8 < bits as usize * self.left.min(GROUP) {
+            if rest.len() * 8 < bits as usize * self.rest.min(GROUP) {
                 return Err(CUT);
             }
             let mut padded = [0; WIDEST];
             padded[..rest.len()].copy_from_slice(rest);
-            any_group(bits, &padded, &mut self.held, self.last, self.least);
+            any_group(bits, &padded, group, self.last, self.least);
         }
         self.at += size;
         self.packed -= GROUP;
-        self.last = self.held[GROUP - 1];
-        self.held_from = 0;
+        self.rest = self.rest.saturating_sub(GROUP);
+        self.last = group[GROUP - 1];
         Ok(())
     }
 }
@@ -345,5 +352,137 @@ impl Plain {
             into.extend(bytes.as_chunks::<8>().0.iter().map(|b| T::of(u64::from_le_bytes(*b))));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A page as the format's text describes it, bit by bit.
+    fn page(values: &[i64], block: usize, minis: usize, bits: u32) -> Vec<u8> {
+        fn varint(mut n: u64, into: &mut Vec<u8>) {
+            while n >= 0x80 {
+                into.push(n as u8 | 0x80);
+                n >>= 7;
+            }
+            into.push(n as u8);
+        }
+        let zigzag = |n: i64| ((n << 1) ^ (n >> 63)) as u64;
+        let mask = if bits == 64 { u64::MAX } else { u64::from(u32::MAX) };
+        let signed = |n: u64| if bits == 64 { n as i64 } else { i64::from(n as u32 as i32) };
+        let mut out = Vec::new();
+        [block as u64, minis as u64, values.len() as u64].into_iter().for_each(|n| varint(n, &mut out));
+        varint(zigzag(values.first().copied().unwrap_or(0)), &mut out);
+        let deltas: Vec<i64> = values.windows(2).map(|w| signed(w[1].wrapping_sub(w[0]) as u64)).collect();
+        for block_deltas in deltas.chunks(block) {
+            let least = block_deltas.iter().copied().min().unwrap_or(0);
+            varint(zigzag(least), &mut out);
+            let above: Vec<u64> = block_deltas.iter().map(|d| d.wrapping_sub(least) as u64 & mask).collect();
+            let rows = block / minis;
+            let mut packed = Vec::new();
+            for mini in 0..minis {
+                let of = above.get(mini * rows..).unwrap_or_default();
+                let of = &of[..of.len().min(rows)];
+                let width = of.iter().map(|n| 64 - n.leading_zeros()).max().unwrap_or(0);
+                out.push(width as u8);
+                if of.is_empty() {
+                    continue;
+                }
+                let from = packed.len();
+                packed.resize(from + rows * width as usize / 8, 0_u8);
+                for (n, value) in of.iter().enumerate() {
+                    for bit in 0..width as usize {
+                        let at = n * width as usize + bit;
+                        packed[from + at / 8] |= ((value >> bit & 1) as u8) << (at % 8);
+                    }
+                }
+            }
+            out.extend(packed);
+        }
+        out
+    }
+
+    fn numbers(count: usize, bits: u32, seed: u64) -> Vec<i64> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        (0..count)
+            .map(|n| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                // Runs of small and of wild steps, so that every width occurs.
+                let width = (n / 40) as u32 % bits + 1;
+                let value = (state >> 11 ^ state << 40) as i64 >> (64 - width);
+                if bits == 32 { i64::from(value as i32) } else { value }
+            })
+            .collect()
+    }
+
+    fn read<T: Whole>(page: &[u8], count: usize, step: usize) -> Read<Vec<i64>> {
+        let mut deltas = Deltas::<T>::new(page.to_vec().into(), count)?;
+        let mut got: Vec<T> = Vec::new();
+        while deltas.left() > 0 {
+            deltas.take(step.min(deltas.left()), &mut got)?;
+        }
+        Ok(got.into_iter().map(T::long).collect())
+    }
+
+    #[test]
+    fn what_the_text_of_the_format_describes_is_read_in_steps_of_any_size() {
+        for (count, block, minis) in
+            [(0, 128, 4), (1, 128, 4), (33, 128, 4), (2_700, 128, 4), (2_600, 256, 4)]
+        {
+            for step in [1, 7, 32, 33, 1_000, 5_000] {
+                let short = numbers(count, 32, step as u64);
+                let long = numbers(count, 64, step as u64);
+                assert_eq!(read::<i32>(&page(&short, block, minis, 32), count, step), Ok(short));
+                assert_eq!(read::<i64>(&page(&long, block, minis, 64), count, step), Ok(long));
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_without_padding_behind_its_last_numbers_is_read_and_a_shorter_one_is_refused() {
+        let values = numbers(70, 32, 3);
+        let whole = page(&values, 128, 4, 32);
+        let mut least = None;
+        for cut in (0..whole.len()).rev() {
+            match read::<i32>(&whole[..cut], 70, 70) {
+                Ok(got) => assert_eq!(got, values),
+                Err(_) => least = least.or(Some(cut)),
+            }
+            assert_eq!(read::<i32>(&whole[..cut], 70, 70).is_err(), least.is_some());
+        }
+        assert!(least.is_some_and(|cut| cut > whole.len() / 2));
+    }
+
+    #[test]
+    fn impossible_heads_are_refused() {
+        for head in
+            [&[0, 4, 1, 0][..], &[128, 1, 0, 1, 0], &[100, 1, 1, 0], &[128, 1, 4, 9, 0], &[255; 12], &[]]
+        {
+            assert!(Deltas::<i32>::new(Bytes::copy_from_slice(head), 8).is_err(), "{head:?}");
+        }
+        // A width of more bits than the type has.
+        let mut wide = page(&[1, 2, 3], 128, 4, 32);
+        let width = 5 + 1; // behind head (two bytes for 128, three numbers) and the least step
+        wide[width] = 33;
+        assert_eq!(read::<i32>(&wide, 3, 3), Err(Torn("its values are wider than their type")));
+    }
+
+    #[test]
+    fn rows_without_value_are_found_in_runs_and_in_packed_levels() {
+        // Eight rows packed, 20 with a value, 3 without, 16 packed.
+        let runs = Bytes::from_static(&[3, 0b1111_0110, 40, 1, 6, 0, 5, 0xff, 0b0111_1111]);
+        let expected = [0, 3, 28, 29, 30, 46];
+        for step in [1, 3, 8, 47] {
+            let mut levels = Levels::new(runs.clone());
+            let (mut nulls, mut from) = (Vec::new(), 0);
+            while from < 47 {
+                let some = step.min(47 - from);
+                levels.nulls(some, from, &mut nulls).unwrap();
+                from += some;
+            }
+            assert_eq!(nulls, expected, "in steps of {step}");
+            assert!(levels.nulls(1, 47, &mut nulls).is_err());
+        }
     }
 }

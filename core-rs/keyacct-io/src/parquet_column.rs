@@ -167,12 +167,17 @@ impl ColumnReader {
     /// As of the meters.
     pub fn values(&mut self, plan: &Plan, batch: &Batch, form: Form, into: &mut Values) -> Result<(), Fault> {
         let decimal = matches!(form, Form::Decimal { .. });
+        let mut short = false;
         let array = self.read(plan, batch, decimal, |reader| match reader {
-            WholeReader::Short(reader) => decimals(reader, batch.rows, form, into),
+            WholeReader::Short(reader) => {
+                short = true;
+                decimals(reader, batch.rows, form, into)
+            }
             WholeReader::Long(reader) => decimals(reader, batch.rows, form, into),
         })?;
         let taken = match array {
             Some(array) => values(array, form, into),
+            None if short => Ok(()), // 32 bits hold nothing that a meter could not show
             None => plausible(into),
         };
         taken.map_err(|fault| self.placed(plan, batch, fault))

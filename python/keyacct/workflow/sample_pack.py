@@ -16,7 +16,8 @@ LIMITS = "limits.parquet"
 @dataclass(frozen=True)
 class PackedColumn:
     """A column of values in the copy: name, type, and, where it is kept as floating numbers, a value that no decimal of
-    up to eight places stands for."""
+    up to eight places stands for.
+    """
 
     name: str
     type: str
