@@ -56,7 +56,9 @@ upper_v = 6100
 
 
 def slot(start, end, period, more=""):
-    return f'[[tariff_slot]]\ntariff_table = "T"\nstart_min = "{start}"\nend_min = "{end}"\nperiod = "{period}"\n{more}\n'
+    return (
+        f'[[tariff_slot]]\ntariff_table = "T"\nstart_min = "{start}"\nend_min = "{end}"\nperiod = "{period}"\n{more}\n'
+    )
 
 
 SUMMER = 'season_from = "06-01"\nseason_to = "08-31"'

@@ -304,7 +304,10 @@ pub struct MeterLookup {
     limits: Arc<Limits>,
     shards: u32,
     dictionary: Option<StringArray>,
-    numbers: Vec<u32>,
+    /// Number and shard of each id of the dictionary.
+    numbers: Vec<(u32, u32)>,
+    /// Which ids of the dictionary are noted as unknown.
+    noted: Vec<bool>,
     /// Meters with readings but without limits.
     pub unknown: Arc<Mutex<HashSet<String>>>,
 }
@@ -313,7 +316,8 @@ impl MeterLookup {
     /// A lookup for a number of shards.
     pub fn new(limits: Arc<Limits>, shards: usize) -> Self {
         let unknown = Arc::default();
-        MeterLookup { limits, shards: shards as u32, dictionary: None, numbers: Vec::new(), unknown }
+        let (numbers, noted) = (Vec::new(), Vec::new());
+        MeterLookup { limits, shards: shards as u32, dictionary: None, numbers, noted, unknown }
     }
 
     /// Fills `into` from a column. The error says the row within the batch.
@@ -337,25 +341,23 @@ impl MeterLookup {
             let number = |id: &str| self.limits.number.get(id).copied().unwrap_or(UNKNOWN);
             self.numbers = (0..values.len())
                 .map(|i| if values.is_null(i) { UNKNOWN } else { number(values.value(i)) })
+                .map(|number| (number, number % self.shards))
                 .collect();
+            self.noted = vec![false; values.len()];
             self.dictionary = Some(values.clone());
         }
         into.number.clear();
         into.rows.resize_with(self.shards as usize, Vec::new);
         into.rows.iter_mut().for_each(Vec::clear);
-        let mut last_unknown = -1;
         for (row, &key) in column.keys().values().iter().enumerate() {
-            let number = self.numbers[key as usize];
+            let (number, shard) = self.numbers[key as usize];
             into.number.push(number);
-            if number == UNKNOWN {
-                if key != last_unknown {
-                    last_unknown = key;
-                    if let Ok(mut unknown) = self.unknown.lock() {
-                        unknown.insert(values.value(key as usize).to_owned());
-                    }
-                }
-            } else {
-                into.rows[(number % self.shards) as usize].push(row as u32);
+            if number != UNKNOWN {
+                into.rows[shard as usize].push(row as u32);
+            } else if !std::mem::replace(&mut self.noted[key as usize], true)
+                && let Ok(mut unknown) = self.unknown.lock()
+            {
+                unknown.insert(values.value(key as usize).to_owned());
             }
         }
         Ok(())
