@@ -95,7 +95,7 @@ impl Plan {
 /// What a row group's column is decoded by.
 enum Source {
     General(ParquetRecordBatchReader),
-    Whole(WholeReader),
+    Whole(Box<WholeReader>),
 }
 
 /// Reads one column of the data set from its first batch to its last; batches must be asked for in order.
@@ -216,7 +216,7 @@ impl ColumnReader {
         if may_be_whole && let Some((leaf, _)) = self.leaf(plan, batch) {
             let row_group = metadata.metadata().row_group(group.row_group);
             if let Some(reader) = WholeReader::open(file, row_group, leaf)? {
-                return Ok(Source::Whole(reader));
+                return Ok(Source::Whole(Box::new(reader)));
             }
         }
         let mask = ProjectionMask::roots(metadata.parquet_schema(), [self.positions[group.file]]);

@@ -64,12 +64,8 @@ fn implausible() -> Error {
 pub fn values(column: ArrayRef, form: Form, into: &mut Values) -> Result<(), Fault> {
     if let Form::Decimal { scale, single } = form {
         match column.data_type() {
-            DataType::Decimal32(..) => {
-                array::<Decimal32Type>(&column, single, into, |v| i128::from(v), scale)
-            }
-            DataType::Decimal64(..) => {
-                array::<Decimal64Type>(&column, single, into, |v| i128::from(v), scale)
-            }
+            DataType::Decimal32(..) => array::<Decimal32Type>(&column, single, into, i128::from, scale),
+            DataType::Decimal64(..) => array::<Decimal64Type>(&column, single, into, i128::from, scale),
             DataType::Decimal128(..) => array::<Decimal128Type>(&column, single, into, |v| v, scale),
             found => return Err(mixed(found)),
         }
