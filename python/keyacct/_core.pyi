@@ -1,6 +1,7 @@
 """Contract of the Rust extension. `stubtest` compares it with the built module."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol, final, type_check_only
 
 __all__ = [
@@ -114,7 +115,7 @@ def month_stats(
 ) -> tuple[ArrowStream, ArrowStream, list[str], int]: ...
 def pack_samples(
     data: str, limits: str, out: str
-) -> tuple[int, int, int, list[str], list[tuple[str, str, float | None]]]:
+) -> tuple[int, int, int, list[Path], list[tuple[str, str, float | None]]]:
     """(rows, bytes read, bytes written, files, (column, type, a value that kept it as it is))."""
 
 _Question = tuple[int, int, list[tuple[int, int]], int, bool, list[tuple[int, bool]]]

@@ -63,15 +63,15 @@ fn month_stats(
     }
 }
 
+/// Name and type of a column, and a value that kept it as it was.
+type PackedColumn = (String, String, Option<f64>);
+/// Rows, bytes read, bytes written, files, columns.
+type PackedSet = (u64, u64, u64, Vec<PathBuf>, Vec<PackedColumn>);
+
 /// Writes a wide data set in our own layout: `(rows, bytes read, bytes written, files, columns)`; a column is its name,
 /// its type in the copy and, where it is kept as floating numbers, a value that no short decimal stands for.
 #[pyfunction]
-fn pack_samples(
-    py: Python<'_>,
-    data: PathBuf,
-    limits: PathBuf,
-    out: PathBuf,
-) -> PyResult<(u64, u64, u64, Vec<PathBuf>, Vec<(String, String, Option<f64>)>)> {
+fn pack_samples(py: Python<'_>, data: PathBuf, limits: PathBuf, out: PathBuf) -> PyResult<PackedSet> {
     let mut raised = None;
     let packed = py.detach(|| {
         pack(&data, &limits, &out, &mut || {
