@@ -101,7 +101,7 @@ DOUBLES = st.one_of(
 ).filter(lambda v: v is None or abs(v) < 1e12)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(MS, *[SINGLES] * 5, *[DOUBLES] * 2), min_size=1, max_size=300), st.booleans())
 def test_every_value_comes_back_to_the_bit(tmp_path_factory, rows, decimals_only):
     """Floats of any kind, and decimals of any place: what the copy holds leads back to the same floating number."""
@@ -272,7 +272,7 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path, capsys):
 
 
 @given(st.integers(0, 10**6), st.binary(min_size=1, max_size=12))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_any_damage_ends_in_a_sentence_or_in_figures_but_never_otherwise(damage_set, at, what):
     folder, out, whole = damage_set
     path = folder / "part-0000.parquet"
