@@ -178,8 +178,9 @@ def looks(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Speed against peers in the same run; refuses an unoptimised core."""
     editable(session, "test")
-    session.install("duckdb", "polars", "numpy", "dlt645")
+    session.install("duckdb", "polars", "numpy", "numba", "dlt645")
     session.run("python", "tests/bench/run.py", *session.posargs)
+    session.run("python", "tests/bench/segments.py")
     session.run("python", "tests/bench/store_scale.py", "--check")
     session.run("python", "tests/bench/poll.py")
     session.run("python", "tests/bench/park.py")

@@ -131,3 +131,60 @@ def import_(
     if dry_run:
         say(Text("dry run: nothing was written", "试运行: 未写入"))
     return exit_codes.PARTIAL if any(summary.rejected_rows for summary in done) else exit_codes.DONE
+
+
+@command(
+    app,
+    help=str(
+        Text(
+            "Write wide sample files (as `keyacct stats` reads them) in our own layout: exact decimals, delta-coded, smaller "
+            "and read about three times as fast. Nothing is rounded; any Parquet reader reads the copy.",
+            "将宽表样本 (即 `keyacct stats` 的输入) 改写为自有布局: 精确小数、差分编码, 更小, 读取约快三倍。"
+            "数值不舍入; 任何 Parquet 软件均可读取。",
+        )
+    ),
+)
+def pack(
+    data: Annotated[
+        Path, typer.Argument(metavar="DIR", help=str(Text("Folder with part-*.parquet.", "样本目录 (part-*.parquet)。")))
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help=str(Text("Folder to write to.", "输出目录。")))],
+    limits: Annotated[
+        Path | None,
+        typer.Option(
+            "--limits", metavar="FILE",
+            help=str(
+                Text("Limits file to copy along (else DIR/limits.parquet).", "随同复制的限值文件 (缺省 DIR/limits.parquet)。")
+            ),
+        ),
+    ] = None,
+    format: FormatOption = Format.table,
+) -> int | None:  # fmt: skip
+    """Write samples anew in our own layout."""
+    from keyacct.workflow.sample_pack import pack_samples
+
+    packed = pack_samples(data, out, limits=limits)
+    columns = (
+        Column("column", Text("column", "列")),
+        Column("type", Text("type", "类型")),
+        Column("kept_for", Text("kept as it is for", "因此值保持原样")),
+    )
+    write_rows(
+        [{"column": column.name, "type": column.type, "kept_for": column.kept_for} for column in packed.columns],
+        columns, format,
+    )  # fmt: skip
+    for column in packed.columns:
+        if column.kept_for is not None:
+            say(
+                Text(
+                    f"{column.name} stays {column.type}: no decimal of up to eight places is exactly {column.kept_for!r}",
+                    f"{column.name} 保持 {column.type}: 八位以内小数无法精确表示 {column.kept_for!r}",
+                )
+            )
+    say(
+        Text(
+            f"{packed.rows} readings, {packed.bytes_read} -> {packed.bytes_written} bytes -> {out}",
+            f"{packed.rows} 条读数, {packed.bytes_read} -> {packed.bytes_written} 字节 -> {out}",
+        )
+    )
+    return None

@@ -122,10 +122,13 @@ def export(
     workspace = open_workspace()
     start, end = Period.parse(period).bounds_ms(workspace.zone)
     if wide:
-        from keyacct.workflow.wide_export import export_wide
+        from keyacct.workflow.wide_export import export_limits, export_wide
 
         # Interval values lie in the civil day that their stamp closes: 00:00 of the next day still belongs here.
         files = export_wide(workspace, out, start + 1, end + 1, stamp=stamp)
+        path, limits = export_limits(workspace, out, start, end)
+        files.append((path, limits.table.num_rows))
+        _say_limits(limits.incomplete, limits.changed)
     else:
         from keyacct.workflow.wide_export import export_family
 
@@ -136,6 +139,27 @@ def export(
         format,
     )
     return None
+
+
+def _say_limits(incomplete: tuple[str, ...], changed: tuple[str, ...]) -> None:
+    """What the limits file cannot say."""
+    if incomplete:
+        names = ", ".join(incomplete[:10]) + (" …" if len(incomplete) > 10 else "")
+        say(
+            Text(
+                f"{len(incomplete)} meter(s) are not in limits.parquet, as the registry lacks ratio, limits, standard or "
+                f"tariff: {names}",
+                f"{len(incomplete)} 块表计不在 limits.parquet 中 (台账缺变比、限值、标准或时段): {names}",
+            )
+        )
+    if changed:
+        names = ", ".join(changed[:10]) + (" …" if len(changed) > 10 else "")
+        say(
+            Text(
+                f"{len(changed)} meter(s) changed ratio, limits, standard or tariff; those of the end are written: {names}",
+                f"{len(changed)} 块表计的变比、限值、标准或时段有变更, 取时段末的值: {names}",
+            )
+        )
 
 
 def publish(

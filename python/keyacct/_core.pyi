@@ -1,6 +1,7 @@
 """Contract of the Rust extension. `stubtest` compares it with the built module."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol, final, type_check_only
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "field_voltage",
     "field_voltage_loss",
     "month_stats",
+    "pack_samples",
     "protocols",
     "replay",
     "shed_plan",
@@ -120,6 +122,10 @@ def month_stats(
     state: str | None = None,
     meters: tuple[str | None, str | None] | None = None,
 ) -> tuple[ArrowStream, ArrowStream, list[str], int]: ...
+def pack_samples(
+    data: str, limits: str, out: str
+) -> tuple[int, int, int, list[Path], list[tuple[str, str, float | None]]]:
+    """(rows, bytes read, bytes written, files, (column, type, a value that kept it as it is))."""
 
 _Question = tuple[int, int, list[tuple[int, int]], int, bool, list[tuple[int, bool]]]
 

@@ -1,11 +1,14 @@
 """Speed against peers in the same run: A B C A B C …, medians, ratios, results checked. `nox -s bench`.
 
-    python tests/bench/run.py [--meters 350] [--frames 1000000] [--turns 5] [--only decode|stats] [--outside DIR] [--json FILE]
+    python tests/bench/run.py [--meters 350] [--frames 1000000] [--turns 5] [--only decode|stats] [--data DIR]
+                              [--outside DIR] [--json FILE]
 
 All data are synthetic and seeded. A debug build is refused. Figures of the statistics: wall s, CPU s, peak RSS MB of whole
 processes; of decoding: CPU and wall seconds of a pass over a stream in memory, start of the process not counted.
-`--outside DIR` (or KEYACCT_BENCH_OUTSIDE) adds another collection's generator and peers for decoding, where it has
-`gen_frames.py`, `decode_limit.c` and `decode_peers.py`: they then run in the same turns on the same file.
+`--data DIR` (several times) measures the statistics on wide data sets of your own too (part-*.parquet, limits.parquet).
+`--outside DIR` (or KEYACCT_BENCH_OUTSIDE) adds another collection's generators and peers, where it has them: for decoding
+`gen_frames.py`, `decode_limit.c`, `decode_peers.py`, for the statistics `gen_samples.py`, `run_stats.py`, `check_stats.py`
+(with numba): they then run in the same turns on the same files.
 """
 
 from __future__ import annotations
@@ -24,95 +27,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import frames as frame_stream
-import pyarrow.parquet as pq
-import samples
+from month import bench_month, bench_month_outside
 from registry import print_registry
+from turns import PYTHON, measure
 
 from keyacct import _core
 
 HERE = Path(__file__).resolve().parent
-PYTHON = sys.executable
-KEYACCT = str(Path(PYTHON).with_name("keyacct"))
-COMPARED = ["n", *(f"{x}_{k}" for x in "abc" for k in ("mon_ms", "over_ms", "under_ms", "loss_ms", "mean"))]
-COMPARED += ["wp_kwh", "wq_kvarh", "md_kw", "lmin_kw"]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """What one process cost."""
-
-    wall_s: float
-    cpu_s: float
-    rss_mb: float
-    out: str
-
-
-def measure(command: list[str]) -> Figure:
-    with tempfile.NamedTemporaryFile("r", suffix=".json") as told:
-        meter = [PYTHON, "-S", "-E", str(HERE / "meter.py"), told.name, *command]
-        process = subprocess.run(meter, capture_output=True, text=True, check=False)
-        if process.returncode != 0:
-            sys.exit(f"{' '.join(command)} ended with {process.returncode}: {process.stderr[-2000:]}")
-        return Figure(**json.load(told), out=process.stdout)
-
-
-def in_turn(programs: dict[str, list[str]], turns: int) -> dict[str, list[Figure]]:
-    results: dict[str, list[Figure]] = {name: [] for name in programs}
-    for _ in range(turns):
-        for name, command in programs.items():
-            results[name].append(measure(command))
-    return results
-
-
-def table(title: str, results: dict[str, list[Figure]], base: str) -> list[dict[str, object]]:
-    rows = []
-    heads = f"{'wall s':>8s} {'CPU s':>8s} {'RSS MB':>8s} {'wall/base':>16s} {'CPU/base':>16s}"
-    print(f"\n{title}; base: {base}\n{'program':28s} {heads}")
-    for name, figures in results.items():
-        pairs = list(zip(figures, results[base], strict=True))
-        row = {
-            "program": name,
-            "wall_s": statistics.median(f.wall_s for f in figures),
-            "cpu_s": statistics.median(f.cpu_s for f in figures),
-            "rss_mb": statistics.median(f.rss_mb for f in figures),
-            "wall_ratio": statistics.median(a.wall_s / b.wall_s for a, b in pairs),
-            "cpu_ratio": statistics.median(a.cpu_s / b.cpu_s for a, b in pairs),
-        }
-        rows.append(row)
-        print(
-            f"{name:28s} {row['wall_s']:8.3f} {row['cpu_s']:8.3f} {row['rss_mb']:8.0f}"
-            f" {row['wall_ratio']:16.2f} {row['cpu_ratio']:16.2f}"
-        )
-    return rows
-
-
-def same_months(ours: Path, theirs: Path) -> None:
-    a = pq.read_table(ours / "month.parquet").sort_by("meter_id")
-    b = pq.read_table(theirs / "month.parquet").sort_by("meter_id")
-    assert a["meter_id"].to_pylist() == [str(v) for v in b["meter_id"].to_pylist()]
-    for name in COMPARED:
-        for x, y in zip(a[name].to_pylist(), b[name].to_pylist(), strict=True):
-            if (x is None) != (y is None) or (x is not None and abs(x - y) > 1e-9 * abs(y) + 1e-9):
-                sys.exit(f"results differ in {name}: {x} against {y}")
-
-
-def bench_statistics(folder: Path, meters: int, turns: int) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    for layout in ("meter", "time"):
-        data = folder / layout
-        count = samples.generate(data, meters, 30, layout)
-        ours, theirs = folder / f"keyacct-{layout}", folder / f"duckdb-{layout}"
-        programs = {
-            "keyacct stats": [KEYACCT, "stats", "-q", "--data", str(data), "--limits", str(data / "limits.parquet"),
-                              "--out", str(ours), "--interval", "15min"],
-            "duckdb (month only)": [PYTHON, str(HERE / "peer_duckdb.py"), str(data), str(theirs)],
-            "pyarrow decode (floor)": [PYTHON, str(HERE / "floor_decode.py"), str(data)],
-        }  # fmt: skip
-        results = in_turn(programs, turns)
-        same_months(ours, theirs)
-        title = f"Month statistics, {count} rows, {layout} layout (results equal in {len(COMPARED)} columns)"
-        rows += [{"workload": title, **row} for row in table(title, results, "duckdb (month only)")]
-    return rows
 
 
 @dataclass(frozen=True)
@@ -301,6 +222,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=1_000_000)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--only", choices=("decode", "stats"))
+    parser.add_argument("--data", type=Path, action="append", default=[])
     parser.add_argument("--outside", type=Path, default=os.environ.get("KEYACCT_BENCH_OUTSIDE"))
     parser.add_argument("--json", type=Path)
     choice = parser.parse_args()
@@ -309,14 +231,16 @@ def main() -> None:
     load = os.getloadavg()[0]
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {load:.1f}"
     print(machine)
+    outside = Path(choice.outside).resolve() if choice.outside else None
     folder = Path(tempfile.mkdtemp(prefix="keyacct-bench-"))
     try:
         rows: list[dict[str, object]] = []
         if choice.only != "stats":
-            outside = Path(choice.outside).resolve() if choice.outside else None
             rows += bench_frames(folder, choice.frames, choice.turns, outside)
         if choice.only != "decode":
-            rows += bench_statistics(folder, choice.meters, choice.turns)
+            rows += bench_month(folder, choice.meters, choice.turns, choice.data)
+            if outside is not None:
+                rows += bench_month_outside(folder, choice.meters, choice.turns, choice.data, outside)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     rows += print_registry()

@@ -30,8 +30,10 @@ def block(rng: np.random.Generator, meters: np.ndarray, days: int) -> pa.Table:
     ts = np.tile(START_MS + np.arange(steps) * INTERVAL_MS, len(meters))
     hour = (ts // 3_600_000) % 24
     base = np.where(np.isin(hour, (8, 9, 10, 14, 15, 19)), 1.0, np.where(hour < 6, 0.3, 0.7))
-    p = (base * np.repeat(rng.uniform(50, 900, len(meters)), steps) * rng.uniform(0.9, 1.1, count)).astype("f4")
-    q = (p * rng.uniform(0.1, 0.6, count)).astype("f4")
+    p = np.round(base * np.repeat(rng.uniform(50, 900, len(meters)), steps) * rng.uniform(0.9, 1.1, count), 4).astype(
+        "f4"
+    )
+    q = np.round(p * rng.uniform(0.1, 0.6, count), 4).astype("f4")
     volts = [np.round(220 * rng.normal(1.0, 0.03, count), 1).astype("f4") for _ in "abc"]
     energy = np.cumsum(p.astype("f8").reshape(len(meters), steps) / 4, axis=1).ravel()
     reactive = np.cumsum(q.astype("f8").reshape(len(meters), steps) / 4, axis=1).ravel()

@@ -134,11 +134,16 @@ def test_the_wide_export_is_what_stats_reads(workspace: Workspace, tmp_path: Pat
     put(workspace, *({"ts": T0 + n * quarter, "kind": "register", "import": n} for n in range(1, 97)), family="energy")
     out = tmp_path / "wide"
     assert run(["store", "export", "2026-07-01", "--wide", "--out", str(out), "--workspace", str(workspace.root)]) == 0
-    (path,) = sorted(out.iterdir())
+    limits_path, path = sorted(out.iterdir())
+    assert (limits_path.name, pq.read_table(limits_path).num_rows) == ("limits.parquet", 0)
     table = pq.read_table(path)
     assert [str(field.type) for field in table.schema] == [
-        "string", "timestamp[ms]", "float", "float", "float", "float", "float", "double", "double"
+        "string", "timestamp[ms]", *["decimal128(9, 3)"] * 3, *["decimal128(18, 4)"] * 4
     ]  # fmt: skip
+    # Delta-coded whole numbers, the layout that the statistics read fastest.
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    assert {group.column(n).physical_type for n in range(2, 9)} == {"INT32", "INT64"}
+    assert all("DELTA_BINARY_PACKED" in group.column(n).encodings for n in range(1, 9))
     rows = [row for row in table.to_pylist() if row["meter_id"] == "m"]
     assert len(rows) == 96
     assert (str(rows[0]["ts"]), str(rows[-1]["ts"])) == ("2026-07-01 00:15:00", "2026-07-02 00:00:00")

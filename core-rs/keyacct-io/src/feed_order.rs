@@ -67,9 +67,33 @@ impl<V: Copy + Into<f64>> Taken<V> {
     }
 }
 
+/// A division by a number that stays the same, made a multiplication: two a row, and the processor's own takes longer than
+/// the copy of the row.
+#[derive(Clone, Copy)]
+struct Divisor {
+    by: u32,
+    /// ⌈2^64 / by⌉: gives every quotient of 32-bit numbers exactly; 0 stands for 2^64.
+    inverse: u64,
+}
+
+impl Divisor {
+    fn new(by: u32) -> Self {
+        let by = by.max(1);
+        Divisor { by, inverse: (u64::MAX / u64::from(by)).wrapping_add(1) }
+    }
+
+    #[inline(always)]
+    fn quotient(self, n: u32) -> usize {
+        if self.inverse == 0 {
+            return n as usize;
+        }
+        ((u128::from(n) * u128::from(self.inverse)) >> 64) as usize
+    }
+}
+
 /// Memory for laying out the rows of one shard.
 pub(crate) struct FeedOrder<V> {
-    shards: u32,
+    shards: Divisor,
     /// Rows of each meter of the shard, then where its next row goes.
     next: Vec<u32>,
     taken: Vec<Taken<V>>,
@@ -78,7 +102,7 @@ pub(crate) struct FeedOrder<V> {
 impl<V: Copy + Default> FeedOrder<V> {
     /// For a shard that has every so manyth meter.
     pub(crate) fn new(shards: usize) -> Self {
-        FeedOrder { shards: shards as u32, next: Vec::new(), taken: Vec::new() }
+        FeedOrder { shards: Divisor::new(shards as u32), next: Vec::new(), taken: Vec::new() }
     }
 
     /// The rows meter by meter; nothing when they lie so already, or are too few for the number of meters.
@@ -93,14 +117,14 @@ impl<V: Copy + Default> FeedOrder<V> {
         let meter = |row: u32| number[row as usize];
         let sample = &rows[..rows.len().min(SAMPLE)];
         let changes = sample.windows(2).filter(|pair| meter(pair[0]) != meter(pair[1])).count();
-        let mine = meters / self.shards as usize + 1;
+        let mine = meters / self.shards.by as usize + 1;
         if changes * RUN < sample.len() || mine > rows.len() * SPARSE {
             return None;
         }
         self.next.clear();
         self.next.resize(mine, 0);
         for &row in rows {
-            self.next[(meter(row) / self.shards) as usize] += 1;
+            self.next[self.shards.quotient(meter(row))] += 1;
         }
         let mut before = 0;
         for next in &mut self.next {
@@ -111,7 +135,7 @@ impl<V: Copy + Default> FeedOrder<V> {
         self.taken.resize(rows.len(), empty);
         for &row in rows {
             let (n, meter) = (row as usize, meter(row));
-            let next = &mut self.next[(meter / self.shards) as usize];
+            let next = &mut self.next[self.shards.quotient(meter)];
             self.taken[*next as usize] = Taken {
                 ts: columns.times[n],
                 ep: columns.ep[n],
@@ -139,6 +163,18 @@ mod tests {
         let mut order = FeedOrder::new(2);
         let taken = order.of(rows, number, 6, &columns)?;
         Some(taken.iter().map(|t| (t.meter, t.row, t.reading().ts)).collect())
+    }
+
+    #[test]
+    fn quotients_are_those_of_a_division() {
+        for by in 1..=64 {
+            for n in [0, 1, 6_999, 7_000, u32::MAX - 1, u32::MAX]
+                .into_iter()
+                .flat_map(|n| [n, n / by * by, n - n % by])
+            {
+                assert_eq!(Divisor::new(by).quotient(n), (n / by) as usize, "{n} / {by}");
+            }
+        }
     }
 
     #[test]

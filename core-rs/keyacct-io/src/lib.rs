@@ -9,6 +9,7 @@ mod day_parameters;
 pub mod day_sections;
 mod day_segment;
 mod day_tables;
+mod delta_page;
 mod feed_order;
 mod field_days;
 mod field_energy;
@@ -26,6 +27,9 @@ mod parquet_column;
 mod parquet_file;
 mod reading_batch;
 pub mod readings;
+pub mod sample_pack;
+mod value_column;
+mod whole_column;
 
 pub use field_days::{DayJoin, Rules, What};
 pub use field_energy::{Source, energy};

@@ -14,8 +14,9 @@ use keyacct_stats::month::{DayState, Kernel, MonthTally, Reading, Sink, Tally};
 
 use crate::feed_order::{Columns, FeedOrder};
 use crate::month_limits::Limits;
-use crate::parquet_column::{Batch, ColumnReader, MeterLookup, Meters, Plan, Values, times, values};
+use crate::parquet_column::{Batch, ColumnReader, Fault, MeterLookup, Meters, Plan};
 use crate::parquet_file::guarded;
+use crate::value_column::Values;
 
 /// Columns of the data set, in the order of their readers.
 pub const COLUMNS: [&str; 9] = ["meter_id", "ts", "ua", "ub", "uc", "p", "q", "ep", "eq"];
@@ -130,8 +131,6 @@ pub struct Run<'a, O: Output, K: Kernel> {
     wake: Condvar,
     ended: Condvar,
 }
-
-type Fault = (usize, Error);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic inside a task is caught and ends the run, so what a poisoned lock guards is not used for results.
@@ -342,14 +341,22 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         let batch = &self.plan.batches[number];
         let slot = &self.slots[number % RING];
         let mut reader = lock(&self.readers[column]);
-        let array = reader.read(self.plan, batch).map_err(|e| (0, e))?;
-        let taken = match column {
-            0 => lock(&self.lookup)
-                .take(&array, &mut slot.meters.write().unwrap_or_else(PoisonError::into_inner)),
-            1 => times(&array, &mut slot.times.write().unwrap_or_else(PoisonError::into_inner)),
-            _ => values(array, &mut slot.values[column - 2].write().unwrap_or_else(PoisonError::into_inner)),
-        };
-        taken.map_err(|(row, e)| (row, self.plan.place(reader.named(e), batch, Some(row))))
+        match column {
+            0 => {
+                let mut meters = slot.meters.write().unwrap_or_else(PoisonError::into_inner);
+                reader.meters(self.plan, batch, &mut lock(&self.lookup), &mut meters)
+            }
+            1 => reader.times(
+                self.plan,
+                batch,
+                &mut slot.times.write().unwrap_or_else(PoisonError::into_inner),
+            ),
+            n => {
+                let form = self.plan.forms[self.plan.groups[batch.group].file][n - 2];
+                let mut values = slot.values[n - 2].write().unwrap_or_else(PoisonError::into_inner);
+                reader.values(self.plan, batch, form, &mut values)
+            }
+        }
     }
 
     fn feed(&self, shard: usize, number: usize) -> std::result::Result<(), Fault> {

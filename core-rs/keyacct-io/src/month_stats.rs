@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field};
 use keyacct_model::{Error, ErrorCode, Result};
 use keyacct_stats::month::{Kernel, Meter};
 use parquet::file::metadata::RowGroupMetaData;
@@ -15,6 +15,7 @@ use crate::month_pipeline::{COLUMNS, Output, Run};
 use crate::month_tables::{Batches, Tables};
 use crate::parquet_column::{ColumnReader, Plan, is_local_time};
 use crate::parquet_file::{ParquetInput, parts};
+use crate::value_column::Form;
 
 /// Rows that are decoded at once.
 const BATCH_ROWS: usize = 65_536;
@@ -134,7 +135,7 @@ pub fn month_stats(question: &Question<'_>, interrupted: &mut dyn FnMut() -> Res
 
 /// Files of a data set, opened and checked.
 pub struct Opened {
-    plan: Plan,
+    pub(crate) plan: Plan,
     positions: [Vec<usize>; COLUMNS.len()],
     wide: bool,
 }
@@ -147,28 +148,34 @@ impl Opened {
     pub fn new(paths: &[PathBuf]) -> Result<Opened> {
         let mut files = Vec::new();
         let mut positions: [Vec<usize>; COLUMNS.len()] = Default::default();
-        let mut wide = false;
+        let mut forms = Vec::new();
         for path in paths {
             let input = ParquetInput::open(path)?;
-            let at = check(&input, &mut wide)?;
-            // Meter ids are read as dictionary keys whatever the file calls them: a text is looked up once a dictionary.
-            let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-            files.push(input.retyped(&[(at[0], dictionary)])?);
-            for (all, at) in positions.iter_mut().zip(at) {
+            let checked = check(&input)?;
+            files.push(input.retyped(&checked.types)?);
+            forms.push(checked.forms);
+            for (all, at) in positions.iter_mut().zip(checked.at) {
                 all.push(at);
             }
         }
-        Ok(Opened { plan: Plan::new(files, BATCH_ROWS), positions, wide })
+        // Registers are always double; single precision serves while no file has finer voltages or powers.
+        let wide = forms.iter().any(|forms| !forms[..5].iter().all(|form| form.is_single()));
+        Ok(Opened { plan: Plan::new(files, forms, BATCH_ROWS), positions, wide })
     }
 
     /// Leaves away the row groups that hold no meter of a range.
     fn keep(&mut self, range: &MeterRange) {
-        let Plan { files, groups, batches } = &mut self.plan;
+        let Plan { files, groups, batches, .. } = &mut self.plan;
         batches.retain(|batch| {
             let group = groups[batch.group];
             let metadata = files[group.file].metadata.metadata();
             range.meets(metadata.row_group(group.row_group), COLUMNS[0])
         });
+    }
+
+    /// A reader of a column.
+    pub(crate) fn reader(&self, column: usize) -> ColumnReader {
+        ColumnReader::new(COLUMNS[column], self.positions[column].clone(), BATCH_ROWS)
     }
 
     /// Readings in them.
@@ -198,39 +205,85 @@ impl Opened {
     }
 }
 
-/// Positions of the columns in a file; sets `wide` when it holds voltages or powers in double precision.
-fn check(input: &ParquetInput, wide: &mut bool) -> Result<[usize; COLUMNS.len()]> {
-    let mut at = [0; COLUMNS.len()];
+/// What a file's columns are.
+struct Checked {
+    at: [usize; COLUMNS.len()],
+    /// Columns that are read as another type than the file's.
+    types: Vec<(usize, DataType)>,
+    forms: [Form; 7],
+}
+
+/// Key in the footer of a file: names of the decimal columns that stand for single-precision numbers.
+pub const SINGLE_KEY: &str = "keyacct.single_precision";
+
+/// Finds and checks the columns of a file.
+fn check(input: &ParquetInput) -> Result<Checked> {
+    let known = input.metadata.metadata().file_metadata().key_value_metadata();
+    let singles = known.and_then(|all| all.iter().find(|one| one.key == SINGLE_KEY));
+    let singles = singles.and_then(|one| one.value.as_deref()).unwrap_or_default();
+    let mut checked = Checked { at: [0; COLUMNS.len()], types: Vec::new(), forms: [Form::Double; 7] };
     for (n, name) in COLUMNS.into_iter().enumerate() {
         let wanted = match n {
             0 => "string",
             1 => "timestamp without zone",
-            2..=6 => "float32 or float64",
-            _ => "float64",
+            2..=6 => "decimal, float32 or float64",
+            _ => "decimal or float64",
         };
         let (position, field) = input.column(name, wanted)?;
+        checked.at[n] = position;
+        if n >= 2 {
+            let (form, read_as) = form(input, field, wanted, singles.split(',').any(|one| one == name))?;
+            checked.forms[n - 2] = form;
+            checked.types.extend(read_as.map(|data_type| (position, data_type)));
+            continue;
+        }
         let fits = match (n, field.data_type()) {
             (0, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => true,
             (0, DataType::Dictionary(_, value)) => {
                 matches!(**value, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
             }
             (0, _) => false,
-            (1, DataType::Timestamp(_, Some(zone))) => {
+            (_, DataType::Timestamp(_, Some(zone))) => {
                 return Err(input
                     .wrong_type(field, wanted)
                     .hint(format!("times are local wall clock: convert from {zone} and drop the zone")));
             }
-            (1, data_type) => is_local_time(data_type),
-            (_, DataType::Float64) => {
-                *wide |= n <= 6;
-                true
-            }
-            (_, data_type) => *data_type == DataType::Float32,
+            (_, data_type) => is_local_time(data_type),
         };
         if !fits {
             return Err(input.wrong_type(field, wanted));
         }
-        at[n] = position;
+        if n == 0 {
+            // Meter ids are read as dictionary keys whatever the file calls them: a text is looked up once a dictionary.
+            let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            checked.types.push((position, dictionary));
+        }
     }
-    Ok(at)
+    Ok(checked)
+}
+
+/// How a column of values is held, and the type that it is to be read as.
+fn form(input: &ParquetInput, field: &Field, wanted: &str, single: bool) -> Result<(Form, Option<DataType>)> {
+    use DataType as T;
+    Ok(match field.data_type() {
+        T::Float32 => (Form::Single, None),
+        T::Float64 => (Form::Double, None),
+        T::Decimal32(precision, scale) | T::Decimal64(precision, scale) | T::Decimal128(precision, scale)
+            if (0..=38).contains(scale) =>
+        {
+            let read_as = match precision {
+                0..=9 => T::Decimal32(*precision, *scale),
+                10..=18 => T::Decimal64(*precision, *scale),
+                _ => T::Decimal128(*precision, *scale),
+            };
+            let read_as = (read_as != *field.data_type()).then_some(read_as);
+            (Form::Decimal { scale: *scale as u8, single }, read_as)
+        }
+        data_type if data_type.is_integer() => {
+            return Err(input
+                .wrong_type(field, wanted)
+                .hint("whole numbers do not say how many decimals they have: write DECIMAL(9, decimals)"));
+        }
+        _ => return Err(input.wrong_type(field, wanted)),
+    })
 }

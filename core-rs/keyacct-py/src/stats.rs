@@ -8,6 +8,7 @@ use keyacct_io::field_parameters::{
     Frame, Parameter, parameters as read_parameters, tariffs as read_tariffs,
 };
 use keyacct_io::month_stats::{MeterRange, Question, month_stats as compute};
+use keyacct_io::sample_pack::pack;
 use keyacct_io::{DayJoin, Rules, Source, What, energy, load, voltage, voltage_loss};
 use keyacct_model::{Error, ErrorCode};
 use keyacct_stats::calendar::{Slot, SpecialDays};
@@ -63,6 +64,29 @@ fn month_stats(
         )),
         Err(error) => Err(raised.unwrap_or_else(|| to_py(py, error))),
     }
+}
+
+/// Name and type of a column, and a value that kept it as it was.
+type PackedColumn = (String, String, Option<f64>);
+/// Rows, bytes read, bytes written, files, columns.
+type PackedSet = (u64, u64, u64, Vec<PathBuf>, Vec<PackedColumn>);
+
+/// Writes a wide data set in our own layout: `(rows, bytes read, bytes written, files, columns)`; a column is its name,
+/// its type in the copy and, where it is kept as floating numbers, a value that no short decimal stands for.
+#[pyfunction]
+fn pack_samples(py: Python<'_>, data: PathBuf, limits: PathBuf, out: PathBuf) -> PyResult<PackedSet> {
+    let mut raised = None;
+    let packed = py.detach(|| {
+        pack(&data, &limits, &out, &mut || {
+            Python::attach(|py| py.check_signals()).map_err(|signal| {
+                raised = Some(signal);
+                Error::new(ErrorCode::Interrupted, "stopped")
+            })
+        })
+    });
+    let packed = packed.map_err(|error| raised.unwrap_or_else(|| to_py(py, error)))?;
+    let columns = packed.columns.into_iter().map(|c| (c.name.to_owned(), c.kind, c.kept_for)).collect();
+    Ok((packed.rows, packed.bytes.0, packed.bytes.1, packed.files, columns))
 }
 
 fn table(batch: RecordBatch) -> ArrowStream {
@@ -285,6 +309,7 @@ fn field_energy(
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<FieldDays>()?;
     module.add_function(wrap_pyfunction!(month_stats, module)?)?;
+    module.add_function(wrap_pyfunction!(pack_samples, module)?)?;
     module.add_function(wrap_pyfunction!(field_voltage, module)?)?;
     module.add_function(wrap_pyfunction!(field_voltage_loss, module)?)?;
     module.add_function(wrap_pyfunction!(field_load, module)?)?;

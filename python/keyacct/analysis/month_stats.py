@@ -155,7 +155,7 @@ def stats(
 
     data: folder of `part-*.parquet` (else all its `*.parquet` but the limits file), or one file; columns
     meter_id, ts (local wall clock without zone; the start of the time a reading stands for), ua ub uc (V
-    secondary), p q (kW, kvar), ep eq (kWh, kvarh registers); rows of one meter in time order, a later row
+    secondary), p q (kW, kvar), ep eq (kWh, kvarh registers), floats or decimals; rows of one meter in time order, a later row
     of equal time corrects the earlier. limits: Parquet file with meter_id, pt, u_nom, u_lower, u_upper,
     pf_std, tariff (48 letters P/F/V). interval: nominal interval, `"15min"`, whole minutes, or a
     timedelta. loss: share of the nominal voltage below which a value is not assessed. threads: workers,

@@ -14,21 +14,31 @@ from keyacct.config import Workspace
 from keyacct.errors import InputError, from_os_error
 from keyacct.store import merge
 from keyacct.store.engine import query_engine
-from keyacct.store.families import family_of
+from keyacct.store.families import ENERGY, POWER, VOLT, family_of
 from keyacct.store.read import read_family
 from keyacct.store.views import add_views
 from keyacct.workflow.sql import guarded
+from keyacct.workflow.wide_limits import WideLimits, wide_limits
 
 WIDE = pa.schema(
     [
         ("meter_id", pa.string()),
         ("ts", pa.timestamp("ms")),
-        *((name, pa.float32()) for name in ("ua", "ub", "uc", "p", "q")),
-        ("ep", pa.float64()),
-        ("eq", pa.float64()),
+        *((name, VOLT) for name in ("ua", "ub", "uc")),
+        *((name, POWER) for name in ("p", "q")),
+        *((name, ENERGY) for name in ("ep", "eq")),
     ]
 )
-"""ts: civil time of the workspace; ua ub uc in V, p kW, q kvar, registers ep kWh, eq kvarh: as the meter reads them."""
+"""ts: civil time of the workspace; ua ub uc in V, p kW, q kvar, registers ep kWh, eq kvarh: as the meter reads them, exact."""
+
+DELTA_CODED = {
+    "compression": "none",
+    "use_dictionary": ["meter_id"],
+    "column_encoding": dict.fromkeys(WIDE.names[1:], "DELTA_BINARY_PACKED"),
+    "store_decimal_as_integer": True,
+    "row_group_size": 262_144,
+}
+"""Our own layout of wide samples; docs/design/segments.md has what it rests on."""
 
 PART_ROWS = 1_000_000
 
@@ -46,11 +56,12 @@ def wide_rows(
     add_views(engine, workspace, families=tuple(_SOURCES))
     minutes = workspace.settings.samples.interval_min
     zone = workspace.settings.workspace.timezone
+    types = {field.name: f"DECIMAL({field.type.precision}, {field.type.scale})" for field in list(WIDE)[2:]}
     parts = []
     for family, (kinds, columns) in _SOURCES.items():
         shift = f"ts - INTERVAL {minutes} MINUTE" if stamp == "start" and family != "energy" else "ts"
         own = ", ".join(
-            f"max({merge.quote(columns[name])})::DOUBLE AS {name}" if name in columns else f"NULL::DOUBLE AS {name}"
+            (f"max({merge.quote(columns[name])})" if name in columns else "NULL") + f"::{types[name]} AS {name}"
             for name in WIDE.names[2:]
         )
         listed = ", ".join(f"'{kind}'" for kind in kinds)
@@ -58,7 +69,7 @@ def wide_rows(
             f"SELECT meter, {shift} AS ts, {own} FROM {family} WHERE kind IN ({listed})"
             f" AND ts >= make_timestamptz({from_ms * 1000}) AND ts < make_timestamptz({to_ms * 1000}) GROUP BY ALL"
         )
-    values = ", ".join(f"max({name})::{'DOUBLE' if name in ('ep', 'eq') else 'FLOAT'}" for name in WIDE.names[2:])
+    values = ", ".join(f"max({name})" for name in WIDE.names[2:])
     reader = engine.sql(
         f"SELECT meter, timezone('{zone}', ts)::TIMESTAMP_MS, {values} FROM ({' UNION ALL '.join(parts)})"
         " GROUP BY meter, ts ORDER BY meter, ts"
@@ -82,7 +93,9 @@ def export_wide(
             out.mkdir(parents=True, exist_ok=True)
             for number, batches in enumerate(_parts(reader)):
                 path = out / f"part-{number:04d}.parquet"
-                written.append((path, write_parquet(pa.RecordBatchReader.from_batches(WIDE, batches), path)))
+                written.append(
+                    (path, write_parquet(pa.RecordBatchReader.from_batches(WIDE, batches), path, delta_coded=True))
+                )
             for old in sorted(out.glob("part-*.parquet")):
                 if old not in [path for path, _ in written] and written:
                     old.unlink()
@@ -91,6 +104,14 @@ def export_wide(
     if not written:
         raise InputError("input.empty", "there are no samples in this span", hint="see `keyacct store files`")
     return written
+
+
+def export_limits(workspace: Workspace, out: Path, from_ms: int, to_ms: int) -> tuple[Path, WideLimits]:
+    """Write `out`/limits.parquet from the registry; what it holds. Raises WriteError."""
+    limits = wide_limits(workspace, from_ms, to_ms)
+    path = out / "limits.parquet"
+    write_parquet(limits.table.to_reader(), path)
+    return path, limits
 
 
 def _parts(reader: pa.RecordBatchReader) -> Iterator[list[pa.RecordBatch]]:
@@ -105,15 +126,22 @@ def _parts(reader: pa.RecordBatchReader) -> Iterator[list[pa.RecordBatch]]:
         yield held
 
 
-def write_parquet(reader: pa.RecordBatchReader, path: Path) -> int:
-    """Write a result as one Parquet file, whole or not at all; its rows. Raises WriteError."""
+def write_parquet(reader: pa.RecordBatchReader, path: Path, *, delta_coded: bool = False) -> int:
+    """Write a result as one Parquet file, whole or not at all; its rows. delta_coded: a wide table in our own layout.
+    Raises WriteError.
+    """
     whole = path.with_name(path.name + ".part")
     rows = 0
     try:
-        with pq.ParquetWriter(whole, reader.schema, compression="zstd") as writer:
-            for batch in reader:
-                writer.write_batch(batch)
-                rows += batch.num_rows
+        if delta_coded:
+            table = reader.read_all()
+            pq.write_table(table, whole, **DELTA_CODED)
+            rows = table.num_rows
+        else:
+            with pq.ParquetWriter(whole, reader.schema, compression="zstd") as writer:
+                for batch in reader:
+                    writer.write_batch(batch)
+                    rows += batch.num_rows
         os.replace(whole, path)
     except OSError as error:
         raise from_os_error(error, writing=True, file=str(path)) from error
