@@ -500,9 +500,11 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
     fn put(&self, number: usize) -> std::result::Result<(), Fault> {
         let shards = std::mem::take(&mut *lock(&self.slots[number % RING].emitted));
         let mut output = lock(&self.output);
+        let unwritten = |e| (usize::MAX, e);
         // At most one meter has finished something at one row.
         for f in in_order(&shards, |shard| &shard.days) {
             output.day(f.meter, f.day, &f.figures);
+            output.flush().map_err(unwritten)?; // at midnight a batch ends the days of all meters
         }
         for f in in_order(&shards, |shard| &shard.months) {
             output.month(f.meter, f.day, &f.figures);
@@ -510,6 +512,6 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         for f in in_order(&shards, |shard| &shard.parts) {
             output.part(f.meter, &f.figures);
         }
-        output.flush().map_err(|e| (usize::MAX, e))
+        output.flush().map_err(unwritten)
     }
 }

@@ -452,7 +452,11 @@ impl Output for Tables {
         row.flag(tally.all.energy().energy().power_factor().map(|pf| pf >= standard));
     }
 
+    #[inline]
     fn flush(&mut self) -> Result<()> {
-        self.write(BATCH_ROWS)
+        if self.rows.iter().any(|rows| rows.meters.len() >= BATCH_ROWS) {
+            return self.write(BATCH_ROWS);
+        }
+        Ok(())
     }
 }
