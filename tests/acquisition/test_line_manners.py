@@ -51,9 +51,9 @@ class Port:
                 continue
             reply = self.answer(held)
             held = b""
+            self.requests.append((began, time.monotonic()))  # before it is written: nobody has it earlier
             if reply:
                 os.write(self.master, reply)
-            self.requests.append((began, time.monotonic()))
 
     def close(self):
         for descriptor in (self.master, self.slave):
@@ -92,7 +92,7 @@ def test_the_pause_before_the_next_request_is_kept_on_the_wire(port):
     poller = Poller([LineWork(lambda: line, (Task("m", "000000000161", items(4)),))], retries=0)
     answers = [finished.answer for finished in poller.run()]
     assert all(answer.failure is None for answer in answers)
-    # The device's stamps: its answer is written a little before we have it, so the pause it sees is never shorter.
+    # Stamped by the device just before it answers and when it has heard, so what it sees is never shorter than the pause.
     pauses = [after - before for (_, before), (after, _) in zip(device.requests, device.requests[1:], strict=False)]
     assert len(pauses) == 3
     assert min(pauses) >= 0.15
