@@ -348,8 +348,8 @@ def test_pages_without_any_value_are_read(tmp_path, writer):
     for folder, table in ((tmp_path / "d", data.table_of(rows)), (tmp_path / "x", decimal_table(rows))):
         folder.mkdir()
         # Singles of the same data are told as such, so both give the same bits.
-        table = table.replace_schema_metadata({"keyacct.single_precision": "ua,ub,uc,p,q"})
+        told = table.replace_schema_metadata({"keyacct.single_precision": "ua,ub,uc,p,q"})
         how = WRITERS[writer] if folder.name == "x" else {}
-        pq.write_table(table, folder / "part-0000.parquet", row_group_size=100, **how)
+        pq.write_table(told, folder / "part-0000.parquet", row_group_size=100, **how)
         pq.write_table(pa.Table.from_pylist(limits), folder / "limits.parquet")
     assert figures(tmp_path / "d", tmp_path / "a") == figures(tmp_path / "x", tmp_path / "b")
