@@ -339,3 +339,17 @@ def test_the_folder_of_the_samples_is_not_written_into(tmp_path):
     with pytest.raises(UsageError):
         pack_samples(folder, folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("writer", [name for name in WRITERS if name != "byte arrays"])
+def test_pages_without_any_value_are_read(tmp_path, writer):
+    rows = [(*row[:2], None, *row[3:7], None, row[8]) for row in round_registers(data.readings(22, meters=2))]
+    limits = data.limits_of(rows)
+    for folder, table in ((tmp_path / "d", data.table_of(rows)), (tmp_path / "x", decimal_table(rows))):
+        folder.mkdir()
+        # Singles of the same data are told as such, so both give the same bits.
+        told = table.replace_schema_metadata({"keyacct.single_precision": "ua,ub,uc,p,q"})
+        how = WRITERS[writer] if folder.name == "x" else {}
+        pq.write_table(told, folder / "part-0000.parquet", row_group_size=100, **how)
+        pq.write_table(pa.Table.from_pylist(limits), folder / "limits.parquet")
+    assert figures(tmp_path / "d", tmp_path / "a") == figures(tmp_path / "x", tmp_path / "b")
