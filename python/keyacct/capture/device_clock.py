@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import zoneinfo
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from keyacct import clock, wire
 from keyacct.capture import dlt698, fence
-from keyacct.capture.asking import request_of
-from keyacct.capture.items import Item
 from keyacct.capture.line import ExchangeError, Failure, Line, Reply, built_in_registers
+from keyacct.capture.parameters import exchange_item, refusal_of
 from keyacct.errors import InputError
 from keyacct.i18n import Text
 
@@ -69,28 +67,13 @@ def read_clock(line: Line, address: str, protocol: str, zone: zoneinfo.ZoneInfo)
         return _read_698(line, address, zone)
     if not fence.pass_late_answers(line, address, protocol):
         raise ExchangeError(Failure("late", str(Text("an earlier answer may still come", "先前的应答可能迟到"))))
-    date = _said(_exchange(line, address, protocol, _DATE[protocol]), "date")
+    date = _said(exchange_item(line, address, protocol, _DATE[protocol]), "date")
     begin_ms = clock.now_ms()
-    reply = _exchange(line, address, protocol, _TIME[protocol])
+    reply = exchange_item(line, address, protocol, _TIME[protocol])
     time = _said(reply, "time")
-    if "00:01" > time or time >= "23:59":  # a day may have ended between the two questions
-        again = _said(_exchange(line, address, protocol, _DATE[protocol]), "date")
-        date = again if time < "12" else date
+    if time < "00:05":  # a day may have ended between the two questions
+        date = _said(exchange_item(line, address, protocol, _DATE[protocol]), "date")
     return compare(_moment(f"{date}T{time}"), begin_ms, reply.recv_at_ms, zone)
-
-
-def _exchange(line: Line, address: str, protocol: str, key: str) -> Reply:
-    request = request_of(Item(protocol, key, key), address)
-    try:
-        reply = line.exchange(request, protocol, preamble=_WAKE)
-    except ExchangeError as error:
-        fence.note(line, address, protocol, request, error.failure.cause)
-        raise
-    error_word = reply.message.get("error")
-    if isinstance(error_word, dict):
-        told = f"{error_word.get('byte', '')} {error_word.get('meaning', '')}".strip()
-        raise ExchangeError(Failure("refused", str(Text(f"error word {told}", f"错误字 {told}"))))
-    return reply
 
 
 def _said(reply: Reply, quantity: str) -> str:
@@ -173,11 +156,8 @@ def send_clock(line: Line, command: ClockCommand) -> Failure | None:
     if command.method == "set":
         return dlt698.ask(line, command.address, _set_698(command.at)).refusal
     reply = line.exchange(command.frame, command.protocol, preamble=_WAKE)
-    error: Mapping[str, Any] | None = reply.message.get("error")
-    if error is None:
-        return None
-    told = f"{error.get('byte', '')} {error.get('meaning', '')}".strip()
-    return Failure("refused", str(Text(f"error word {told}", f"错误字 {told}")))
+    error = reply.message.get("error")
+    return refusal_of(error) if error is not None else None
 
 
 def _set_698(at: dt.datetime) -> dict[str, Any]:

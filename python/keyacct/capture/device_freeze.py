@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from keyacct import wire
 from keyacct.capture.device_clock import BROADCAST
 from keyacct.capture.line import Failure, Line, built_in_registers
+from keyacct.capture.parameters import refusal_of
 from keyacct.errors import UsageError
 from keyacct.i18n import Text
 
@@ -69,7 +70,4 @@ def send_freeze(line: Line, command: FreezeCommand) -> Failure | None:
         line.send(_WAKE + command.frame)
         return None
     error = line.exchange(command.frame, PROTOCOL, preamble=_WAKE).message.get("error")
-    if error is None:
-        return None
-    told = f"{error.get('byte', '')} {error.get('meaning', '')}".strip()
-    return Failure("refused", str(Text(f"error word {told}", f"错误字 {told}")))
+    return refusal_of(error) if error is not None else None

@@ -19,6 +19,7 @@ from keyacct.database import tables as registry
 from keyacct.database.engine import open_database
 from keyacct.errors import ConfigError, KeyacctError, UsageError
 from keyacct.i18n import Text
+from keyacct.registry.entity_checks import CARE_ITEMS
 
 PRIORITIES = {"alarm": ALARM, "on_demand": ON_DEMAND, "schedule": SCHEDULE, "backfill": BACKFILL}
 
@@ -44,17 +45,19 @@ class Target:
     group: str | None = None
     model: str | None = None
     accounts: tuple[str, ...] = ()
+    password_file: str | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked when, of whom. scopes: (scope, value) of its assignments."""
+    """What is asked when, of whom. scopes: (scope, value) of its assignments. care: what is done beside reading items."""
 
     name: str
     items: tuple[str, ...]
     schedule: str
     priority: int
     scopes: tuple[tuple[str, str], ...]
+    care: tuple[str, ...] = ()
 
     def covers(self, target: Target) -> bool:
         """Whether the plan is for this meter."""
@@ -106,7 +109,9 @@ def _target(row: Any, line: PollLine, accounts: Mapping[str, tuple[str, ...]]) -
     except UsageError as error:
         raise _wrong("meter", number, error) from None
     model = row["register_model"]
-    return Target(number, address, protocol, line, row["poll_group"], model, accounts.get(number, ()))
+    return Target(
+        number, address, protocol, line, row["poll_group"], model, accounts.get(number, ()), row["password_file"]
+    )
 
 
 def _wrong(entry: str, name: str, error: KeyacctError) -> ConfigError:
@@ -132,14 +137,17 @@ def read_plans(workspace: Workspace) -> list[Plan]:
         for row in connection.execute(sa.select(tables.poll_assignment)).mappings():
             scopes.setdefault(row["poll_plan"], []).append((row["scope"], row["scope_value"]))
         rows = connection.execute(sa.select(tables.poll_plan).order_by(tables.poll_plan.c.poll_plan)).mappings().all()
-    return [
-        Plan(
-            row["poll_plan"], tuple(item.strip() for item in row["items"].split(",") if item.strip()), row["schedule"],
+    plans = []
+    for row in rows:
+        if row["poll_plan"] not in scopes:
+            continue
+        asked = [item.strip() for item in row["items"].split(",") if item.strip()]
+        plans.append(Plan(
+            row["poll_plan"], tuple(item for item in asked if item not in CARE_ITEMS), row["schedule"],
             PRIORITIES[row["priority"]], tuple(sorted(scopes[row["poll_plan"]])),
-        )
-        for row in rows
-        if row["poll_plan"] in scopes
-    ]  # fmt: skip
+            tuple(item for item in asked if item in CARE_ITEMS),
+        ))  # fmt: skip
+    return plans
 
 
 def choose(
