@@ -1,5 +1,6 @@
 """A workspace whose meters are simulated ones, with a clock that a test moves."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -21,14 +22,21 @@ def _clock(monkeypatch):
     clock.fix(None)
 
 
+@pytest.fixture(scope="session")
+def _empty_office(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("care") / "office"
+    init_workspace(folder)
+    return folder
+
+
 @pytest.fixture
-def office(tmp_path, capsys):
+def office(tmp_path, _empty_office, capsys):
     """make(lines of meters): meters are M1, M2, … by address, in the lines' order."""
     made = []
 
     def make(*lines):
         folder = tmp_path / "office"
-        init_workspace(folder)
+        shutil.copytree(_empty_office, folder)
         text = []
         for number, meters in enumerate(lines, 1):
             made.append(LineAtWork(list(meters)))

@@ -55,11 +55,10 @@ def read_references(workspace: Workspace) -> References:
                 sa.select(setting).where(setting.c.valid_from <= now, setting.c.valid_to > now)
             ).mappings()
         }
-        days = dict(connection.execute(
-            sa.select(terms.c.account_no, terms.c.reading_day).where(
-                terms.c.valid_from <= now, terms.c.valid_to > now, terms.c.reading_day.is_not(None)
-            )
-        ).tuples().all())  # fmt: skip
+        dated = sa.select(terms.c.account_no, terms.c.reading_day).where(
+            terms.c.valid_from <= now, terms.c.valid_to > now, terms.c.reading_day.is_not(None)
+        )
+        days = {str(account): int(day) for account, day in connection.execute(dated)}
         sets: dict[str, dict[str, str]] = {}
         for row in connection.execute(sa.select(reference_parameter)).mappings():
             sets.setdefault(row["parameter_set"], {})[row["item"]] = row["expected"]
