@@ -15,6 +15,7 @@ from keyacct.i18n import Text
 
 if TYPE_CHECKING:
     from keyacct.config import Workspace
+    from keyacct.workflow.care.lines import Lines
     from keyacct.workflow.poll_targets import Target
 
 app = make_app(
@@ -80,8 +81,14 @@ def _chosen(workspace: Workspace, meters: Sequence[str] | None, group: str | Non
     return choose(read_targets(workspace), tuple(meters or ()), group, everybody=everybody)
 
 
-def _code(rows: Sequence[dict[str, Any]], failed: Sequence[bool]) -> int:
-    """0; 6 when something failed; 5 when nothing answered."""
+def _code(rows: Sequence[dict[str, Any]], failed: Sequence[bool], lines: Lines) -> int:
+    """0; 6 when something failed; 5 when nothing answered. Raises InterruptedRunError (130)."""
+    if lines.stop.is_set():
+        from keyacct.errors import InterruptedRunError
+
+        raise InterruptedRunError(
+            "interrupted.by_user", str(Text("stopped; what was read is kept", "已中断, 已读数据均已保存"))
+        )
     if not any(failed):
         return exit_codes.DONE
     return exit_codes.LINK if all(failed) and rows else exit_codes.PARTIAL
@@ -110,13 +117,14 @@ def clocks(
 
     workspace = open_workspace()
     chosen = _chosen(workspace, meters, group, everybody=everybody)
+    lines = Lines(workspace, timeout)
     with poll_lock(workspace):
-        found = measure(Lines(workspace, timeout), chosen)
+        found = measure(lines, chosen)
         opened, closed = keep(workspace, found)
     rows = [each.row() for each in found]
     write_rows(rows, (*_CLOCK, _DETAIL), format)
     _say_findings(opened, closed)
-    return _code(rows, [each.verdict == "failed" for each in found])
+    return _code(rows, [each.verdict == "failed" for each in found], lines)
 
 
 def _say_findings(opened: int, closed: int) -> None:
@@ -174,10 +182,9 @@ def sync(
 
     workspace = open_workspace()
     chosen = _chosen(workspace, meters, group, everybody=everybody)
+    lines = Lines(workspace, timeout)
     with poll_lock(workspace):
-        done = sync_clocks(
-            Lines(workspace, timeout), chosen, execute=execute, broadcast=broadcast, trusted=compared
-        )  # fmt: skip
+        done = sync_clocks(lines, chosen, execute=execute, broadcast=broadcast, trusted=compared)
     rows = [setting.row() for setting in done.settings]
     write_rows(rows, _SYNC, format)
     for text in done.refusals.values():
@@ -187,9 +194,9 @@ def sync(
     _say_findings(done.opened, done.closed)
     bad = ("failed", "unproved", "not_sent", "changed")
     wrong = [s.clock.verdict == "failed" or (done.executed and s.state in bad) for s in done.settings]
-    if wrong and all(wrong) and any(s.clock.reading is not None for s in done.settings):
-        return exit_codes.PARTIAL
-    return _code(rows, wrong)
+    code = _code(rows, wrong, lines)
+    heard = any(setting.clock.reading is not None for setting in done.settings)
+    return exit_codes.PARTIAL if code == exit_codes.LINK and heard else code
 
 
 @command(
@@ -234,8 +241,9 @@ def freeze(
     word = freeze_word(at)
     workspace = open_workspace()
     chosen = _chosen(workspace, meters, group, everybody=everybody)
+    lines = Lines(workspace, timeout)
     with poll_lock(workspace):
-        done = freeze_meters(Lines(workspace, timeout), chosen, word, execute=execute, broadcast=broadcast)
+        done = freeze_meters(lines, chosen, word, execute=execute, broadcast=broadcast)
     rows = [each.row() for each in done.freezings]
     write_rows(rows, _FREEZE, format)
     if not done.executed:
@@ -247,8 +255,9 @@ def freeze(
         say(Text(f"{added} rows of frozen registers stored", f"冻结示数入库 {added} 行"))
         if done.stored.failed:
             return exit_codes.PARTIAL
-    silent = [each.state == "not_sent" for each in done.freezings]
-    return _code(rows, failed) if all(silent) or not any(failed) else exit_codes.PARTIAL
+    code = _code(rows, failed, lines)
+    heard = any(each.state != "not_sent" for each in done.freezings)
+    return exit_codes.PARTIAL if code == exit_codes.LINK and heard else code
 
 
 @command(
@@ -301,7 +310,7 @@ def check(
     failed |= {each.target.meter_no for each in compared if each.state == "failed"}
     if fail and any(row["state"] == "differs" for row in rows):
         return exit_codes.GATE
-    return _code(rows, [target.meter_no in failed for target in chosen])
+    return _code(rows, [target.meter_no in failed for target in chosen], lines)
 
 
 @command(app, help=str(Text("What is not as it should be, by device; asks nobody.", "列出异常, 不召测。")))

@@ -98,29 +98,27 @@ def test_what_agrees_is_no_finding(office):
     assert kept == (0, 0)
 
 
-@pytest.mark.parametrize(
-    ("key", "says", "parameter", "expected", "found", "severity"),
-    [
-        ("04000306", [60], "ct_ratio", "50", "60", "severe"),
-        ("04000307", [100], "pt_ratio", "1", "100", "severe"),
-        ("04000103", [30], "demand_window", "15", "30", "general"),
-        ("04000104", [5], "demand_slip", "1", "5", "general"),
-        ("04000409", [3200], "constant", "6400", "3200", "general"),
-        ("04000B01", "0001", "freeze_time", "d05 00", "d01 00", "general"),
-        ("04010001", "040000" + "020009", "tariff_table", "T",
-         "01-01 workday 08:00-09:00 peak, meter valley", "severe"),
-        ("04001203", "4523", "04001203", "00:30", "2345", "general"),
-    ],
-)  # fmt: skip
-def test_each_difference_is_told_with_what_where_expected_and_found(
-    office, key, says, parameter, expected, found, severity
-):
-    whole = office([meter(1, parameters={**GOOD_2007, key: says})])
+DIFFERENCES = (
+    ("04000306", [60], "ct_ratio", "50", "60", "severe"),
+    ("04000307", [100], "pt_ratio", "1", "100", "severe"),
+    ("04000103", [30], "demand_window", "15", "30", "general"),
+    ("04000104", [5], "demand_slip", "1", "5", "general"),
+    ("04000409", [3200], "constant", "6400", "3200", "general"),
+    ("04000B01", "0001", "freeze_time", "d05 00", "d01 00", "general"),
+    ("04010001", "040000" + "020009", "tariff_table", "T", "01-01 workday 08:00-09:00 peak, meter valley", "severe"),
+    ("04001203", "4523", "04001203", "00:30", "2345", "general"),
+)
+
+
+def test_each_difference_is_told_with_what_where_expected_and_found(office):
+    whole = office([meter(1)])
     whole.registry(reference())
-    assert compare(whole)[1] == (1, 0)
-    (row,) = whole.rows(care_finding)
-    assert (row["device"], row["rule"], row["parameter"]) == ("M1", "param_mismatch", parameter)
-    assert (row["expected"], row["found"], row["severity"]) == (expected, found, severity)
+    for key, says, parameter, expected, found, severity in DIFFERENCES:
+        whole.lines[0].meters[0].parameters = {**GOOD_2007, key: says}
+        assert compare(whole)[1][0] == 1
+        (row,) = [row for row in whole.rows(care_finding) if row["resolved_at"] is None]
+        assert (row["device"], row["rule"], row["parameter"]) == ("M1", "param_mismatch", parameter)
+        assert (row["expected"], row["found"], row["severity"]) == (expected, found, severity)
 
 
 def test_compared_twice_it_is_one_finding_and_right_again_closes_it(office, move):
@@ -149,6 +147,14 @@ def test_what_a_meter_does_not_offer_or_does_not_say_now_leaves_findings_as_they
     found, kept = compare(whole)
     assert (found[""].state, kept) == ("failed", (0, 0))
     assert whole.rows(care_finding)[0]["resolved_at"] is None
+
+
+def test_what_left_the_reference_set_is_closed(office):
+    whole = office([meter(1, parameters={**GOOD_2007, "04001203": "4523"})])
+    whole.registry(reference())
+    assert compare(whole)[1] == (1, 0)
+    whole.registry(reference().replace('parameter_set = "standard"', 'parameter_set = "other"', 1))
+    assert compare(whole)[1] == (0, 1)
 
 
 def test_a_ratio_that_was_never_set_in_a_meter_of_secondary_values_says_nothing(office):

@@ -74,6 +74,16 @@ def note_findings(connection: sa.Connection, device: Device, checks: Iterable[Ch
     return opened, closed
 
 
+def open_parameters(connection: sa.Connection, device: Device, rule: str) -> list[str]:
+    """Parameters of a device with an open finding of a rule."""
+    table = care_finding
+    kind, name = device
+    query = sa.select(table.c.parameter).where(
+        table.c.device_kind == kind, table.c.device == name, table.c.rule == rule, table.c.resolved_at.is_(None)
+    )
+    return [str(row[0]) for row in connection.execute(query.order_by(table.c.parameter))]
+
+
 def findings(
     workspace: Workspace, *, device: str | None = None, rule: str | None = None, resolved: bool = False
 ) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from keyacct.capture import dlt698
@@ -33,32 +33,38 @@ class Done(Generic[R]):
 
 @dataclass(frozen=True)
 class Lines:
-    """How lines are served. retries: further attempts at what may be gone the next time."""
+    """How lines are served. stop: set by Ctrl-C and SIGTERM; then nothing more is begun on any line."""
 
     workspace: Workspace
     timeout_s: float | None = None
     trace: Trace | None = None
+    stop: threading.Event = field(default_factory=threading.Event, compare=False)
 
     def each(self, targets: Sequence[Target], work: Callable[[Line, Target], R], *, retries: int = 0) -> list[Done[R]]:
-        """The work on every meter, in the order of `targets`. Ctrl-C and SIGTERM let the meters under way be finished."""
+        """The work on every meter, in the order of `targets`. Ctrl-C and SIGTERM let the meters under way be finished.
+
+        retries: further attempts at what may be gone the next time.
+        """
         places: dict[str, list[Target]] = {}
         for target in targets:
             places.setdefault(target.line.link.place, []).append(target)
         done: dict[str, Done[R]] = {}
-        stop = threading.Event()
         if not places:
             return []
         at_once = allow_lines(min(len(places), self.workspace.settings.poll.lines_at_once))
-        with on_interrupt(stop.set), ThreadPoolExecutor(max_workers=max(at_once, 1)) as pool:
-            for part in pool.map(lambda group: self._line(group, work, retries, stop), places.values()):
+        with on_interrupt(self.stop.set), ThreadPoolExecutor(max_workers=max(at_once, 1)) as pool:
+            for part in pool.map(lambda group: self._line(group, work, retries), places.values()):
                 done |= {each.target.meter_no: each for each in part}
         return [done[target.meter_no] for target in targets]
 
     def of_line(self, targets: Sequence[Target], work: Callable[[Line], R]) -> R:
-        """Work on the line that these meters share. Raises LinkError."""
+        """Work on the line that these meters share. Raises LinkError, ExchangeError when it is to be left."""
+        if self.stop.is_set():
+            raise ExchangeError(Failure("interrupted"))
         line = self._make(targets[0])
         try:
-            return work(line)
+            with on_interrupt(self.stop.set):
+                return work(line)
         finally:
             line.close()
 
@@ -69,12 +75,10 @@ class Lines:
         patience_s = self.timeout_s if self.timeout_s is not None else target.line.timeout_s
         return Line(target.line.link, transport=transport, timeout_s=patience_s)
 
-    def _line(
-        self, targets: Sequence[Target], work: Callable[[Line, Target], R], retries: int, stop: threading.Event
-    ) -> list[Done[R]]:
+    def _line(self, targets: Sequence[Target], work: Callable[[Line, Target], R], retries: int) -> list[Done[R]]:
         line = self._make(targets[0])
         done: list[Done[R]] = []
-        lost = 0
+        lost, stop = 0, self.stop
         try:
             for target in targets:
                 failure = Failure("interrupted") if stop.is_set() else None

@@ -18,7 +18,7 @@ from keyacct.database import audit
 from keyacct.database.engine import open_database
 from keyacct.errors import UsageError
 from keyacct.i18n import Text
-from keyacct.workflow.care.findings import GENERAL, PARAMETER, SEVERE, Check, note_findings
+from keyacct.workflow.care.findings import GENERAL, PARAMETER, SEVERE, Check, note_findings, open_parameters
 from keyacct.workflow.care.journal import METER
 from keyacct.workflow.care.lines import Lines
 from keyacct.workflow.care.profiles import MeterTables, differences, meter_slots, meter_zones, shortened
@@ -108,7 +108,14 @@ def keep_parameters(workspace: Workspace, compared: Iterable[Compared]) -> tuple
     with open_database(workspace).write() as connection:
         now = clock.now_ms()
         for meter, group in by_meter.items():
-            new, old = note_findings(connection, (METER, meter), [each.check() for each in group], now)
+            checks = [each.check() for each in group]
+            named = {check.parameter for check in checks}
+            checks += [
+                Check(PARAMETER, parameter, False)
+                for parameter in open_parameters(connection, (METER, meter), PARAMETER)
+                if parameter not in named
+            ]
+            new, old = note_findings(connection, (METER, meter), checks, now)
             opened, closed = opened + new, closed + old
         if by_meter:
             audit.append(connection, "care.parameters", {"meters": len(by_meter), "opened": opened, "closed": closed})
