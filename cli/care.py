@@ -16,6 +16,7 @@ from keyacct.i18n import Text
 if TYPE_CHECKING:
     from keyacct.config import Workspace
     from keyacct.workflow.care.lines import Lines
+    from keyacct.workflow.care.parameters import Compared
     from keyacct.workflow.poll_targets import Target
 
 app = make_app(
@@ -249,14 +250,15 @@ def freeze(
     if not done.executed:
         say(Text("dry run: nothing was frozen", "试运行: 未冻结"))
         return exit_codes.DONE
-    failed = [each.state in ("failed", "unproved", "not_sent") for each in done.freezings]
+    bad = ("failed", "unproved", "not_sent")
+    failed = [each.state in bad for each in done.freezings if each.state != "not_offered"]
     if done.stored is not None:
         added = done.stored.progress.rows_added
         say(Text(f"{added} rows of frozen registers stored", f"冻结示数入库 {added} 行"))
         if done.stored.failed:
             return exit_codes.PARTIAL
     code = _code(rows, failed, lines)
-    heard = any(each.state != "not_sent" for each in done.freezings)
+    heard = any(each.state not in ("not_sent", "not_offered") for each in done.freezings)
     return exit_codes.PARTIAL if code == exit_codes.LINK and heard else code
 
 
@@ -296,6 +298,10 @@ def check(
         also = keep_parameters(workspace, compared)
     limit = f"±{workspace.settings.care.clock_limit_s:g} s"
     rows: list[dict[str, Any]] = []
+    by_meter: dict[str, list[Compared]] = {}
+    for one in compared:
+        if one.parameter:
+            by_meter.setdefault(one.target.meter_no, []).append(one)
     for each in found:
         row = each.row()
         off = each.reading is not None and each.reading.least_s > workspace.settings.care.clock_limit_s
@@ -303,9 +309,12 @@ def check(
         said = f"{row['deviation_s']:+.1f} s" if each.reading else ""
         rows.append({"meter": row["meter"], "line": row["line"], "parameter": "clock", "state": state,
                      "expected": limit, "found": said, "detail": row["detail"]})  # fmt: skip
-        rows += [one.row() for one in compared if one.target is each.target and one.parameter]
+        rows += [one.row() for one in by_meter.get(each.target.meter_no, ()) if one.state != "no_reference"]
     write_rows(rows, _CHECK, format)
     _say_findings(kept[0] + also[0], kept[1] + also[1])
+    silent = sum(each.state == "no_reference" for each in compared)
+    if silent:
+        say(Text(f"of {silent} parameters the registry says nothing", f"有 {silent} 项参数台账未规定"))
     failed = {each.target.meter_no for each in found if each.verdict == "failed"}
     failed |= {each.target.meter_no for each in compared if each.state == "failed"}
     if fail and any(row["state"] == "differs" for row in rows):

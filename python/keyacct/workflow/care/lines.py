@@ -79,6 +79,7 @@ class Lines:
         line = self._make(targets[0])
         done: list[Done[R]] = []
         lost, stop = 0, self.stop
+        down = Failure("link")
         try:
             for target in targets:
                 failure = Failure("interrupted") if stop.is_set() else None
@@ -95,11 +96,11 @@ class Lines:
                         if failure.cause not in RETRIED:
                             break
                     except LinkError as error:
-                        failure = Failure("link", error.message, error.hint)
+                        failure = down = Failure("link", error.message, error.hint)
                         lost += 1
                         if lost < MOST_LOSSES and attempt < retries:
                             line.pause(stop)
-                done.append(Done(target, result, failure or (Failure("link") if result is None else None)))
+                done.append(Done(target, result, failure or (down if result is None else None)))
             dlt698.release(line)
         finally:
             line.close()
