@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import os
+import signal
 import zoneinfo
 
 import pytest
@@ -169,3 +171,18 @@ def test_the_command_prints_every_form(office, capsys):
     assert run(["care", "findings", "--workspace", str(whole.folder), "--format", "csv"]) == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("clock_deviation,general,meter,M1,")
     assert run(["care", "clocks", "M2", "--workspace", str(whole.folder), "--timeout", "0.2"]) == 5
+
+
+def test_sigterm_lets_the_meter_under_way_be_finished_and_keeps_what_was_read(office):
+    whole = office([meter(1), meter(2), meter(3)])
+    sent = []
+
+    def stop(_):
+        if not sent:
+            sent.append(1)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    whole.lines[0].before = stop
+    arguments = ["care", "clocks", "--all", "--workspace", str(whole.folder), "--now", clock.now().isoformat()]
+    assert run(arguments) == 130
+    assert [row["device"] for row in whole.rows(care_clock)] == ["M1"]

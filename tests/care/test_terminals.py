@@ -19,7 +19,7 @@ def test_a_setting_is_kept_and_proved_by_the_next_reading(office):
     whole = office([meter(1)])
     care = TerminalCare(whole.workspace)
     care.note({ONE: (150.0, "set")}, at(1))
-    care.begin(ONE, "gdw1376.1", 150.0, at(1))
+    care.begin({ONE: 150.0}, "gdw1376.1", at(1))
     assert actions(whole.workspace)[0]["state"] == "unknown"
     care.note({ONE: (0.4, "right")}, at(1))
     (row,) = actions(whole.workspace)
@@ -30,7 +30,7 @@ def test_settings_of_the_last_month_are_known_after_a_restart(office, move):
     whole = office([meter(1)])
     for day in (1, 2):
         move(f"2026-07-0{day}T12:20:00+08:00")
-        TerminalCare(whole.workspace).begin(ONE, "gdw1376.1", 400.0, at(day))
+        TerminalCare(whole.workspace).begin({ONE: 400.0}, "gdw1376.1", at(day))
     move("2026-07-03T12:20:00+08:00")
     care = TerminalCare(whole.workspace)
     assert care.book.judge(ONE, 400.0, at(3)) == "fault"

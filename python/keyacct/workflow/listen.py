@@ -176,6 +176,8 @@ class Listening:
         }
         if self._care is not None and verdicts:
             self._care.note(verdicts, local)
+            to_set = {t: s for t, (s, verdict) in verdicts.items() if verdict == "set" and self._may_set(t)}
+            self._care.begin(to_set, self.station.protocol, local)
         for terminal, (deviation_s, verdict) in verdicts.items():
             self._clock(terminal, deviation_s, verdict, local)
 
@@ -195,21 +197,24 @@ class Listening:
             self.station.on_login = (*clock, *(self._question(read, local) for read in self.plan.reads))
         return questions
 
+    def _may_set(self, terminal: str) -> bool:
+        """Whether the plan lets clocks be set, ours runs, and the terminal is there."""
+        there = self.station.sessions.get(self.station.address_of(terminal)) is not None
+        return self.plan.sync and not clock.is_fixed() and there
+
     def _clock(self, terminal: str, deviation_s: float, verdict: str, local: dt.datetime) -> None:
         if verdict == "right":
             return
         if verdict == "later":
             self.station.deviations_s.setdefault(terminal, deviation_s)
             return
-        if verdict == "set" and (not self.plan.sync or clock.is_fixed()):
+        if verdict == "set" and not self._may_set(terminal):
             verdict = "off"
         self._log("clock", terminal=terminal, deviation_s=round(deviation_s, 1), verdict=verdict)
         self.station.counts[f"clock_{verdict}"] += 1
         if verdict == "set":
             session = self.station.sessions.get(self.station.address_of(terminal))
             if session is not None:
-                if self._care is not None:
-                    self._care.begin(terminal, self.station.protocol, deviation_s, local)
                 self._clocks.was_set(terminal, local)
                 self.station.set_clock(session, local)
                 if self._care is not None:

@@ -49,7 +49,7 @@ class MeterClock:
         reading = self.reading
         return {
             "meter": self.target.meter_no, "line": self.target.line.name, "verdict": self.verdict,
-            "deviation_s": round(reading.deviation_s, 1) if reading else None,
+            "deviation_s": round(reading.deviation_s, 1) + 0.0 if reading else None,
             "uncertainty_s": round(reading.uncertainty_s, 1) if reading else None,
             "device_time": reading.device_time.isoformat(timespec="seconds") if reading else None,
             "detail": str(self.failure) if self.failure else str(VERDICTS[self.verdict]),

@@ -64,8 +64,13 @@ class TerminalCare:
                 (self._wrong.add if any(each.differs for each in checks) else self._wrong.discard)(terminal)
                 self._told[terminal] = verdict
 
-    def begin(self, terminal: str, protocol: str, deviation_s: float, local: dt.datetime) -> None:
-        """Keep that a terminal is about to be set. Raises WriteError: then it is not."""
-        detail = {"protocol": protocol, "deviation_s": round(deviation_s, 1), "set_to": local.isoformat()}
-        (number,) = journal.begin(self.workspace, [Act("sync", (TERMINAL, terminal), "set", "", detail)])
-        self._pending[terminal] = number
+    def begin(self, deviations_s: Mapping[str, float], protocol: str, local: dt.datetime) -> None:
+        """Keep which terminals are about to be set, all in one transaction. Raises WriteError: then none is."""
+        acts = [
+            Act("sync", (TERMINAL, terminal), "set", "", {
+                "protocol": protocol, "deviation_s": round(deviation_s, 1), "set_to": local.isoformat(),
+            })
+            for terminal, deviation_s in deviations_s.items()
+        ]  # fmt: skip
+        if acts:
+            self._pending |= dict(zip(deviations_s, journal.begin(self.workspace, acts), strict=True))
