@@ -129,6 +129,10 @@ def clocks(
 
 
 def _say_findings(opened: int, closed: int) -> None:
+    from keyacct import clock
+
+    if clock.is_fixed():
+        say(Text("our clock is fixed: what clocks said is not kept", "本机时钟已固定: 时钟结果不保存"))
     if opened or closed:
         say(Text(f"{opened} findings opened, {closed} closed", f"新增异常 {opened} 项, 消除 {closed} 项"))
 

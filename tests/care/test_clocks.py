@@ -173,6 +173,16 @@ def test_the_command_prints_every_form(office, capsys):
     assert run(["care", "clocks", "M2", "--workspace", str(whole.folder), "--timeout", "0.2"]) == 5
 
 
+def test_against_a_fixed_clock_nothing_is_kept(office, monkeypatch, capsys):
+    whole = office([meter(1, clock_offset_s=400)])
+    monkeypatch.undo()
+    arguments = ["care", "clocks", "--all", "--workspace", str(whole.folder), "--now", clock.now().isoformat()]
+    assert run(arguments) == 0
+    assert "not kept" in capsys.readouterr().err
+    assert whole.rows(care_clock) == []
+    assert whole.rows(care_finding) == []
+
+
 def test_sigterm_lets_the_meter_under_way_be_finished_and_keeps_what_was_read(office):
     whole = office([meter(1), meter(2), meter(3)])
     sent = []
