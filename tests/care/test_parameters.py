@@ -200,6 +200,15 @@ def test_the_second_set_of_tables_is_compared_when_it_is_in_use(office):
     assert compare(whole)[0]["tariff_table"].state == "differs"
 
 
+def test_the_meters_weekend_table_is_compared_where_it_rests_on_saturday_and_sunday(office):
+    rest = {"04000801": "3E", "04000802": "02", "04010002": "040000"}
+    whole = office([meter(1, parameters={**GOOD_2007, **rest})])
+    whole.registry(reference())
+    assert compare(whole)[0]["tariff_table"].found == "01-01 weekend 08:00-24:00 peak, meter valley"
+    whole.lines[0].meters[0].parameters["04000801"] = "7F"  # it works every day
+    assert compare(whole)[0]["tariff_table"].state == "agrees"
+
+
 def test_the_command_compares_clock_and_parameters(office, capsys):
     whole = office([meter(1, clock_offset_s=400, parameters={**GOOD_2007, "04000103": [30]})])
     whole.registry(reference())

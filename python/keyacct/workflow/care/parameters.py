@@ -36,6 +36,9 @@ KEYS: Mapping[str, Mapping[str, str]] = {
 """Identifier of each parameter. Freeze time: when the meter's own settlement freezes the registers, day and hour."""
 TARIFF = "tariff_table"
 _SEVERE = ("ct_ratio", "pt_ratio", TARIFF)
+_WEEKEND = 0x3E
+"""Weekend word of a meter that rests on Saturday and Sunday: bits 0 and 6; the order of the bits is unsure. With any other the
+weekend table is left out."""
 _QUANTITY = {"freeze_time": "settlement_day"}
 STATES: Mapping[str, Text] = {
     "agrees": Text("agrees", "一致"),
@@ -235,9 +238,7 @@ def _tables_2007(line: Line, target: Target) -> MeterTables | Failure:
         return zones
     weekend = 0
     rest = _asked(line, target, Item(protocol, "04000801", "weekend_word"))
-    if (
-        not isinstance(rest, Failure) and not int(str(rest[0]["value"]), 16) & 0x41
-    ):  # Sunday and Saturday are days of rest
+    if not isinstance(rest, Failure) and int(str(rest[0]["value"]), 16) & 0x7F == _WEEKEND:
         table = _asked(line, target, Item(protocol, "04000802", "weekend_table"))
         weekend = 0 if isinstance(table, Failure) else int(table[0]["value"])
     return _with_days(line, target, meter_zones(zones), weekend, lambda number: f"{slot_set}00{number:02X}")
