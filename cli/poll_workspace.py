@@ -18,6 +18,7 @@ from keyacct.i18n import Text
 
 if TYPE_CHECKING:
     from keyacct.config import Workspace
+    from keyacct.workflow.care.due import CareJob
     from keyacct.workflow.poll_due import Job
     from keyacct.workflow.poll_round import Progress, RoundResult
 
@@ -196,14 +197,16 @@ def _one(workspace: Workspace, wish: Wish, format: Format, watch: _Watch | None 
     from keyacct.workflow.poll_round import poll_lock, run_round
 
     if wish.dry_run:
-        return _dry(_jobs(workspace, wish), format)
+        return _dry(workspace, wish, _jobs(workspace, wish), format)
     watch = watch or _Watch(workspace, wish)
     with poll_lock(workspace):
         jobs = _jobs(workspace, wish)
         if not jobs:
-            say(Text("nothing is due", "没有到期项目"))
+            code = _care(workspace, wish)
+            if code is None:
+                say(Text("nothing is due", "没有到期项目"))
             watch.between()
-            return exit_codes.DONE
+            return code or exit_codes.DONE
         view = PollView(workspace.zone)
 
         def pulse(progress: Progress) -> None:
@@ -218,11 +221,43 @@ def _one(workspace: Workspace, wish: Wish, format: Format, watch: _Watch | None 
             )  # fmt: skip
         finally:
             view.close()
+        code = None if result.interrupted else _care(workspace, wish)
     watch.between()
-    return _conclude(workspace, wish, result, format, by_hand=by_hand)
+    return _conclude(workspace, wish, result, format, by_hand=by_hand) or code or exit_codes.DONE
 
 
-def _dry(jobs: list[Job], format: Format) -> int:
+def _care(workspace: Workspace, wish: Wish) -> int | None:
+    """Care of devices that is due by plan; None where none is."""
+    if not wish.due:
+        return None
+    from keyacct.workflow.care.due import run_care
+    from keyacct.workflow.care.lines import Lines
+
+    jobs = _care_jobs(workspace, wish)
+    if not jobs:
+        return None
+    summary = run_care(Lines(workspace, wish.timeout_s), jobs)
+    log("care_round", **summary.as_row())
+    return exit_codes.PARTIAL if summary.failed else exit_codes.DONE
+
+
+def _care_jobs(workspace: Workspace, wish: Wish) -> list[CareJob]:
+    from keyacct.workflow.care.due import due_care
+    from keyacct.workflow.poll_targets import choose, read_plans, read_targets
+
+    targets = read_targets(workspace)
+    if wish.meters or wish.group:
+        targets = {target.meter_no: target for target in choose(targets, wish.meters, wish.group)}
+    return due_care(workspace, targets, read_plans(workspace), clock.now())
+
+
+def _dry(workspace: Workspace, wish: Wish, jobs: list[Job], format: Format) -> int:
+    care = [
+        {"meter": target.meter_no, "line": target.line.name, "plan": job.plan, "items": [job.care],
+         "tries": job.tries[target.meter_no]}
+        for job in (_care_jobs(workspace, wish) if wish.due else ())
+        for target in job.targets
+    ]  # fmt: skip
     rows = [
         {"meter": job.target.meter_no, "line": job.target.line.name, "plan": job.plan or "–",
          "items": [str(item) for item in job.items], "tries": job.tries}
@@ -232,7 +267,7 @@ def _dry(jobs: list[Job], format: Format) -> int:
         Column("meter", Text("meter", "电表")), Column("line", Text("line", "线路")), Column("plan", Text("plan", "计划")),
         Column("items", Text("items", "项目")),
     )  # fmt: skip
-    write_rows(rows, columns, format)
+    write_rows([*rows, *care], columns, format)
     say(Text("dry run: nobody was asked", "试运行: 未召测"))
     return exit_codes.DONE
 

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, Text]] = {
     "simulate": ("simulate", Text("Simulated meters and terminals", "模拟电表与终端")),
     "read": ("read", Text("Registers of one meter, by name, now", "按名称立即读一块表")),
     "scan": ("scan", Text("What answers on a line", "搜索线路上的设备")),
+    "care": ("care", Text("Clocks, parameters and freezes of meters", "表计维护: 时钟、参数、冻结")),
     "control": ("control", Text("Commands to breakers: shown, rehearsed, read back", "控制命令: 演示、演练、回读")),
     "registry": ("registry", Text("Accounts, points, meters, tariffs, by date", "户、计量点、电表、电价台账")),
     "roster": ("roster", Text("The list of key accounts: rules, decisions, review", "大客户名单")),

@@ -31,6 +31,11 @@ def fix(text: str | None) -> None:
     _fixed = parse(text) if text is not None else None
 
 
+def is_fixed() -> bool:
+    """Whether the clock stands still: then it says what somebody wished, and no device may be set by it."""
+    return _fixed is not None or bool(os.environ.get(ENVIRONMENT))
+
+
 def now() -> dt.datetime:
     """The present instant, UTC, whole milliseconds."""
     instant = _fixed

@@ -175,12 +175,15 @@ def test_what_the_meter_does_not_have_is_refused() -> None:
 
 
 def test_a_wrong_clock_shows_and_a_broadcast_sets_it() -> None:
-    device = meter(clock_offset_s=400.0)
-    assert value(device, "04000102") == "12:36:40"
+    device = meter(clock_offset_s=240.0)
+    assert value(device, "04000102") == "12:34:00"
     frame = wire.encode({"address": "999999999999", "control": "0x08", "data": "003012010726"}, "dlt645-2007")
     (request,), _ = requests(frame, "dlt645-2007")
     assert device.answer(request) is None
     assert value(device, "04000102") == "12:30:00"
+    far = meter(clock_offset_s=400.0)  # more than 5 min: a meter does not take it, DL/T 645-2007 7.1.6
+    assert far.answer(request) is None
+    assert value(far, "04000102") == "12:36:40"
 
 
 def test_the_1997_edition_answers() -> None:

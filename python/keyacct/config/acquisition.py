@@ -86,6 +86,23 @@ class CareSettings(Section):
     midnight_guard_min: int = Field(
         30, ge=0, le=240, description="nor so near midnight, where day freeze and settlement lie [U]"
     )
+    sync_clock: bool = Field(False, description="whether clocks of meters may be set (`keyacct care sync --execute`)")
+    freeze: bool = Field(False, description="whether meters may be told to freeze (`keyacct care freeze --execute`)")
+    broadcast_most_s: float = Field(
+        300.0,
+        gt=0,
+        le=900,
+        description="a meter takes a time broadcast (08H) only within this, DL/T 645-2007 7.1.6 [U]",
+    )
+    round_trip_most_s: float = Field(
+        20.0, gt=0, le=600, description="no verdict on a clock whose answer took longer [D]"
+    )
+    alike_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="if more than this share of the clocks of a round is wrong alike, our own is in doubt [D]",
+    )
 
 
 class ControlSettings(Section):

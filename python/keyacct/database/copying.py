@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from keyacct.database import acquisition_tables as _acquisition_tables  # noqa: F401
 from keyacct.database import backups as _backups  # noqa: F401 (these join their tables to the metadata)
 from keyacct.database import bills as _bills  # noqa: F401
+from keyacct.database import care_tables as _care_tables  # noqa: F401
 from keyacct.database import control_tables as _control_tables  # noqa: F401
 from keyacct.database import quality_tables as _quality_tables  # noqa: F401
 from keyacct.database import registry_tables as _registry_tables  # noqa: F401

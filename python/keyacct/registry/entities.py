@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keyacct.database import acquisition_tables, shedding_tables, tables
+from keyacct.database import acquisition_tables, care_tables, shedding_tables, tables
 from keyacct.database import registry_tables as more
 from keyacct.registry.entity import Entity, Field
 from keyacct.registry.entity_checks import (
@@ -375,6 +375,11 @@ _TARIFFS = (
         ),
         ("meter_no",), dated=True, single=(("meter_no",),),
         check=lambda row: "interval_min 0 is no interval" if row["interval_min"] == 0 else None,
+    ),
+    Entity(
+        care_tables.reference_parameter,
+        (Field("parameter_set", required=True), Field("item", required=True), Field("expected", required=True)),
+        ("parameter_set", "item"),
     ),
     Entity(more.price_table, (Field("price_table", required=True), Field("title")), ("price_table",)),
     Entity(

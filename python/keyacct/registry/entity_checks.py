@@ -12,6 +12,10 @@ CT_SECONDARIES_A = (1.0, 5.0)
 """Rated secondary currents, GB/T 20840.2."""
 
 
+CARE_ITEMS = ("care:clock", "care:sync", "care:parameters")
+"""What a plan may ask for beside registers: care of the device."""
+
+
 def check_voltage_limit(row: Row) -> str | None:
     """GB/T 12325-2008: at 35 kV and above |upper| + |lower| ≤ 10 % of nominal; of one sign, the larger ≤ 10 %."""
     nominal, lower, upper = row["nominal_v"], row["lower_v"], row["upper_v"]
@@ -99,8 +103,12 @@ def check_tree_self(row: Row, name: str, own: str) -> str | None:
 
 def check_plan(row: Row) -> str | None:
     """A plan's schedule is a cron expression of five fields, or `settlement`; it asks for something."""
-    if not any(item.strip() for item in row["items"].split(",")):
+    items = [item.strip() for item in row["items"].split(",") if item.strip()]
+    if not items:
         return "items names no register"
+    strange = [item for item in items if item.startswith("care:") and item not in CARE_ITEMS]
+    if strange:
+        return f"{strange[0]!r} is no care; there are {', '.join(CARE_ITEMS)}"
     if row["schedule"] == "settlement":
         return None
     import datetime as dt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
 import tomllib
 import zoneinfo
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ MOST_KW = 70
 _METER_KEYS = {
     "protocol", "address", "count", "kw", "shape", "power_factor", "voltage_v", "start_kwh", "clock_offset_s",
     "drift_ppm", "silent", "late", "late_s", "wrong_address", "flip", "failing", "slow", "slow_s", "stumbling",
+    "parameters",
 }  # fmt: skip
 _LINE_KEYS = {"listen", "pty", "count", "meter", "faults"}
 _TERMINAL_KEYS = {
@@ -215,8 +217,25 @@ def _meter(entry: dict[str, Any], protocol: str, address: str, zone: dt.tzinfo, 
         **{key: float(entry[key]) for key in ("silent", "late", "late_s", "wrong_address", "flip") if key in entry}
     )
     return Meter(
-        protocol, address, load, zone, float(entry.get("clock_offset_s", 0)), float(entry.get("drift_ppm", 0)), habits
+        protocol,
+        address,
+        load,
+        zone,
+        float(entry.get("clock_offset_s", 0)),
+        float(entry.get("drift_ppm", 0)),
+        habits,
+        parameters=_parameters(entry.get("parameters", {})),
     )
+
+
+def _parameters(entry: dict[str, Any]) -> dict[str, Any]:
+    """Identifiers and what the meter says of them: values in a list, or data in hex as a text."""
+    found = {}
+    for key, told in entry.items():
+        if not re.fullmatch("[0-9A-F]{4}|[0-9A-F]{8}", key) or not isinstance(told, str | list):
+            raise ValueError(f"parameters: {key} = {told!r}: an identifier, and values or hex")
+        found[key] = told
+    return found
 
 
 def _terminal(entry: dict[str, Any], zone: dt.tzinfo, seed: int, copy: int, place: int) -> SimulatedTerminal:

@@ -30,7 +30,8 @@ class Meter:
 
     clock_offset_s, drift_ppm: how wrong its clock is, and how much more so each second since the epoch of its loads.
     trouble: what is wrong with all of its answers (`TROUBLES`), empty if nothing. stumbles: how many of its first
-    answers are lost. said: identifier and values of its last good answers, for whoever wants to compare.
+    answers are lost. said: identifier and values of its last good answers, for whoever wants to compare. parameters:
+    what it says of further identifiers, values or data in hex. freezes: those at once, the newest first.
     """
 
     protocol: str
@@ -48,6 +49,10 @@ class Meter:
     stumbles: int = 0
     stumbling: bool = False
     said: dict[str, list[Any]] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    clock_set_on: dt.date | None = None
+    freezes: list[tuple[dt.datetime, list[float]]] = field(default_factory=list)
+    freeze_word: str = ""
 
     def __post_init__(self) -> None:
         self.breakers = Breakers(self.now)

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from keyacct import wire
+from keyacct.simulation.care import freeze, frozen_at_once, take_time, write_clock
 from keyacct.simulation.device import Meter
 from keyacct.simulation.obeying import obey_645, status_word_3
 
@@ -42,21 +43,38 @@ class Meter645:
             return self._frame({"control": "0x93", "data": bytes.fromhex(self.meter.address)[::-1].hex()})
         if control == 0x1C:
             return self._control(request)
+        if control == 0x08:
+            take_time(self.meter, request)
+            return None
+        if control == 0x14:
+            return self._written(control, request)
         if control == 0x16:
+            freeze(self.meter, request)
             return self._frame({"control": "0x96"})
         return self._refuse(control, "01")
 
     def _broadcast(self, control: int, request: dict[str, Any]) -> None:
         if control == 0x08:
-            for value in request.get("values", []):
-                if value.get("quantity") == "broadcast_time":
-                    self.meter.set_clock(dt.datetime.fromisoformat(value["value"]))
+            take_time(self.meter, request)
+        if control == 0x16 and self.meter.protocol == "dlt645-2007":
+            freeze(self.meter, request)
+
+    def _written(self, control: int, request: dict[str, Any]) -> bytes:
+        """A clock that is written (14H, 04H)."""
+        error = write_clock(self.meter, request)
+        if error is not None:
+            return self._refuse(control, error)
+        return self._frame({"control": f"0x{0x80 | control:02X}"})
 
     def _read(self, di: str, control: int) -> bytes:
-        if di == "04000101":
+        if di in ("04000101", "C010"):
             now = self.meter.now()
             digits = f"{now.isoweekday() % 7:02}{now:%d%m%y}"
             return self._frame({"control": f"0x{control:02X}", "di": di, "data": digits})
+        told = self.meter.parameters.get(di)
+        if told is not None:
+            said = {"data": told} if isinstance(told, str) else {"values": told}
+            return self._frame({"control": f"0x{control:02X}", "di": di, **said})
         values = self.values(di)
         if values is None:
             return self._refuse(control & 0x7F, "02")
@@ -68,9 +86,16 @@ class Meter645:
             self.meter.said[di] = values
 
     def _answer_1997(self, control: int, request: dict[str, Any]) -> bytes | None:
+        if control == 0x08:
+            take_time(self.meter, request)
+            return None
+        if control == 0x04:
+            return self._written(control, request)
         if control != 0x01:
             return self._refuse(control, "01")
         di = str(request.get("di", ""))
+        if di == "C010" or di in self.meter.parameters:
+            return self._read(di, 0x81)
         values = self._values_1997(di)
         if values is None:
             return self._refuse(control, "02")
@@ -130,6 +155,8 @@ class Meter645:
         }  # fmt: skip
         if di in simple:
             return simple[di]
+        if match := re.fullmatch("0501(00|01|02)(0[1-3])", di):
+            return frozen_at_once(self.meter, match[1], int(match[2]))
         if match := re.fullmatch("0506(00|01)([0-3][0-9A-F])", di):
             frozen = self._freeze_time(now, int(match[2], 16))
             if frozen is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keyacct import clock
 from keyacct.capture.master.clocks import ClockBook, ClockRule
 from keyacct.capture.master.limits import Limits, allow_files
 from keyacct.capture.master.plan import Plan, Read
@@ -22,6 +23,8 @@ from keyacct.i18n import Text
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from keyacct.workflow.care.terminals import TerminalCare
 
 DECODER = "listen-1"
 FLUSH_FRAMES, FLUSH_S = 20_000, 60.0
@@ -121,6 +124,12 @@ class Listening:
         self._watch = watch
         care = workspace.settings.care if workspace is not None else CareSettings.model_construct()
         self._clocks = ClockBook(ClockRule.of(care))
+        self._care: TerminalCare | None = None
+        if workspace is not None and plan.clock:
+            from keyacct.workflow.care.terminals import TerminalCare
+
+            self._care = TerminalCare(workspace)
+            self._clocks = self._care.book
         self._stopping = False
         self._slots: dict[str, int] = {}
         self._clock_day: dt.date | None = None
@@ -193,8 +202,16 @@ class Listening:
             for question in self._note_slots(local):
                 station.ask(question)
         deviations, station.deviations_s = station.deviations_s, {}
-        for terminal, deviation_s in deviations.items():
-            self._clock(terminal, deviation_s, local)
+        verdicts = {
+            terminal: (deviation_s, self._clocks.judge(terminal, deviation_s, local))
+            for terminal, deviation_s in deviations.items()
+        }
+        if self._care is not None and verdicts:
+            self._care.note(verdicts, local)
+            to_set = {t: s for t, (s, verdict) in verdicts.items() if verdict == "set" and self._may_set(t)}
+            self._care.begin(to_set, self.station.protocol, local)
+        for terminal, (deviation_s, verdict) in verdicts.items():
+            self._clock(terminal, deviation_s, verdict, local)
 
     def _note_slots(self, local: dt.datetime) -> list[Question]:
         """What became due since the last call; a terminal that logs in is asked everything once."""
@@ -212,14 +229,18 @@ class Listening:
             self.station.on_login = (*clock, *(self._question(read, local) for read in self.plan.reads))
         return questions
 
-    def _clock(self, terminal: str, deviation_s: float, local: dt.datetime) -> None:
-        verdict = self._clocks.judge(terminal, deviation_s, local)
+    def _may_set(self, terminal: str) -> bool:
+        """Whether the plan lets clocks be set, ours runs, and the terminal is there."""
+        there = self.station.sessions.get(self.station.address_of(terminal)) is not None
+        return self.plan.sync and not clock.is_fixed() and there
+
+    def _clock(self, terminal: str, deviation_s: float, verdict: str, local: dt.datetime) -> None:
         if verdict == "right":
             return
         if verdict == "later":
             self.station.deviations_s.setdefault(terminal, deviation_s)
             return
-        if verdict == "set" and not self.plan.sync:
+        if verdict == "set" and not self._may_set(terminal):
             verdict = "off"
         self._log("clock", terminal=terminal, deviation_s=round(deviation_s, 1), verdict=verdict)
         self.station.counts[f"clock_{verdict}"] += 1
@@ -228,6 +249,8 @@ class Listening:
             if session is not None:
                 self._clocks.was_set(terminal, local)
                 self.station.set_clock(session, local)
+                if self._care is not None:
+                    self.station.ask(self.station.read_clock(), (session,))
 
     def _flush(self, saver: ThreadPoolExecutor, *, wait: bool = False) -> None:
         """Hand what has come to the other thread; the one before must be through, so that order is kept."""

@@ -91,16 +91,16 @@ def due_jobs(
             (row["poll_plan"], row["meter_no"]): row
             for row in connection.execute(sa.select(tables.poll_mark)).mappings()
         }
-        reading_days = _reading_days(connection, int(now.timestamp() * 1000))
+        known_days = reading_days(connection, int(now.timestamp() * 1000))
     most_tries = workspace.settings.poll.tries_per_due
     usual_day = workspace.settings.billing.reading_day
     known: dict[tuple[str, int], dt.datetime] = {}
     jobs = []
     for plan in plans:
         for target in targets.values():
-            if not plan.covers(target):
+            if not plan.items or not plan.covers(target):
                 continue
-            day = next((reading_days[a] for a in target.accounts if a in reading_days), usual_day)
+            day = next((known_days[a] for a in target.accounts if a in known_days), usual_day)
             key = (plan.schedule, day if plan.schedule == "settlement" else 0)
             if key not in known:
                 known[key] = latest_due(plan.schedule, local, day)
@@ -127,7 +127,15 @@ def _aware(at_ms: int, zone: zoneinfo.ZoneInfo) -> dt.datetime:
     return dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).astimezone(zone)
 
 
-def _reading_days(connection: sa.Connection, now_ms: int) -> dict[str, int]:
+def due_time(workspace: Workspace, plan: Plan, target: Target, local: dt.datetime, days: Mapping[str, int]) -> int:
+    """The last due time of a plan for a meter, UTC milliseconds. days: reading day by account."""
+    usual = workspace.settings.billing.reading_day
+    day = next((days[account] for account in target.accounts if account in days), usual)
+    return int(latest_due(plan.schedule, local, day).timestamp() * 1000)
+
+
+def reading_days(connection: sa.Connection, now_ms: int) -> dict[str, int]:
+    """The reading day of each account whose terms name one."""
     terms = registry_tables.account_terms
     query = sa.select(terms.c.account_no, terms.c.reading_day).where(
         terms.c.valid_from <= now_ms, terms.c.valid_to > now_ms, terms.c.reading_day.is_not(None)

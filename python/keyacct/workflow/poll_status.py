@@ -15,6 +15,7 @@ from keyacct.capture.metrics_page import label, write_textfile
 from keyacct.config import Workspace
 from keyacct.database import acquisition_tables as tables
 from keyacct.database.engine import open_database
+from keyacct.workflow.care.due import due_care
 from keyacct.workflow.poll_due import due_jobs
 from keyacct.workflow.poll_targets import read_plans, read_targets
 
@@ -42,19 +43,23 @@ def plan_status(workspace: Workspace) -> list[dict[str, Any]]:
             ).mappings()
         }
     rows = []
+    care = {job.mark: job for job in due_care(workspace, targets, plans, now)}
     for plan in plans:
-        own = [mark for mark in marks if mark["poll_plan"] == plan.name]
-        waiting = [job for job in jobs if job.plan == plan.name]
-        tally = tallies.get(plan.name)
-        scheduled = tally["scheduled"] if tally is not None else 0
-        last = max((mark["due_at"] for mark in own), default=None)
-        oldest = min((job.due_at_ms for job in waiting), default=None)
-        rows.append({
-            "plan": plan.name, "schedule": plan.schedule,
-            "meters": sum(plan.covers(target) for target in targets.values()), "due": len(waiting),
-            "oldest_due": _local(workspace, oldest), "last_served": _local(workspace, last),
-            "items_today": scheduled, **_rates(tally), "missed": sum(mark["missed"] for mark in own),
-        })  # fmt: skip
+        meters = sum(plan.covers(target) for target in targets.values())
+        waiting = {plan.name: [job.due_at_ms for job in jobs if job.plan == plan.name]} if plan.items else {}
+        for kind in plan.care:
+            name = f"{plan.name} {kind}"
+            waiting[name] = list(care[name].due_ms.values()) if name in care else []
+        for name, due in waiting.items():
+            own = [mark for mark in marks if mark["poll_plan"] == name]
+            tally = tallies.get(name)
+            rows.append({
+                "plan": name, "schedule": plan.schedule, "meters": meters, "due": len(due),
+                "oldest_due": _local(workspace, min(due, default=None)),
+                "last_served": _local(workspace, max((mark["due_at"] for mark in own), default=None)),
+                "items_today": tally["scheduled"] if tally is not None else 0, **_rates(tally),
+                "missed": sum(mark["missed"] for mark in own),
+            })  # fmt: skip
     for name in ("on_demand", "backfill"):
         tally = tallies.get(name)
         if tally is not None and name not in {plan.name for plan in plans}:

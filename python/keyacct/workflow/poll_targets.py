@@ -19,6 +19,7 @@ from keyacct.database import tables as registry
 from keyacct.database.engine import open_database
 from keyacct.errors import ConfigError, KeyacctError, UsageError
 from keyacct.i18n import Text
+from keyacct.registry.entity_checks import CARE_ITEMS
 from keyacct.secrets import SecretSource, SourceOf, parse_source
 
 PRIORITIES = {"alarm": ALARM, "on_demand": ON_DEMAND, "schedule": SCHEDULE, "backfill": BACKFILL}
@@ -51,13 +52,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked when, of whom. scopes: (scope, value) of its assignments."""
+    """What is asked when, of whom. scopes: (scope, value) of its assignments. care: what is done beside reading items."""
 
     name: str
     items: tuple[str, ...]
     schedule: str
     priority: int
     scopes: tuple[tuple[str, str], ...]
+    care: tuple[str, ...] = ()
 
     def covers(self, target: Target) -> bool:
         """Whether the plan is for this meter."""
@@ -146,14 +148,17 @@ def read_plans(workspace: Workspace) -> list[Plan]:
         for row in connection.execute(sa.select(tables.poll_assignment)).mappings():
             scopes.setdefault(row["poll_plan"], []).append((row["scope"], row["scope_value"]))
         rows = connection.execute(sa.select(tables.poll_plan).order_by(tables.poll_plan.c.poll_plan)).mappings().all()
-    return [
-        Plan(
-            row["poll_plan"], tuple(item.strip() for item in row["items"].split(",") if item.strip()), row["schedule"],
+    plans = []
+    for row in rows:
+        if row["poll_plan"] not in scopes:
+            continue
+        asked = [item.strip() for item in row["items"].split(",") if item.strip()]
+        plans.append(Plan(
+            row["poll_plan"], tuple(item for item in asked if item not in CARE_ITEMS), row["schedule"],
             PRIORITIES[row["priority"]], tuple(sorted(scopes[row["poll_plan"]])),
-        )
-        for row in rows
-        if row["poll_plan"] in scopes
-    ]  # fmt: skip
+            tuple(item for item in asked if item in CARE_ITEMS),
+        ))  # fmt: skip
+    return plans
 
 
 def choose(
