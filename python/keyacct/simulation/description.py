@@ -14,6 +14,7 @@ from keyacct.capture.faults import Faults
 from keyacct.errors import InputError, from_os_error
 from keyacct.i18n import Text
 from keyacct.simulation.device import Habits, Meter
+from keyacct.simulation.memory import read_memory
 from keyacct.simulation.shape import SHAPES, Load
 from keyacct.simulation.trouble import MODBUS_TROUBLES, TROUBLES, allot
 
@@ -24,6 +25,7 @@ MOST_KW = 70
 _METER_KEYS = {
     "protocol", "address", "count", "kw", "shape", "power_factor", "voltage_v", "start_kwh", "clock_offset_s",
     "drift_ppm", "silent", "late", "late_s", "wrong_address", "flip", "failing", "slow", "slow_s", "stumbling",
+    "memory",
 }  # fmt: skip
 _LINE_KEYS = {"listen", "pty", "count", "meter", "faults"}
 _TERMINAL_KEYS = {
@@ -215,8 +217,9 @@ def _meter(entry: dict[str, Any], protocol: str, address: str, zone: dt.tzinfo, 
         **{key: float(entry[key]) for key in ("silent", "late", "late_s", "wrong_address", "flip") if key in entry}
     )
     return Meter(
-        protocol, address, load, zone, float(entry.get("clock_offset_s", 0)), float(entry.get("drift_ppm", 0)), habits
-    )
+        protocol, address, load, zone, float(entry.get("clock_offset_s", 0)), float(entry.get("drift_ppm", 0)), habits,
+        memory=read_memory(entry.get("memory", {})),
+    )  # fmt: skip
 
 
 def _terminal(entry: dict[str, Any], zone: dt.tzinfo, seed: int, copy: int, place: int) -> SimulatedTerminal:

@@ -10,6 +10,7 @@ from typing import Any
 
 from keyacct import clock
 from keyacct.simulation.breaker import Breakers
+from keyacct.simulation.memory import Memory
 from keyacct.simulation.shape import Load
 
 
@@ -31,6 +32,7 @@ class Meter:
     clock_offset_s, drift_ppm: how wrong its clock is, and how much more so each second since the epoch of its loads.
     trouble: what is wrong with all of its answers (`TROUBLES`), empty if nothing. stumbles: how many of its first
     answers are lost. said: identifier and values of its last good answers, for whoever wants to compare.
+    memory: what it records, and how far back.
     """
 
     protocol: str
@@ -48,6 +50,7 @@ class Meter:
     stumbles: int = 0
     stumbling: bool = False
     said: dict[str, list[Any]] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
 
     def __post_init__(self) -> None:
         self.breakers = Breakers(self.now)
@@ -61,7 +64,11 @@ class Meter:
             from keyacct.simulation.shape import EPOCH
 
             wrong += (here - EPOCH).total_seconds() * self.drift_ppm / 1e6
-        return here + dt.timedelta(seconds=wrong)
+        believed = here + dt.timedelta(seconds=wrong)
+        for at, by_s in self.memory.jumps:
+            if believed >= at:
+                believed += dt.timedelta(seconds=by_s)
+        return believed
 
     def set_clock(self, at: dt.datetime) -> None:
         """Set it to a local civil time."""
