@@ -40,6 +40,9 @@ CAUSES: dict[str, Text] = {
 RETRIED = frozenset({"timeout", "incomplete", "bad_checksum", "noise", "wrong_address", "late", "link"})
 """Causes that may be gone the next time. A refusal is an answer and is not asked again."""
 
+SPOKEN = frozenset({"incomplete", "bad_checksum", "wrong_address", "late", "refused", "no_data", "implausible"})
+"""Causes that prove that a device spoke, if badly. Silence does not, nor do bytes that are no frame (a wrong speed)."""
+
 Accept = Callable[[bytes, bytes, dict[str, Any]], bool]
 Unasked = Callable[[bytes, dict[str, Any]], bytes | None]
 _T = TypeVar("_T")

@@ -18,7 +18,7 @@ from keyacct.simulation.memory import read_memory
 from keyacct.simulation.shape import SHAPES, Load
 from keyacct.simulation.trouble import MODBUS_TROUBLES, TROUBLES, allot
 
-METERS = ("dlt645-2007", "dlt645-1997", "modbus-rtu", "modbus-tcp")
+METERS = ("dlt645-2007", "dlt645-1997", "dlt698.45", "modbus-rtu", "modbus-tcp")
 TERMINALS = ("gdw1376.1", "dlt698.45")
 MOST = 200_000
 MOST_KW = 70
@@ -107,8 +107,9 @@ def _described(document: dict[str, Any]) -> Description:
                 raise ValueError(f"more than {MOST} devices")
             if not meters:
                 raise ValueError(f"[[line]] {number}: no [[line.meter]]")
-            if len({meter.protocol == "modbus-tcp" for meter in meters}) > 1:
-                raise ValueError(f"[[line]] {number}: modbus-tcp shares no line")
+            for alone in ("modbus-tcp", "dlt698.45"):
+                if len({meter.protocol == alone for meter in meters}) > 1:
+                    raise ValueError(f"[[line]] {number}: {alone} shares no line")
             listen = None if entry.get("pty") else _numbered_port(str(entry.get("listen", "127.0.0.1:0")), copy)
             lines.append(SimulatedLine(listen, meters, _faults(entry.get("faults"), seed + len(lines))))
     terminals: list[SimulatedTerminal] = []
@@ -192,7 +193,7 @@ def _fall(meter: Meter, fates: dict[int, str], number: int, entry: dict[str, Any
     """Give a meter the fate that was allotted to its number."""
     fate = fates.get(number)
     if fate == "failing":
-        kinds = MODBUS_TROUBLES if meter.protocol.startswith("modbus") else tuple(TROUBLES)
+        kinds = tuple(TROUBLES) if meter.protocol.startswith("dlt645") else MODBUS_TROUBLES
         meter.trouble = kinds[sum(other < number for other, one in fates.items() if one == fate) % len(kinds)]
     elif fate == "slow":
         meter.habits = dataclasses.replace(meter.habits, late=1.0, late_s=float(entry.get("slow_s", 1.0)))

@@ -66,8 +66,8 @@ def load_records(meter: Meter, request: dict[str, Any]) -> list[list[dict[str, A
     chosen = stamps[-count:] if match[2] == "2" else stamps[:count]
     size = 15 + sum(_SIZES[number] for number in classes)  # mark, count, time, six separators, checksum, end
     a_frame = max(_DATA_BYTES // size, 1)
-    records = [_record(meter, stamp, classes) for stamp in chosen]
-    return [sum(records[start : start + a_frame], []) for start in range(0, len(records), a_frame)]
+    frames = [chosen[start : start + a_frame] for start in range(0, len(chosen), a_frame)]
+    return [[value for stamp in stamps for value in _record(meter, stamp, classes)] for stamps in frames]
 
 
 def _record(meter: Meter, at: dt.datetime, classes: list[int]) -> list[dict[str, Any]]:
