@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from dataclasses import dataclass
@@ -228,7 +229,9 @@ def _one(workspace: Workspace, wish: Wish, format: Format, watch: _Watch | None 
     if wish.dry_run:
         return _dry(_jobs(workspace, wish), format)
     watch = watch or _Watch(workspace, wish)
-    with poll_lock(workspace):
+    by_hand = not wish.due and wish.backfill is None and wish.every is None
+    # What a person asks waits for no round of another process: it has no due times, and lines give way to it.
+    with contextlib.nullcontext() if by_hand else poll_lock(workspace):
         jobs = _jobs(workspace, wish)
         if not jobs:
             if wish.backfill is not None:
@@ -244,7 +247,6 @@ def _one(workspace: Workspace, wish: Wish, format: Format, watch: _Watch | None 
             view.pulse(progress)
             watch.round(progress)
 
-        by_hand = not wish.due and wish.backfill is None and wish.every is None
         try:
             result = run_round(
                 workspace, jobs, progress=view, pulse=pulse, trace=wish.trace, retries=wish.retries,

@@ -104,7 +104,7 @@ def test_hours_without_a_poll_are_filled_with_what_a_live_read_would_have_given(
         stamps = {dt.datetime(2026, 7, 1) + n * dt.timedelta(minutes=15) for n in range(1, 49)}
         assert stamps <= set(power)
         for family, column, live in (
-            ("power", "p", lambda at: meter.load.power_kw(at)), ("voltage", "a", lambda at: meter.load.voltage(at, 0)),
+            ("power", "p", meter.load.power_kw), ("voltage", "a", lambda at: meter.load.voltage(at, 0)),
         ):  # fmt: skip
             got = stored(workspace, family)
             for stamp in stamps:
@@ -131,7 +131,7 @@ def test_a_backfilled_value_is_the_one_that_a_live_read_of_that_minute_gave(tmp_
 
 @pytest.mark.parametrize("protocol", ["dlt645-2007", "dlt698.45"])
 def test_missing_midnights_come_from_day_freezes(tmp_path, protocol):
-    with office(tmp_path, protocol) as (workspace, poll, meter):
+    with office(tmp_path, protocol) as (workspace, poll, _):
         assert poll("2026-07-05T10:00:00", "--backfill", "2026-07-01..2026-07-03") == 0
         rows = {
             at: row for at, row in stored(workspace, "energy", "2026-07-01", 4).items() if row["kind"] == "freeze_day"
