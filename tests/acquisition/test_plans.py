@@ -43,7 +43,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_a_plan_is_due_exactly_at_its_times_and_each_isServed_once(tmp_path, kind):
+def test_a_plan_is_due_exactly_at_its_times_and_each_is_served_once(tmp_path, kind):
     schedule, begin, end, expected = CASES[kind]
     with Served(tmp_path, schedule) as (workspace, poll):
         at, until = dt.datetime.fromisoformat(begin), dt.datetime.fromisoformat(end)
@@ -73,7 +73,7 @@ DOWN = {
 
 
 @pytest.mark.parametrize("kind", DOWN)
-def test_after_downtime_the_last_due_time_isServed_and_the_others_are_counted(tmp_path, kind):
+def test_after_downtime_the_last_due_time_is_served_and_the_others_are_counted(tmp_path, kind):
     schedule, before, after, due, missed = DOWN[kind]
     with Served(tmp_path, schedule) as (workspace, poll):
         assert poll(dt.datetime.fromisoformat(before)) == 0
@@ -85,7 +85,7 @@ def test_after_downtime_the_last_due_time_isServed_and_the_others_are_counted(tm
         assert job.missed == missed
 
 
-def test_a_day_freeze_plan_stores_the_register_of_midnight_whenever_it_isServed(tmp_path):
+def test_a_day_freeze_plan_stores_the_register_of_midnight_whenever_it_is_served(tmp_path):
     with Served(tmp_path, "5 0 * * *", items="freeze_daily_active_import_1") as (workspace, poll):
         assert poll(dt.datetime(2026, 7, 3, 9, 30)) == 0  # hours late
         rows = [at for at, row in stored(workspace, "energy", "2026-07-03").items() if row["kind"] == "freeze_day"]
