@@ -83,13 +83,11 @@ def test_what_is_too_old_or_yet_to_come_or_not_kept_is_denied(item):
 
 
 def test_day_and_month_freezes_are_the_registers_of_their_ends():
-    # 12 kW flat since 2026-01-01 and 100 kWh: 181 days to 2026-07-01, 151 to 2026-06-01
-    for item, kwh in (
-        ({"fn": 161, "at": "2026-06-30"}, 181 * 288 + 100),
-        ({"fn": 177, "at": "2026-05"}, 151 * 288 + 100),
-    ):
+    # 12 kW flat since 2026-01-01 and 100 kWh: so many days to 2026-07-01 and to 2026-06-01
+    for item, days in (({"fn": 161, "at": "2026-06-30"}, 181), ({"fn": 177, "at": "2026-05"}, 151)):
         _, values = ask(terminal(), **item)
-        assert next(v["value"] for v in values if v["quantity"] == "active_import" and v["tariff"] == 0) == days * 288 + 100
+        total = next(v["value"] for v in values if v["quantity"] == "active_import" and v["tariff"] == 0)
+        assert total == days * 288 + 100
     _, values = ask(terminal(), fn=163, at="2026-06-30")
     assert {v["value"] for v in values if v["quantity"] == "active_export"} == {0}
 
