@@ -27,7 +27,8 @@ class Habits:
 
 @dataclass
 class Meter:
-    """One meter. protocol: `dlt645-2007`, `dlt645-1997`, `dlt698.45`, `modbus-rtu` or `modbus-tcp`; address: 12 digits, or a unit.
+    """One meter. protocol: `dlt645-2007`, `dlt645-1997`, `dlt698.45`, `modbus-rtu` or `modbus-tcp`; address: 12 digits,
+    or a unit.
 
     clock_offset_s, drift_ppm: how wrong its clock is, and how much more so each second since the epoch of its loads.
     trouble: what is wrong with all of its answers (`TROUBLES`), empty if nothing. stumbles: how many of its first

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ _ROWS_A_READ = 16
 """Rows of a record table of DL/T 698.45 in one request: one frame holds them with all columns of a plan."""
 _MOST_READS = 400
 """Requests to one meter in one run; further gaps are left to the next."""
-KEEPERS = ("dlt645-2007", "dlt698.45")
+KEEPERS = ("dlt645-2007", "dlt698.45", "gdw1376.1")
 """Protocols whose meters can be asked for a time that is past."""
 _COLUMNS_698 = {1: "voltage+current", 2: "active_power+reactive_power", 3: "power_factor", 4: "active_import"}
 
@@ -97,10 +97,17 @@ def find_gaps(workspace: Workspace, targets: Sequence[Target], days: str) -> lis
     An interval is missing when no value of the family lies in it; a midnight when there is no day freeze of it. Values
     whose stamp is not to be trusted fill nothing.
     """
+    plans = read_plans(workspace)
+    return find_gaps_of(workspace, targets, days, lambda target: _wanted(target, plans))
+
+
+def find_gaps_of(
+    workspace: Workspace, targets: Sequence[Target], days: str, wanted: Callable[[Target], set[int]]
+) -> list[Gap]:
+    """As `find_gaps`; wanted: which load record classes (their values) a meter should have. Raises UsageError."""
     now = clock.now().astimezone(workspace.zone)
     first, last = parse_days(days, now.date())
-    plans = read_plans(workspace)
-    intervals = _intervals(workspace)
+    intervals = intervals_of(workspace)
     gaps: list[Gap] = []
     for start in range(0, len(targets), 500):
         part = targets[start : start + 500]
@@ -108,7 +115,7 @@ def find_gaps(workspace: Workspace, targets: Sequence[Target], days: str) -> lis
         for target in part:
             step = dt.timedelta(minutes=intervals.get(target.meter_no, 15))
             gaps += _midnights(workspace, held, target, first, last, now)
-            for number in sorted(_wanted(target, plans)):
+            for number in sorted(wanted(target)):
                 gaps += _missing(workspace, held, target, number, step, first, last, now)
     return gaps
 
@@ -116,7 +123,7 @@ def find_gaps(workspace: Workspace, targets: Sequence[Target], days: str) -> lis
 def backfill_jobs(workspace: Workspace, targets: Sequence[Target], days: str) -> list[Job]:
     """What to read again of these days: requests for the gaps that a meter may still fill (`Gap.cause` open)."""
     now = clock.now().astimezone(workspace.zone)
-    intervals = _intervals(workspace)
+    intervals = intervals_of(workspace)
     catalogue = ItemCatalogue()
     asked: dict[str, tuple[Target, list[Item]]] = {}
     for gap in find_gaps(workspace, targets, days):
@@ -127,7 +134,8 @@ def backfill_jobs(workspace: Workspace, targets: Sequence[Target], days: str) ->
     return [Job(target, tuple(items[:_MOST_READS]), BACKFILL) for target, items in asked.values()]
 
 
-def _intervals(workspace: Workspace) -> dict[str, int]:
+def intervals_of(workspace: Workspace) -> dict[str, int]:
+    """Minutes between two values of each meter."""
     import sqlalchemy as sa
 
     with open_database(workspace).read() as connection:
@@ -225,7 +233,7 @@ def _runs(missing: Sequence[tuple[int, str]]) -> list[tuple[int, int, str]]:
 def _items(catalogue: ItemCatalogue, gap: Gap, step: dt.timedelta, now: dt.datetime) -> Iterator[Item]:
     """The requests for a gap: neighbours together, as many as fit an answer."""
     if gap.target.protocol == "dlt698.45":
-        yield from _rows_698(catalogue, gap, step)
+        yield from rows_698(catalogue, gap, step)
     elif gap.kind == "freeze_day":
         for index in range(gap.count):
             back = (now.date() - gap.first.date()).days + 1 - index
@@ -236,7 +244,7 @@ def _items(catalogue: ItemCatalogue, gap: Gap, step: dt.timedelta, now: dt.datet
             yield _record_item(gap.number, gap.first + index * step, count, step)
 
 
-def _rows_698(catalogue: ItemCatalogue, gap: Gap, step: dt.timedelta) -> Iterator[Item]:
+def rows_698(catalogue: ItemCatalogue, gap: Gap, step: dt.timedelta) -> Iterator[Item]:
     """Rows of the day or minute freeze table of DL/T 698.45."""
     daily = gap.kind == "freeze_day"
     unit = dt.timedelta(days=1) if daily else step
