@@ -17,6 +17,7 @@ from keyacct.capture.line_lock import LineLock
 from keyacct.cli.run import run
 from keyacct.simulation.account import registry_text
 from keyacct.simulation.description import load_description
+from keyacct.simulation.device import Habits
 from keyacct.simulation.park import Park
 from keyacct.workflow.workspace import init_workspace
 
@@ -52,7 +53,7 @@ def test_a_silent_meter_and_a_slow_one_do_not_keep_the_others_from_being_read(tm
     with line_of(tmp_path, meters) as park:
         all_of_them = park.description.lines[0].meters
         all_of_them[0].trouble = "silent"  # the first to be asked
-        answered = []
+        all_of_them[1].habits = Habits(late=1.0, late_s=0.25)
         folder = workspace_of(tmp_path, park)
         capsys.readouterr()
         began = time.monotonic()

@@ -56,7 +56,7 @@ class LineLock:
             door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 door.bind(self.name)
-                door.listen(8)
+                door.listen(64)
                 door.setblocking(False)
             except OSError as error:
                 door.close()
