@@ -184,6 +184,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "tests/bench/store_scale.py", "--check")
     session.run("python", "tests/bench/poll.py")
     session.run("python", "tests/bench/park.py")
+    session.run("python", "tests/bench/soak.py")
 
 
 if __name__ == "__main__":

@@ -71,6 +71,12 @@ def listen(
         int | None,
         typer.Option("--rounds", min=1, help=str(Text("Ask the plan so often, then stop.", "召测若干轮后结束。"))),
     ] = None,
+    backfill: Annotated[
+        int | None,
+        typer.Option("--backfill", metavar="DAYS", min=0, max=400,
+                     help=str(Text("Ask each terminal at its log-in what the store lacks of the last days.",
+                                   "终端登录后补召库中最近几天所缺的数据。"))),
+    ] = None,
     terminals: Annotated[
         int, typer.Option("--terminals", min=1, help=str(Text("With --rounds: wait for so many.", "等待的终端数。")))
     ] = 1,
@@ -154,6 +160,7 @@ def listen(
     listening = Listening(
         station, load_plan(plan, protocol) if plan is not None else default_plan(protocol), zone,
         workspace=workspace, out=out, rounds=rounds, expected=terminals, log=_log, watch=_watching(figures, heart),
+        backfill_days=backfill,
     )  # fmt: skip
     place: dict[str, Any] = {"listening": station.front.host, "port": station.front.port, "protocol": protocol}
     place |= {"metrics_port": figures.port} if metrics_port is not None else {}

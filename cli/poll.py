@@ -95,6 +95,12 @@ def poll(
         typer.Option("--backfill", metavar="FROM..TO",
                      help=str(Text("Read again what the store lacks of these days.", "补召库中所缺的数据。"))),
     ] = None,
+    gaps: Annotated[
+        str | None,
+        typer.Option("--gaps", metavar="FROM..TO",
+                     help=str(Text("List what the store lacks of these days, and why; nobody is asked.",
+                                   "列出这些日期库中所缺的数据及原因, 不召测。"))),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help=str(Text("One round (the default).", "一轮 (默认)。")))] = False,
     every: Annotated[
         str | None,
@@ -175,7 +181,7 @@ def poll(
     from keyacct.cli.poll_workspace import Wish, poll_workspace
 
     wish = Wish(
-        tuple(meters or ()), group, tuple(item or ()), everybody=everybody, due=due, backfill=backfill,
+        tuple(meters or ()), group, tuple(item or ()), everybody=everybody, due=due, backfill=backfill, gaps=gaps,
         every=None if once else every, status=status, failing=failing, retries=retries, timeout_s=timeout,
         registers=tuple(registers or ()), out=out, trace=trace, metrics=metrics, metrics_port=metrics_port,
         dry_run=dry_run,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from keyacct.i18n import Text
 if TYPE_CHECKING:
     from keyacct.config import Workspace
     from keyacct.workflow.care.due import CareJob
+    from keyacct.workflow.poll_backfill import Gap
     from keyacct.workflow.poll_due import Job
     from keyacct.workflow.poll_round import Progress, RoundResult
 
@@ -40,6 +42,11 @@ FAILURES = (
     Column("meter_no", Text("meter", "电表")), Column("item", Text("item", "项目")), Column("cause", Text("cause", "原因")),
     Column("detail", Text("seen", "现象")), Column("failed_at", Text("last", "最近")), Column("times", Text("times", "次数"), 0),
 )  # fmt: skip
+GAPS = (
+    Column("meter", Text("meter", "电表")), Column("family", Text("values", "数据")), Column("kind", Text("kind", "类别")),
+    Column("first", Text("first", "起")), Column("last", Text("last", "止")), Column("count", Text("missing", "缺失"), 0),
+    Column("cause", Text("cause", "原因")),
+)  # fmt: skip
 MOST_TOLD = 20
 
 
@@ -53,6 +60,7 @@ class Wish:
     everybody: bool = False
     due: bool = False
     backfill: str | None = None
+    gaps: str | None = None
     every: str | None = None
     status: bool = False
     failing: bool = False
@@ -76,6 +84,9 @@ def poll_workspace(wish: Wish, format: Format) -> int:
     workspace = open_workspace()
     if wish.failing:
         write_rows(poll_status.failing(workspace), FAILURES, format)
+        return exit_codes.DONE
+    if wish.gaps is not None:
+        write_rows([gap.as_row() for gap in _gaps(workspace, wish, wish.gaps)], GAPS, format)
         return exit_codes.DONE
     if wish.status:
         write_rows(poll_status.plan_status(workspace), PLANS, format)
@@ -152,6 +163,26 @@ def _serve(workspace: Workspace, wish: Wish, format: Format) -> int:
     return exit_codes.DONE
 
 
+def _gaps(workspace: Workspace, wish: Wish, days: str) -> list[Gap]:
+    from keyacct.workflow.poll_backfill import find_gaps
+    from keyacct.workflow.poll_targets import choose, read_targets
+
+    everybody = wish.everybody or not (wish.meters or wish.group)
+    return find_gaps(workspace, choose(read_targets(workspace), wish.meters, wish.group, everybody=everybody), days)
+
+
+def _tell_gaps(workspace: Workspace, wish: Wish, days: str) -> None:
+    """What is still missing after a backfill, by cause: nobody shall take it for filled."""
+    left: dict[str, list[int]] = {}
+    for gap in _gaps(workspace, wish, days):
+        counts = left.setdefault(gap.cause, [0, 0])
+        counts[0] += 1
+        counts[1] += gap.count
+    for cause, (gaps, values) in sorted(left.items()):
+        say(Text(f"still missing, {cause}: {values} values in {gaps} gaps; `keyacct poll --gaps {days}` names them",
+                 f"仍缺失, {cause}: {gaps} 段共 {values} 个值; `keyacct poll --gaps {days}` 可列出"))  # fmt: skip
+
+
 def _jobs(workspace: Workspace, wish: Wish) -> list[Job]:
     from keyacct.capture.items import ItemCatalogue
     from keyacct.capture.poller import ON_DEMAND
@@ -199,11 +230,16 @@ def _one(workspace: Workspace, wish: Wish, format: Format, watch: _Watch | None 
     if wish.dry_run:
         return _dry(workspace, wish, _jobs(workspace, wish), format)
     watch = watch or _Watch(workspace, wish)
-    with poll_lock(workspace):
+    by_hand = not wish.due and wish.backfill is None and wish.every is None
+    # What a person asks waits for no round of another process: it has no due times, and lines give way to it.
+    with contextlib.nullcontext() if by_hand else poll_lock(workspace):
         jobs = _jobs(workspace, wish)
         if not jobs:
             code = _care(workspace, wish)
-            if code is None:
+            if wish.backfill is not None:
+                say(Text("nothing can be filled", "没有可补采的数据"))
+                _tell_gaps(workspace, wish, wish.backfill)
+            elif code is None:
                 say(Text("nothing is due", "没有到期项目"))
             watch.between()
             return code or exit_codes.DONE
@@ -213,7 +249,6 @@ def _one(workspace: Workspace, wish: Wish, format: Format, watch: _Watch | None 
             view.pulse(progress)
             watch.round(progress)
 
-        by_hand = not wish.due and wish.backfill is None and wish.every is None
         try:
             result = run_round(
                 workspace, jobs, progress=view, pulse=pulse, trace=wish.trace, retries=wish.retries,
@@ -223,6 +258,8 @@ def _one(workspace: Workspace, wish: Wish, format: Format, watch: _Watch | None 
             view.close()
         code = None if result.interrupted else _care(workspace, wish)
     watch.between()
+    if wish.backfill is not None and not result.interrupted:
+        _tell_gaps(workspace, wish, wish.backfill)
     return _conclude(workspace, wish, result, format, by_hand=by_hand) or code or exit_codes.DONE
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from keyacct import wire
 from keyacct.capture import dlt698, fence
 from keyacct.capture.items import Item
-from keyacct.capture.line import ExchangeError, Failure, Line, Reply, built_in_registers
+from keyacct.capture.line import SPOKEN, ExchangeError, Failure, Line, Reply, built_in_registers
 from keyacct.i18n import Text
 
 _PREAMBLE = {"dlt645-2007": b"\xfe" * 4, "dlt645-1997": b"\xfe" * 4}
@@ -38,6 +38,11 @@ class Answer:
     frozen_at: str | None = None
     doubtful: bool = False
     values: tuple[Mapping[str, Any], ...] = field(default=(), compare=False)
+
+    @property
+    def heard(self) -> bool:
+        """Whether a device spoke: an answer came, or a refusal, or a frame that broke on its way."""
+        return len(self.frames) > 1 or (self.failure is not None and self.failure.cause in SPOKEN)
 
 
 def request_of(item: Item, address: str) -> bytes:

@@ -30,7 +30,8 @@ class Item:
     """One register of one protocol. key: the identifier as on the wire; model: whose register it is (Modbus).
 
     registers_read: how many registers a Modbus read takes. data: what a load record is asked with, in hex (count, time).
-    rows: which rows of the record table `key` (DL/T 698.45), None for a plain attribute.
+    rows: which rows of the record table `key` (DL/T 698.45), None for a plain attribute. span: of which stamps (first,
+    last, minutes between them) records are wanted; an answer with none of them is no answer, another raster a wrong clock.
     """
 
     protocol: str
@@ -41,6 +42,7 @@ class Item:
     registers_read: int = 0
     data: str = ""
     rows: Rows | None = None
+    span: tuple[str, str, int] | None = None
     quantity: str = field(default="", compare=False)
 
     def __str__(self) -> str:

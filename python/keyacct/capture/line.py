@@ -44,11 +44,17 @@ CAUSES: dict[str, Text] = {
 RETRIED = frozenset({"timeout", "incomplete", "bad_checksum", "noise", "wrong_address", "late", "link"})
 """Causes that may be gone the next time. A refusal is an answer and is not asked again."""
 
+SPOKEN = frozenset({"incomplete", "bad_checksum", "wrong_address", "late", "refused", "no_data", "implausible"})
+"""Causes that prove that a device spoke, if badly. Silence does not, nor do bytes that are no frame (a wrong speed)."""
+
 Accept = Callable[[bytes, bytes, dict[str, Any]], bool]
 Unasked = Callable[[bytes, dict[str, Any]], bytes | None]
 _T = TypeVar("_T")
 _MOST_HELD = 16_384
 _LINGER_S = 1.0
+_LET_IN_S = 0.3
+GIVE_WAY_S = 120.0
+"""How long something more urgent may have the line before the rest of a round on it fails."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,7 @@ class Line:
         self._transport = transport if transport is not None else make_transport(link)
         self._line_lock = LineLock(link.place)
         self._open = False
+        self.priority = 1  # of what is asked now, for whoever has the line before us
         self._quiet_from = 0.0
         self._lock = threading.Lock()
         self._sleep = sleep
@@ -159,7 +166,7 @@ class Line:
     def open(self) -> None:
         """Open the line if it is not, once no other process talks on it. Raises LinkError."""
         if not self._open:
-            self._line_lock.take(self.connect_s)
+            self._line_lock.take(self.connect_s, self.priority)
             try:
                 self._transport.open(self.connect_s)
             except BaseException:
@@ -173,6 +180,19 @@ class Line:
         self._line_lock.give_back()
         self._open = False
         self.associations.clear()
+
+    def give_way(self, priority: int) -> bool:
+        """Leave the line to another process that waits with something more urgent, and take it again behind it.
+
+        Whether it did. Raises LinkError when the line does not come back within `GIVE_WAY_S`.
+        """
+        if not self._open or not self._line_lock.is_wanted(priority):
+            return False
+        self.close()
+        self._sleep(_LET_IN_S)  # who waits looks every tenth of a second
+        self._line_lock.take(GIVE_WAY_S, priority)
+        self.open()
+        return True
 
     def pause(self, stop: threading.Event) -> None:
         """Wait as long as the line should be left alone after a loss, or until we are to stop."""

@@ -174,6 +174,7 @@ class Poller:
     def _line(self, part: LineWork) -> None:
         line = part.make()
         turns = _turns(part.tasks)
+        line.priority = min((turn[0] for turn in turns), default=ON_DEMAND)
         silent: dict[tuple[int, str], Failure] = {}
         down: dict[int, Failure] = {}
         try:
@@ -190,6 +191,7 @@ class Poller:
                 if known is not None:
                     answers = [Answer(task.meter, task.address, item, failure=known)]
                 else:
+                    self._give_way(line, priority)
                     if can_be_listed(item):
                         together += _taken(turns, priority, attempt, number)
                     answers = self._ask(line, task, [each for _, each in together])
@@ -209,6 +211,14 @@ class Poller:
             dlt698.release(line)
         finally:
             line.close()
+
+    def _give_way(self, line: Line, priority: int) -> None:
+        """Between two questions: something more urgent of another process goes first."""
+        line.priority = priority
+        try:
+            line.give_way(priority)
+        except LinkError as error:
+            self.link_errors.append(error)  # the next question finds the line as it is and says why
 
     def _ask(self, line: Line, task: Task, items: list[Item]) -> list[Answer]:
         try:

@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import zoneinfo
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from keyacct import wire
@@ -93,6 +93,8 @@ def _decoded(
             time, quality = local, quality | TIME_OF_RECEIPT
         elif time > local + FUTURE and row["kind"] not in ("parameter", "event"):
             quality |= CLOCK_SUSPECT
+        if answer.item.span is not None and row["time"] is not None and _off_raster(row["time"], answer.item.span):
+            quality |= CLOCK_SUSPECT
         if _impossible(row):
             quality |= OUT_OF_RANGE
         if answer.doubtful:
@@ -114,6 +116,19 @@ def _decoded(
     table = table.append_column("meter", pa.array([answers[owner].meter for owner in owners], pa.string()))
     table = table.append_column("recv_at", pa.array(received, pa.timestamp("ms", tz="UTC")))
     return table, found
+
+
+def _off_raster(time: dt.datetime, span: tuple[str, str, int]) -> bool:
+    """Whether a record's stamp is no end of an interval: its meter's clock was wrong, or its records are."""
+    return (time - dt.datetime.fromisoformat(span[0])) % dt.timedelta(minutes=span[2]) != dt.timedelta(0)
+
+
+def _outside(answer: Answer, told: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the records of an answer are all of other times than those that were asked for."""
+    if answer.item.span is None:
+        return False
+    first, last = (dt.datetime.fromisoformat(text) for text in answer.item.span[:2])
+    return not any(row["value"] is not None and first <= row["time"] <= last for row in told)
 
 
 def _impossible(row: dict[str, Any]) -> bool:
@@ -141,6 +156,10 @@ def _judged(answer: Answer, values: list[dict[str, Any]]) -> Answer:
             if bit == CLOCK_SUSPECT:
                 shown = f"{bad[0]['time']:%Y-%m-%d %H:%M}"
             return dataclasses.replace(answer, values=tuple(values), failure=Failure(cause, shown))
+    if _outside(answer, told):
+        begin, end = (text.replace("T", " ") for text in (answer.item.span or ("", "", 0))[:2])
+        failure = Failure("no_data", str(Text(f"no record of {begin} to {end}", f"无 {begin} 至 {end} 的记录")))
+        return dataclasses.replace(answer, values=tuple(values), failure=failure)
     return dataclasses.replace(answer, values=tuple(values))
 
 

@@ -15,17 +15,18 @@ from keyacct.capture.faults import Faults
 from keyacct.errors import InputError, from_os_error
 from keyacct.i18n import Text
 from keyacct.simulation.device import Habits, Meter
+from keyacct.simulation.memory import read_memory
 from keyacct.simulation.shape import SHAPES, Load
 from keyacct.simulation.trouble import MODBUS_TROUBLES, TROUBLES, allot
 
-METERS = ("dlt645-2007", "dlt645-1997", "modbus-rtu", "modbus-tcp")
+METERS = ("dlt645-2007", "dlt645-1997", "dlt698.45", "modbus-rtu", "modbus-tcp")
 TERMINALS = ("gdw1376.1", "dlt698.45")
 MOST = 200_000
 MOST_KW = 70
 _METER_KEYS = {
     "protocol", "address", "count", "kw", "shape", "power_factor", "voltage_v", "start_kwh", "clock_offset_s",
     "drift_ppm", "silent", "late", "late_s", "wrong_address", "flip", "failing", "slow", "slow_s", "stumbling",
-    "parameters",
+    "memory", "parameters",
 }  # fmt: skip
 _LINE_KEYS = {"listen", "pty", "count", "meter", "faults"}
 _TERMINAL_KEYS = {
@@ -107,8 +108,9 @@ def _described(document: dict[str, Any]) -> Description:
                 raise ValueError(f"more than {MOST} devices")
             if not meters:
                 raise ValueError(f"[[line]] {number}: no [[line.meter]]")
-            if len({meter.protocol == "modbus-tcp" for meter in meters}) > 1:
-                raise ValueError(f"[[line]] {number}: modbus-tcp shares no line")
+            for alone in ("modbus-tcp", "dlt698.45"):
+                if len({meter.protocol == alone for meter in meters}) > 1:
+                    raise ValueError(f"[[line]] {number}: {alone} shares no line")
             listen = None if entry.get("pty") else _numbered_port(str(entry.get("listen", "127.0.0.1:0")), copy)
             lines.append(SimulatedLine(listen, meters, _faults(entry.get("faults"), seed + len(lines))))
     terminals: list[SimulatedTerminal] = []
@@ -192,7 +194,7 @@ def _fall(meter: Meter, fates: dict[int, str], number: int, entry: dict[str, Any
     """Give a meter the fate that was allotted to its number."""
     fate = fates.get(number)
     if fate == "failing":
-        kinds = MODBUS_TROUBLES if meter.protocol.startswith("modbus") else tuple(TROUBLES)
+        kinds = tuple(TROUBLES) if meter.protocol.startswith("dlt645") else MODBUS_TROUBLES
         meter.trouble = kinds[sum(other < number for other, one in fates.items() if one == fate) % len(kinds)]
     elif fate == "slow":
         meter.habits = dataclasses.replace(meter.habits, late=1.0, late_s=float(entry.get("slow_s", 1.0)))
@@ -217,15 +219,9 @@ def _meter(entry: dict[str, Any], protocol: str, address: str, zone: dt.tzinfo, 
         **{key: float(entry[key]) for key in ("silent", "late", "late_s", "wrong_address", "flip") if key in entry}
     )
     return Meter(
-        protocol,
-        address,
-        load,
-        zone,
-        float(entry.get("clock_offset_s", 0)),
-        float(entry.get("drift_ppm", 0)),
-        habits,
-        parameters=_parameters(entry.get("parameters", {})),
-    )
+        protocol, address, load, zone, float(entry.get("clock_offset_s", 0)), float(entry.get("drift_ppm", 0)), habits,
+        memory=read_memory(entry.get("memory", {})), parameters=_parameters(entry.get("parameters", {})),
+    )  # fmt: skip
 
 
 def _parameters(entry: dict[str, Any]) -> dict[str, Any]:

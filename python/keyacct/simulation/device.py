@@ -10,6 +10,7 @@ from typing import Any
 
 from keyacct import clock
 from keyacct.simulation.breaker import Breakers
+from keyacct.simulation.memory import Memory
 from keyacct.simulation.shape import Load
 
 
@@ -26,12 +27,14 @@ class Habits:
 
 @dataclass
 class Meter:
-    """One meter. protocol: `dlt645-2007`, `dlt645-1997`, `modbus-rtu` or `modbus-tcp`; address: 12 digits, or a unit.
+    """One meter. protocol: `dlt645-2007`, `dlt645-1997`, `dlt698.45`, `modbus-rtu` or `modbus-tcp`; address: 12 digits,
+    or a unit.
 
     clock_offset_s, drift_ppm: how wrong its clock is, and how much more so each second since the epoch of its loads.
     trouble: what is wrong with all of its answers (`TROUBLES`), empty if nothing. stumbles: how many of its first
     answers are lost. said: identifier and values of its last good answers, for whoever wants to compare. parameters:
     what it says of further identifiers, values or data in hex. freezes: those at once, the newest first.
+    memory: what it records, and how far back.
     """
 
     protocol: str
@@ -53,6 +56,7 @@ class Meter:
     clock_set_on: dt.date | None = None
     freezes: list[tuple[dt.datetime, list[float]]] = field(default_factory=list)
     freeze_word: str = ""
+    memory: Memory = field(default_factory=Memory)
 
     def __post_init__(self) -> None:
         self.breakers = Breakers(self.now)
@@ -66,7 +70,11 @@ class Meter:
             from keyacct.simulation.shape import EPOCH
 
             wrong += (here - EPOCH).total_seconds() * self.drift_ppm / 1e6
-        return here + dt.timedelta(seconds=wrong)
+        believed = here + dt.timedelta(seconds=wrong)
+        for at, by_s in self.memory.jumps:
+            if believed >= at:
+                believed += dt.timedelta(seconds=by_s)
+        return believed
 
     def set_clock(self, at: dt.datetime) -> None:
         """Set it to a local civil time."""

@@ -11,6 +11,7 @@ from keyacct import wire
 from keyacct.simulation.care import freeze, frozen_at_once, take_time, write_clock
 from keyacct.simulation.device import Meter
 from keyacct.simulation.obeying import obey_645, status_word_3
+from keyacct.simulation.records645 import frozen_values, load_records
 
 _REGISTERS = wire.open_registers()
 _LAYOUT_1997 = {"B61": "0201", "B62": "0202", "B63": "0203", "B64": "0204", "B65": "0206"}
@@ -21,6 +22,7 @@ class Meter645:
 
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
+        self._waiting: tuple[str, list[list[dict[str, Any]]]] = ("", [])
 
     def is_meant(self, address: str) -> bool:
         """Whether an address, perhaps with the wildcard AA, means this meter."""
@@ -37,6 +39,10 @@ class Meter645:
             return None
         if self.meter.protocol == "dlt645-1997":
             return self._answer_1997(control, request)
+        if control == 0x11 and str(request.get("di", "")).startswith("06"):
+            return self._records(request)
+        if control == 0x12:
+            return self._following(request)
         if control == 0x11:
             return self._read(str(request.get("di", "")), 0x91)
         if control == 0x13:
@@ -80,6 +86,26 @@ class Meter645:
             return self._refuse(control & 0x7F, "02")
         self._note(di, values)
         return self._frame({"control": f"0x{control:02X}", "di": di, "values": values})
+
+    def _records(self, request: dict[str, Any]) -> bytes:
+        """Load records; what does not fit a frame waits for 12H."""
+        found = load_records(self.meter, request)
+        if not found:
+            return self._refuse(0x11, "02")
+        di = str(request["di"])
+        self._waiting = (di, found[1:])
+        return self._frame({"control": "0xB1" if len(found) > 1 else "0x91", "di": di, "values": found[0]})
+
+    def _following(self, request: dict[str, Any]) -> bytes:
+        """The frame behind the one that was sent last, by its number."""
+        di, found = self._waiting
+        number = int(request.get("seq") or 0)
+        if request.get("di") != di or not 1 <= number <= len(found):
+            return self._refuse(0x12, "02")
+        whole = self._frame({"control": "0x91", "di": di, "values": found[number - 1]})
+        data = bytes((byte - 0x33) & 0xFF for byte in whole[14:-2]).hex()  # behind the identifier
+        control = "0xB2" if number < len(found) else "0x92"
+        return self._frame({"control": control, "di": di, "data": data, "seq": number})
 
     def _note(self, di: str, values: list[Any]) -> None:
         if not self.meter.trouble:
@@ -157,18 +183,7 @@ class Meter645:
             return simple[di]
         if match := re.fullmatch("0501(00|01|02)(0[1-3])", di):
             return frozen_at_once(self.meter, match[1], int(match[2]))
-        if match := re.fullmatch("0506(00|01)([0-3][0-9A-F])", di):
-            frozen = self._freeze_time(now, int(match[2], 16))
-            if frozen is None:
-                return None
-            return [frozen.isoformat(timespec="minutes")] if match[1] == "00" else load.energy_kwh(frozen)
-        return None
-
-    def _freeze_time(self, now: dt.datetime, back: int) -> dt.datetime | None:
-        """Midnight, `back` freezes ago (1 is the last one, at most 62 are kept)."""
-        if not 1 <= back <= 62:
-            return None
-        return now.replace(hour=0, minute=0, second=0, microsecond=0) - dt.timedelta(days=back - 1)
+        return frozen_values(self.meter, di) if di.startswith("05") else None
 
     def _instant(self, what: str, which: str, now: dt.datetime) -> list[Any] | None:
         load, kw = self.meter.load, self.meter.power_kw(now)

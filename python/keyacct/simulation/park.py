@@ -24,6 +24,7 @@ from keyacct.simulation.terminal1376 import Terminal1376, power_off
 from keyacct.simulation.trouble import troubled
 
 Send = Callable[[bytes], None]
+_CUT_698 = wire.frame_cutter("dlt698.45", LONGEST_FRAME["dlt698.45"])
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,11 @@ class LineServer:
         self.line = line
         self._by_address: dict[str, Meter645] = {}
         self._modbus: dict[int, MeterModbus] = {}
+        self._servers: dict[str, Terminal698] = {}
         for meter in line.meters:
-            if meter.protocol.startswith("modbus"):
+            if meter.protocol == "dlt698.45":
+                self._servers[meter.address] = Terminal698(meter.address, [meter], meter)
+            elif meter.protocol.startswith("modbus"):
                 self._modbus[int(meter.address)] = MeterModbus(meter)
             else:
                 self._by_address[meter.address] = Meter645(meter)
@@ -62,7 +66,18 @@ class LineServer:
             rest = self._modbus_rtu(stream, send)
         if self._by_address:
             rest = self._dlt645(stream, send)
+        if self._servers:
+            rest = self._dlt698(stream, send)
         return rest[-4096:]
+
+    def _dlt698(self, stream: bytes, send: Send) -> bytes:
+        frames, rest, _ = _CUT_698(stream)
+        for frame in frames:
+            device = self._servers.get(frame[5 : 5 + (frame[4] & 15) + 1][::-1].hex())
+            if device is not None:
+                device.meters[0].asked += 1
+                self._reply(device.meters[0], device.answer(frame), send)
+        return rest
 
     def _dlt645(self, stream: bytes, send: Send) -> bytes:
         found, rest = requests(stream, "auto")

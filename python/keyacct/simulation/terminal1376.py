@@ -12,6 +12,7 @@ from keyacct.simulation.breaker import Breakers
 from keyacct.simulation.device import Meter
 from keyacct.simulation.dlt645 import Meter645, requests
 from keyacct.simulation.obeying import is_late, obey_1376, parameters_1376, password_is, state_1376
+from keyacct.simulation.records1376 import class_2
 
 _REGISTERS = wire.open_registers()
 
@@ -138,15 +139,7 @@ class Terminal1376:
             }  # fmt: skip
         if afn == "0C" and fn == 129:
             return {"pn": pn, "fn": 129, "values": [now.isoformat(timespec="minutes"), 4, *meter.load.energy_kwh(now)]}
-        if afn == "0D" and fn in (161, 163):
-            told = next((v["value"] for v in item.get("values", []) if v["quantity"] == "data_date"), None)
-            day = dt.date.fromisoformat(str(item.get("at") or told or now.date() - dt.timedelta(days=1)))
-            end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time())
-            share = 1.0 if fn == 161 else meter.load.reactive_share()
-            values = [round(e * share, 2) for e in meter.load.energy_kwh(end)]
-            read = (end + dt.timedelta(minutes=5)).isoformat(timespec="minutes")
-            return {"pn": pn, "fn": fn, "at": day.isoformat(), "values": [read, 4, *values]}
-        return None
+        return class_2(meter, item, now) if afn == "0D" else None
 
     def _present(self, meter: Meter, now: dt.datetime) -> list[Any]:
         load = meter.load

@@ -1,4 +1,4 @@
-"""A simulated terminal of DL/T 698.45: link requests, reads of present values, ACTION on the clock."""
+"""A simulated server of DL/T 698.45, terminal or meter: link and association, reads, record tables, control, clock."""
 
 from __future__ import annotations
 
@@ -11,8 +11,20 @@ from keyacct import wire
 from keyacct.simulation.breaker import Breakers
 from keyacct.simulation.device import Meter
 from keyacct.simulation.obeying import obey_698, state_698
+from keyacct.simulation.present import energies, phase_values, total_values
+from keyacct.simulation.records698 import record_answer
 
 _REGISTERS = wire.open_registers()
+_FRAME_BYTES = 2000
+_FACTORY = {
+    "vendor": b"SIMU".hex(), "software_version": b"0001".hex(), "software_date": b"260101".hex(),
+    "hardware_version": b"0001".hex(), "hardware_date": b"260101".hex(), "extension": "00" * 8,
+}  # fmt: skip
+_ENERGIES = {
+    "00100200": "active_import", "00200200": "active_export", "00300200": "reactive_import",
+    "00400200": "reactive_export",
+}  # fmt: skip
+"""Registers of the server; 0030 is combined reactive 1, which is what is imported where nothing is exported."""
 
 
 @dataclass
@@ -75,13 +87,20 @@ class Terminal698:
                 dar = 0
             told = {"service": "SetResponseNormal", "piid_acd": apdu["piid"], "oad": apdu["oad"], "dar": dar}
             return self._frame({**told, "follow_report": None, "time_tag": None})
+        told = {"piid_acd": apdu.get("piid", 0), "follow_report": None, "time_tag": None}
+        if request["service"] == "CONNECT-Request":
+            return self._frame(_connected(told))
+        if request["service"] == "RELEASE-Request":
+            return self._frame({"service": "RELEASE-Response", "result": 0, **told})
+        if request["service"] == "GetRequestRecord":
+            record = record_answer(self.meters[0], apdu, self.attribute) if self.meters else {"dar": 6}
+            return self._frame({"service": "GetResponseRecord", "oad": apdu["oad"], "columns": [], **record, **told})
+        if request["service"] == "GetRequestNormalList":
+            results = [{"oad": oad, **self._object(oad)} for oad in apdu["oads"]]
+            return self._frame({"service": "GetResponseNormalList", "results": results, **told})
         if request["service"] != "GetRequestNormal":
             return None
-        answer = {
-            "service": "GetResponseNormal", "piid_acd": apdu["piid"], "oad": apdu["oad"],
-            **self._object(apdu["oad"]), "follow_report": None, "time_tag": None,
-        }  # fmt: skip
-        return self._frame(answer)
+        return self._frame({"service": "GetResponseNormal", "oad": apdu["oad"], **self._object(apdu["oad"]), **told})
 
     def _object(self, oad: str) -> dict[str, Any]:
         """`data` of an object, or the `dar` 6 (does not exist)."""
@@ -92,24 +111,42 @@ class Terminal698:
             return {"data": told}
         if not self.meters:
             return {"dar": 6}
-        meter = self.meters[0]
-        now = meter.now()
-        kw = meter.power_kw(now)
-        left = self.breakers.share_left(kw)
-        load, watts = meter.load, kw * left * 10_000
-        closed = left if meter.breaker_closed else 0
+        return self.attribute(self.meters[0], self.meters[0].now(), oad, live=True)
 
-        def array(kind: str, values: list[float]) -> dict[str, Any]:
-            return {"data": {"array": [{kind: round(value)} for value in values]}}
-
+    def attribute(self, meter: Meter, at: dt.datetime, oad: str, *, live: bool = False) -> dict[str, Any]:
+        """`data` of an attribute of a meter at an instant, or `dar`. live: as it is now, behind its breaker and ours."""
+        share = 1.0
+        if live:
+            kw = meter.power_kw(at)
+            full = meter.load.power_kw(at)
+            share = (kw / full if full else 1.0) * self.breakers.share_left(kw)
+        # raw of the wire: 0.1 V, 0.001 A, 0.1 W, 0.001, 0.01 kWh
         if oad == "20000200":
-            return array("long-unsigned", [load.voltage(now, phase) * 10 for phase in range(3)])
+            return _array("long-unsigned", [value * 10 for value in phase_values(meter, at, "voltage")])
         if oad == "20010200":
-            return array("double-long", [load.current_a(now, phase) * 1000 * closed for phase in range(3)])
+            return _array("double-long", [value * 1000 * share for value in phase_values(meter, at, "current")])
         if oad == "20040200":
-            return array("double-long", [watts, *(watts / 3,) * 3])
+            return _array("double-long", [value * 10_000 * share for value in total_values(meter, at, "active_power")])
+        if oad == "20050200":
+            values = total_values(meter, at, "reactive_power")
+            return _array("double-long", [value * 10_000 * share for value in values])
         if oad == "200A0200":
-            return array("long", [load.power_factor * 1000] * 4)
-        if oad == "00100200":
-            return array("double-long-unsigned", [value * 100 for value in load.energy_kwh(now)])
+            return _array("long", [value * 1000 for value in total_values(meter, at, "power_factor")])
+        if oad in _ENERGIES:
+            values = energies(meter, at, _ENERGIES[oad])
+            return _array("double-long-unsigned", [value * 100 for value in values])
         return {"dar": 6}
+
+
+def _array(kind: str, values: list[float]) -> dict[str, Any]:
+    return {"data": {"array": [{kind: round(value)} for value in values]}}
+
+
+def _connected(told: dict[str, Any]) -> dict[str, Any]:
+    """The answer to CONNECT: what this server takes."""
+    return {
+        "service": "CONNECT-Response", "factory_version": dict(_FACTORY), "protocol_version": 16,
+        "protocol_conformance": "FF" * 8, "function_conformance": "FF" * 16, "server_tx_size": _FRAME_BYTES,
+        "server_rx_size": _FRAME_BYTES, "server_window": 1, "max_apdu": _FRAME_BYTES, "timeout_s": 100, "result": 0,
+        "auth": None, **told,
+    }  # fmt: skip

@@ -112,8 +112,10 @@ class Listening:
         expected: int = 1,
         log: Callable[..., None] | None = None,
         watch: Callable[[Station], None] | None = None,
+        backfill_days: int | None = None,
     ) -> None:
-        """rounds: stop after so many rounds of the whole plan, the first when `expected` terminals are there.
+        """backfill_days: ask each terminal, when it has logged in, what the store lacks of today and so many days before.
+        rounds: stop after so many rounds of the whole plan, the first when `expected` terminals are there.
 
         watch: called about once a second.
         """
@@ -130,6 +132,8 @@ class Listening:
 
             self._care = TerminalCare(workspace)
             self._clocks = self._care.book
+        self._backfill_days = backfill_days if workspace is not None else None
+        self._filled: dict[bytes, Session] = {}
         self._stopping = False
         self._slots: dict[str, int] = {}
         self._clock_day: dt.date | None = None
@@ -190,8 +194,28 @@ class Listening:
 
     def _ask_all(self, sessions: Iterable[Session] | None = None) -> None:
         local = self._local()
+        self._fill()
         for read in self.plan.reads:
             self.station.ask(self._question(read, local), sessions)
+
+    def _fill(self) -> None:
+        """Ask terminals that have logged in since the last time what the store lacks of their meters."""
+        if self._backfill_days is None or self.workspace is None:
+            return
+        from keyacct.workflow.listen_backfill import terminal_questions
+
+        station = self.station
+        new = {s.address: s for s in station.sessions.values() if self._filled.get(s.address) is not s}
+        if not new:
+            return
+        self._filled.update(new)
+        sessions = {station.name_of(address): session for address, session in new.items()}
+        wanted, gaps = terminal_questions(self.workspace, station.protocol, sessions, self._backfill_days)
+        for question in wanted:
+            station.ask(station.question("read", question.name, question.message), (sessions[question.terminal],))
+        for gap in gaps:
+            self._log("gap", terminal=gap.target.address, meter=gap.target.meter_no, family=gap.family, kind=gap.kind,
+                      first=gap.first.isoformat(), last=gap.last.isoformat(), count=gap.count, cause=gap.cause)  # fmt: skip
 
     def _look(self) -> None:
         """Once a second: what is due, clocks, figures."""
@@ -201,6 +225,7 @@ class Listening:
         if self.rounds is None:
             for question in self._note_slots(local):
                 station.ask(question)
+        self._fill()
         deviations, station.deviations_s = station.deviations_s, {}
         verdicts = {
             terminal: (deviation_s, self._clocks.judge(terminal, deviation_s, local))

@@ -68,8 +68,8 @@ class PollResult:
 
     @property
     def answered(self) -> bool:
-        """Whether any device answered, be it with a refusal."""
-        return any(answer.frames for answer in self.answers)
+        """Whether any device answered, be it with a refusal or a broken frame."""
+        return any(answer.heard for answer in self.answers)
 
     def rows(self, zone: zoneinfo.ZoneInfo) -> list[dict[str, Any]]:
         """Rows of `COLUMNS`, in the order in which it was asked for."""

@@ -1,20 +1,26 @@
-"""What the store lacks and a meter still holds: load records of missing intervals, freezes of missing midnights."""
+"""What the store lacks: missing intervals and midnights as named gaps, and what asks for those that a meter still holds.
+
+A gap that no meter can fill is named with its cause; nothing is ever put in its place.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from keyacct import clock
-from keyacct.capture.items import Item
+from keyacct.capture.items import Item, ItemCatalogue
 from keyacct.capture.poller import BACKFILL
 from keyacct.config import Workspace
 from keyacct.database import tables as registry
 from keyacct.database.engine import open_database
 from keyacct.errors import UsageError
 from keyacct.i18n import Text
+from keyacct.store.quality import CLOCK_SUSPECT
 from keyacct.store.read import read_table
 from keyacct.workflow.poll_due import Job
 from keyacct.workflow.poll_targets import Plan, Target, read_plans
@@ -26,7 +32,43 @@ _CLASSES = {
 _FAMILY = {1: "voltage", 2: "power", 3: "power", 4: "energy"}
 _RECORDS_A_READ = 5
 """Records of one request: what fits a reply of 200 bytes with all classes in it, follow frames apart."""
+_ROWS_A_READ = 16
+"""Rows of a record table of DL/T 698.45 in one request: one frame holds them with all columns of a plan."""
 _MOST_READS = 400
+"""Requests to one meter in one run; further gaps are left to the next."""
+KEEPERS = ("dlt645-2007", "dlt698.45", "gdw1376.1")
+"""Protocols whose meters can be asked for a time that is past."""
+_COLUMNS_698 = {1: "voltage+current", 2: "active_power+reactive_power", 3: "power_factor", 4: "active_import"}
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Neighbouring intervals, or midnights, of which the store has nothing.
+
+    family: of the values that are missing; kind: `interval` (first and last are their ends) or `freeze_day` (midnights).
+    cause: `open` (the meter may still hold it), `beyond_depth` (older than its memory, by `poll.load_record_days` and
+    `poll.daily_freezes`) or `no_records` (a meter of this protocol cannot be asked for the past).
+    """
+
+    target: Target
+    number: int
+    kind: str
+    first: dt.datetime
+    last: dt.datetime
+    count: int
+    cause: str
+
+    @property
+    def family(self) -> str:
+        """The family of the values."""
+        return _FAMILY[self.number]
+
+    def as_row(self) -> dict[str, Any]:
+        """As one row for printing."""
+        return {
+            "meter": self.target.meter_no, "family": self.family, "kind": self.kind, "first": self.first,
+            "last": self.last, "count": self.count, "cause": self.cause,
+        }  # fmt: skip
 
 
 def parse_days(text: str, today: dt.date) -> tuple[dt.date, dt.date]:
@@ -49,33 +91,51 @@ def _day(text: str) -> dt.date | None:
         return None
 
 
-def backfill_jobs(workspace: Workspace, targets: Sequence[Target], days: str) -> list[Job]:
-    """What to read again of these days. Only DL/T 645-2007 meters keep what can be read by time; others give no job.
+def find_gaps(workspace: Workspace, targets: Sequence[Target], days: str) -> list[Gap]:
+    """What the store lacks of these days, meter by meter. Raises UsageError.
 
-    An interval is missing when no value of the family lies in it; a midnight when there is no day freeze of it. What
-    is older than the meter's memory (`poll.load_record_days`, `poll.daily_freezes`) is not asked for.
+    An interval is missing when no value of the family lies in it; a midnight when there is no day freeze of it. Values
+    whose stamp is not to be trusted fill nothing.
     """
+    plans = read_plans(workspace)
+    return find_gaps_of(workspace, targets, days, lambda target: _wanted(target, plans))
+
+
+def find_gaps_of(
+    workspace: Workspace, targets: Sequence[Target], days: str, wanted: Callable[[Target], set[int]]
+) -> list[Gap]:
+    """As `find_gaps`; wanted: which load record classes (their values) a meter should have. Raises UsageError."""
     now = clock.now().astimezone(workspace.zone)
     first, last = parse_days(days, now.date())
-    asked = [target for target in targets if target.protocol == "dlt645-2007"]
-    plans = read_plans(workspace)
-    intervals = _intervals(workspace)
-    jobs = []
-    for start in range(0, len(asked), 500):
-        part = asked[start : start + 500]
+    intervals = intervals_of(workspace)
+    gaps: list[Gap] = []
+    for start in range(0, len(targets), 500):
+        part = targets[start : start + 500]
         held = _held(workspace, [target.meter_no for target in part], first, last)
         for target in part:
             step = dt.timedelta(minutes=intervals.get(target.meter_no, 15))
-            items = [
-                *_freezes(workspace, held, target, first, last, now),
-                *_records(workspace, held, target, plans, step, first, last, now),
-            ]
-            if items:
-                jobs.append(Job(target, tuple(items[:_MOST_READS]), BACKFILL))
-    return jobs
+            gaps += _midnights(workspace, held, target, first, last, now)
+            for number in sorted(wanted(target)):
+                gaps += _missing(workspace, held, target, number, step, first, last, now)
+    return gaps
 
 
-def _intervals(workspace: Workspace) -> dict[str, int]:
+def backfill_jobs(workspace: Workspace, targets: Sequence[Target], days: str) -> list[Job]:
+    """What to read again of these days: requests for the gaps that a meter may still fill (`Gap.cause` open)."""
+    now = clock.now().astimezone(workspace.zone)
+    intervals = intervals_of(workspace)
+    catalogue = ItemCatalogue()
+    asked: dict[str, tuple[Target, list[Item]]] = {}
+    for gap in find_gaps(workspace, targets, days):
+        if gap.cause == "open":
+            step = dt.timedelta(minutes=intervals.get(gap.target.meter_no, 15))
+            _, items = asked.setdefault(gap.target.meter_no, (gap.target, []))
+            items += _items(catalogue, gap, step, now)
+    return [Job(target, tuple(items[:_MOST_READS]), BACKFILL) for target, items in asked.values()]
+
+
+def intervals_of(workspace: Workspace) -> dict[str, int]:
+    """Minutes between two values of each meter."""
     import sqlalchemy as sa
 
     with open_database(workspace).read() as connection:
@@ -94,73 +154,115 @@ def _held(workspace: Workspace, meters: Sequence[str], first: dt.date, last: dt.
     held: dict[tuple[str, str], list[tuple[dt.datetime, str]]] = {}
     for family in sorted(set(_FAMILY.values())):
         table = read_table(workspace, family, int(start.timestamp() * 1000), int(end.timestamp() * 1000), list(meters))
-        rows: Sequence[Mapping[str, Any]] = table.select(["meter", "ts", "kind"]).to_pylist()
+        rows: Sequence[Mapping[str, Any]] = table.select(["meter", "ts", "kind", "quality"]).to_pylist()
         for row in rows:
+            if int(row["quality"] or 0) & CLOCK_SUSPECT:
+                continue
             held.setdefault((row["meter"], family), []).append((row["ts"].astimezone(zone), row["kind"]))
     return held
 
 
-def _freezes(
+def _midnights(
     workspace: Workspace, held: _Held, target: Target, first: dt.date, last: dt.date, now: dt.datetime
-) -> list[Item]:
-    """Day freezes of the midnights that end the days."""
+) -> Iterator[Gap]:
+    """Missing day freezes of the midnights that end the days."""
     there = {at.date() for at, kind in held.get((target.meter_no, "energy"), []) if kind == "freeze_day"}
-    items = []
-    day = first
-    while day <= last:
-        midnight = day + dt.timedelta(days=1)
+    zone, deepest = workspace.zone, workspace.settings.poll.daily_freezes
+    missing: list[tuple[int, str]] = []
+    for index in range((last - first).days + 1):
+        midnight = first + dt.timedelta(days=index + 1)
         back = (now.date() - midnight).days + 1  # the newest, of last midnight, is number 1
-        if midnight not in there and 1 <= back <= workspace.settings.poll.daily_freezes:
-            items.append(Item("dlt645-2007", f"050601{back:02X}", f"freeze_daily_active_import_{back}", "freeze_day"))
-        day += dt.timedelta(days=1)
-    return items
+        if midnight not in there and back >= 1:
+            missing.append((index, _cause(target, beyond=back > deepest)))
+    for index, count, cause in _runs(missing):
+        begin = dt.datetime.combine(first + dt.timedelta(days=index + 1), dt.time(), zone)
+        yield Gap(target, 4, "freeze_day", begin, begin + dt.timedelta(days=count - 1), count, cause)
 
 
-def _records(
-    workspace: Workspace, held: _Held, target: Target, plans: Sequence[Plan], step: dt.timedelta,
-    first: dt.date, last: dt.date, now: dt.datetime,
-) -> list[Item]:  # fmt: skip
-    """Load records of the intervals without a value."""
+def _missing(
+    workspace: Workspace, held: _Held, target: Target, number: int, step: dt.timedelta, first: dt.date, last: dt.date,
+    now: dt.datetime,
+) -> Iterator[Gap]:  # fmt: skip
+    """Intervals without a value of a class's family."""
     zone = workspace.zone
     begin = dt.datetime.combine(first, dt.time(), zone)
     oldest = now - dt.timedelta(days=workspace.settings.poll.load_record_days)
     end = min(dt.datetime.combine(last + dt.timedelta(days=1), dt.time(), zone), now)
-    items = []
-    for number in sorted(_wanted(target, plans)):
-        stamps = held.get((target.meter_no, _FAMILY[number]), [])
-        covered = {-((begin - at) // step) for at, _ in stamps}  # the interval that ends at or after the stamp
-        missing = [
-            index
-            for index in range(1, int((end - begin) / step) + 1)
-            if index not in covered and begin + index * step >= oldest
-        ]
-        for at, count in _runs(missing):
-            items.append(_record_item(number, begin + at * step, count))
-    return items
+    stamps = held.get((target.meter_no, _FAMILY[number]), [])
+    covered = {-((begin - at) // step) for at, kind in stamps if number != 4 or kind != "freeze_day"}
+    missing = [
+        (index, _cause(target, beyond=begin + index * step < oldest))
+        for index in range(1, int((end - begin) / step) + 1)
+        if index not in covered  # the interval that ends at or after a stamp
+    ]
+    for index, count, cause in _runs(missing):
+        yield Gap(target, number, "interval", begin + index * step, begin + (index + count - 1) * step, count, cause)
+
+
+def _cause(target: Target, *, beyond: bool) -> str:
+    if target.protocol not in KEEPERS:
+        return "no_records"
+    return "beyond_depth" if beyond else "open"
 
 
 def _wanted(target: Target, plans: Sequence[Plan]) -> set[int]:
     """Load record classes that hold what the plans ask of a meter."""
     names = [name for plan in plans if plan.covers(target) for name in plan.items]
     wanted = {number for quantity, number in _CLASSES.items() if any(name.startswith(quantity) for name in names)}
-    for name in names:  # identifiers: 0201 voltage, 0202 current, 0203 and 0204 power, 0206 power factor
-        wanted |= {{"1": 1, "2": 1, "3": 2, "4": 2, "6": 3}[name[3]]} if re.match(r"020[12346]", name) else set()
+    for name in names:
+        # identifiers: 0201 voltage, 0202 current, 0203 and 0204 power, 0206 power factor; OADs 2000, 2001, 2004, 2005, 200A
+        if match := re.match(r"020([12346])|(200[0145A])0[0-9]00", name):
+            key = match[1] or match[2][3]
+            wanted.add({"1": 1, "2": 1, "3": 2, "4": 2, "6": 3, "0": 1, "5": 2, "A": 3}[key])
+            if match[2] == "2001":
+                wanted.add(1)
     return wanted or {1, 2}
 
 
-def _runs(missing: Sequence[int]) -> list[tuple[int, int]]:
-    """(first interval, how many) of each request: neighbours together, as many as fit."""
-    runs: list[tuple[int, int]] = []
-    for index in missing:
-        if runs and runs[-1][0] + runs[-1][1] == index and runs[-1][1] < _RECORDS_A_READ:
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+def _runs(missing: Sequence[tuple[int, str]]) -> list[tuple[int, int, str]]:
+    """(first, how many, cause) of neighbours with the same cause."""
+    runs: list[tuple[int, int, str]] = []
+    for index, cause in missing:
+        if runs and runs[-1][0] + runs[-1][1] == index and runs[-1][2] == cause:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1, cause)
         else:
-            runs.append((index, 1))
+            runs.append((index, 1, cause))
     return runs
 
 
-def _record_item(number: int, at: dt.datetime, count: int) -> Item:
+def _items(catalogue: ItemCatalogue, gap: Gap, step: dt.timedelta, now: dt.datetime) -> Iterator[Item]:
+    """The requests for a gap: neighbours together, as many as fit an answer."""
+    if gap.target.protocol == "dlt698.45":
+        yield from rows_698(catalogue, gap, step)
+    elif gap.kind == "freeze_day":
+        for index in range(gap.count):
+            back = (now.date() - gap.first.date()).days + 1 - index
+            yield Item("dlt645-2007", f"050601{back:02X}", f"freeze_daily_active_import_{back}", "freeze_day")
+    else:
+        for index in range(0, gap.count, _RECORDS_A_READ):
+            count = min(_RECORDS_A_READ, gap.count - index)
+            yield _record_item(gap.number, gap.first + index * step, count, step)
+
+
+def rows_698(catalogue: ItemCatalogue, gap: Gap, step: dt.timedelta) -> Iterator[Item]:
+    """Rows of the day or minute freeze table of DL/T 698.45."""
+    daily = gap.kind == "freeze_day"
+    unit = dt.timedelta(days=1) if daily else step
+    for index in range(0, gap.count, _ROWS_A_READ):
+        first = gap.first + index * unit
+        last = first + (min(_ROWS_A_READ, gap.count - index) - 1) * unit
+        table = "freeze_day:active_import" if daily else f"freeze_minute:{_COLUMNS_698[gap.number]}"
+        item = catalogue.find(f"{table}@{first:%Y-%m-%dT%H:%M:%S}..{last:%Y-%m-%dT%H:%M:%S}", "dlt698.45")
+        yield dataclasses.replace(item, span=_span_of(first, last, unit))
+
+
+def _record_item(number: int, at: dt.datetime, count: int, step: dt.timedelta) -> Item:
     """The request of `count` load records of a class from a time on: N, then mm hh DD MM YY as on the wire."""
     data = f"{count:02d}{at:%M%H%d%m%y}"
     name = f"load_record_{number} {at:%Y-%m-%d %H:%M} +{count - 1}"
-    return Item("dlt645-2007", f"06{number:02X}0001", name, "interval", data=data)
+    span = _span_of(at, at + (count - 1) * step, step)
+    return Item("dlt645-2007", f"06{number:02X}0001", name, "interval", data=data, span=span)
+
+
+def _span_of(first: dt.datetime, last: dt.datetime, step: dt.timedelta) -> tuple[str, str, int]:
+    return f"{first:%Y-%m-%dT%H:%M}", f"{last:%Y-%m-%dT%H:%M}", int(step.total_seconds() // 60)

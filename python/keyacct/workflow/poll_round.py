@@ -257,7 +257,7 @@ class _Ledger:
         self.left_of_meter[meter] -= 1
         progress.meters_done += self.left_of_meter[meter] == 0
         progress.failed += finished.answer.failure is not None
-        self.result.answered = self.result.answered or bool(finished.answer.frames)
+        self.result.answered = self.result.answered or finished.answer.heard
 
     def commit(self) -> None:
         """Store what is held: readings, marks, failures and tallies in one transaction."""

@@ -1,0 +1,36 @@
+"""What a meter measures at an instant, by quantity and phase: the same for a live read and for a record of that minute."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from keyacct.simulation.device import Meter
+
+PHASES = ("A", "B", "C")
+
+
+def phase_values(meter: Meter, at: dt.datetime, quantity: str) -> list[float]:
+    """`voltage` (V) or `current` (A) of the three phases."""
+    load = meter.load
+    if quantity == "voltage":
+        return [round(load.voltage(at, phase), 1) for phase in range(3)]
+    return [round(load.current_a(at, phase), 3) for phase in range(3)]
+
+
+def total_values(meter: Meter, at: dt.datetime, quantity: str) -> list[float]:
+    """`active_power` (kW), `reactive_power` (kvar) or `power_factor`: total and three phases."""
+    load = meter.load
+    if quantity == "power_factor":
+        return [round(load.power_factor, 3)] * 4
+    kw = load.power_kw(at) * (load.reactive_share() if quantity == "reactive_power" else 1.0)
+    return [round(kw, 4), *(round(kw / 3, 4),) * 3]
+
+
+def energies(meter: Meter, at: dt.datetime, quantity: str) -> list[float]:
+    """A register (kWh, kvarh), total and tariffs 1 to 4: `active_import`, `reactive_import`, Q1; others stand still."""
+    kwh = meter.load.energy_kwh(at)
+    if quantity == "active_import":
+        return kwh
+    if quantity in ("reactive_import", "reactive_combined_1", "reactive_q1"):
+        return [round(value * meter.load.reactive_share(), 2) for value in kwh]
+    return [0.0] * 5
