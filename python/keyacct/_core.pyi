@@ -8,6 +8,7 @@ __all__ = [
     "OPTIMISED",
     "ArrowStream",
     "FieldDays",
+    "FrameCutter",
     "Registers",
     "__version__",
     "answers",
