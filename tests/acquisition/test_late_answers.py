@@ -6,7 +6,6 @@ import contextlib
 import json
 import socket
 import threading
-import time
 import zoneinfo
 
 import pytest
@@ -18,41 +17,38 @@ ZONE = zoneinfo.ZoneInfo("Asia/Shanghai")
 ADDRESS = "000000000161"
 
 
-class SlowMeter:
-    """Answers in order, each answer as late as the test says; the voltage is the number of the request."""
+LATE = "late"
+"""An answer that comes only when the next request is there, in front of its answer: whoever asked has given up by then."""
 
-    def __init__(self, delays, protocol="dlt645-2007", refuses=()):
-        self.delays, self.protocol, self.refuses = list(delays), protocol, refuses
+
+class SlowMeter:
+    """Answers in order, at once, or as the test says: `LATE`, or never (None); the voltage is the number of the request."""
+
+    def __init__(self, manners, protocol="dlt645-2007", refuses=()):
+        self.manners, self.protocol, self.refuses = list(manners), protocol, refuses
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port = self.server.getsockname()[1]
         self.asked, self.voltages = [], 0
-        self.threads = [threading.Thread(target=self._serve)]
-        self.threads[0].start()
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
 
     def close(self):
-        for thread in self.threads:
-            thread.join()
+        self.thread.join()
 
     def _serve(self):
         with self.server:
             connection, _ = self.server.accept()
-        free_at = 0.0
-        with connection:
+        held = b""
+        with connection, contextlib.suppress(OSError):
             while data := connection.recv(4096):
                 request = json.loads(next(iter(wire.describe([data.hex()], self.protocol))))
                 answer = self._answer(request)
-                delay = self.delays.pop(0) if self.delays else 0.0
-                if delay is None:
-                    continue
-                free_at = max(free_at, time.monotonic() + delay)
-                self.threads.append(threading.Thread(target=self._later, args=(connection, free_at, answer)))
-                self.threads[-1].start()
-
-    @staticmethod
-    def _later(connection, at, answer):
-        time.sleep(max(at - time.monotonic(), 0))
-        with contextlib.suppress(OSError):
-            connection.sendall(answer)
+                manner = self.manners.pop(0) if self.manners else ""
+                if manner == LATE:
+                    held += answer
+                elif manner is not None:
+                    connection.sendall(held + answer)
+                    held = b""
 
     def _answer(self, request):
         self.asked.append(request["di"])
@@ -94,7 +90,7 @@ def voltage(meter, **more):
 
 @pytest.mark.parametrize("protocol", ["dlt645-2007", "dlt645-1997"])
 def test_the_late_answer_to_the_first_request_is_not_taken_for_that_to_the_second(slow, protocol):
-    meter = slow([1.2], protocol)
+    meter = slow([LATE], protocol)
     (row,) = voltage(meter).rows(ZONE)
     assert (row["value"], row["quality"]) == (222, "good")  # 221 was the answer to the request that timed out
     voltage_id = "02010100" if protocol == "dlt645-2007" else "B611"
@@ -112,7 +108,7 @@ def test_a_meter_that_stays_silent_is_asked_no_more_often_than_before(slow):
 
 
 def test_the_late_refusal_of_a_request_is_not_taken_for_that_of_another(slow):
-    meter = slow([1.2], refuses=("02020100",))
+    meter = slow([LATE], refuses=("02020100",))
     question = make_question(
         f"socket://127.0.0.1:{meter.port}", "dlt645-2007", [ADDRESS], ["02020100,voltage_a"], timeout_s=0.8, retries=1
     )
@@ -124,6 +120,6 @@ def test_the_late_refusal_of_a_request_is_not_taken_for_that_of_another(slow):
 
 def test_where_the_protocol_gives_no_way_to_tell_the_value_is_marked(slow):
     fences = ("04000401", "04000402", "04000101", "04000102", "04000403")
-    meter = slow([1.2], refuses=fences)
+    meter = slow([LATE], refuses=fences)
     (row,) = voltage(meter, retries=1).rows(ZONE)
     assert (row["value"], row["quality"]) == (222, "suspect")
