@@ -86,8 +86,12 @@ class CareSettings(Section):
     midnight_guard_min: int = Field(
         30, ge=0, le=240, description="nor so near midnight, where day freeze and settlement lie [U]"
     )
-    sync_clock: bool = Field(False, description="whether clocks of meters may be set (`keyacct care sync --execute`)")
-    freeze: bool = Field(False, description="whether meters may be told to freeze (`keyacct care freeze --execute`)")
+    sync_clock: bool = Field(
+        False, description="whether clocks of meters may be set (`keyacct care sync --execute`) [D]"
+    )
+    freeze: bool = Field(
+        False, description="whether meters may be told to freeze (`keyacct care freeze --execute`) [D]"
+    )
     broadcast_most_s: float = Field(
         300.0,
         gt=0,
