@@ -64,6 +64,10 @@ class ClockBook:
             return "too_far"
         return "set" if rule.allowed_at(local) and not crosses_freeze(deviation_s, local) else "later"
 
+    def was_set_on(self, terminal: str, day: dt.date) -> bool:
+        """Whether a clock was set on a civil day."""
+        return any(at.date() == day for at in self._set_at.get(terminal, ()))
+
     def was_set(self, terminal: str, local: dt.datetime) -> None:
         """A clock has been set."""
         self._set_at.setdefault(terminal, deque(maxlen=_MOST_KEPT)).append(local)

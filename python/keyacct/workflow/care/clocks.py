@@ -17,6 +17,7 @@ from keyacct.config import CareSettings, Workspace
 from keyacct.database import audit
 from keyacct.database.engine import open_database
 from keyacct.i18n import Text
+from keyacct.model import DAY_MS
 from keyacct.workflow.care.findings import CLOCK, CLOCK_FAULT, GENERAL, SEVERE, Check, note_findings
 from keyacct.workflow.care.journal import METER, local_of, note_clock, settings_of_clocks
 from keyacct.workflow.care.lines import Lines
@@ -33,6 +34,7 @@ VERDICTS: Mapping[str, Text] = {
     "failed": Text("not read", "未读到"),
 }
 _ALIKE_FROM = 3
+_TODAY_DAYS = 2  # a day may have 25 hours
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ class MeterClock:
 
 
 def open_book(workspace: Workspace, kind: str = METER) -> ClockBook:
-    """The rule, and which clocks were set of late: the journal outlives the process."""
+    """The rule, and which clocks were set of late: the journal outlives the process. The whole of today is always in it."""
     book = ClockBook(ClockRule.of(workspace.settings.care))
-    since = clock.now_ms() - workspace.settings.care.fault_days * 86_400_000
+    since = clock.now_ms() - max(workspace.settings.care.fault_days, _TODAY_DAYS) * DAY_MS
     for device, times in settings_of_clocks(workspace, since, kind).items():
         for at in times:
             book.was_set(device, local_of(at, workspace.zone))
@@ -96,11 +98,11 @@ def clock_checks(reading: ClockReading, verdict: str, settings: CareSettings, lo
     ]  # fmt: skip
 
 
-def measure(lines: Lines, targets: Sequence[Target]) -> list[MeterClock]:
-    """Read and judge the clocks of meters. Nothing is kept."""
+def measure(lines: Lines, targets: Sequence[Target], book: ClockBook | None = None) -> list[MeterClock]:
+    """Read and judge the clocks of meters. Nothing is kept. book: what is known of them, opened here if None."""
     workspace = lines.workspace
     zone, settings = workspace.zone, workspace.settings.care
-    book = open_book(workspace)
+    book = book or open_book(workspace)
     asked = [target for target in targets if target.protocol in CLOCKED]
 
     def read(line: Line, target: Target) -> ClockReading:

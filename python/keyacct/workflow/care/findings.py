@@ -15,7 +15,7 @@ from keyacct.database import tables as registry
 from keyacct.database.care_tables import care_finding
 from keyacct.database.engine import open_database
 from keyacct.model import civil
-from keyacct.workflow.care.journal import METER, TERMINAL, Device
+from keyacct.workflow.care.journal import METER, Device
 
 GENERAL, SEVERE = "general", "severe"
 CLOCK, CLOCK_FAULT, PARAMETER = "clock_deviation", "clock_fault", "param_mismatch"
@@ -127,7 +127,7 @@ def _place(connection: sa.Connection, row: Any) -> dict[str, str | None]:
         )  # fmt: skip
         found = connection.execute(query.order_by(placed.c.point)).first()
         return {"account_no": found[0] if found else None, "point": found[1] if found else None}
-    assert row["device_kind"] == TERMINAL  # noqa: S101
+    # A terminal: the table takes no third kind.
     site, terminal = more.terminal_site, more.terminal
     account = connection.execute(
         sa.select(site.c.account_no).join(terminal, terminal.c.terminal_no == site.c.terminal_no).where(

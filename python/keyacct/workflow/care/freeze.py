@@ -16,11 +16,11 @@ from keyacct.capture.line import ExchangeError, Line
 from keyacct.capture.parameters import read_parameter
 from keyacct.capture.poller import ON_DEMAND
 from keyacct.config import Workspace
-from keyacct.errors import LinkError, RefusedError
+from keyacct.errors import LinkError
 from keyacct.i18n import Text
 from keyacct.workflow.care import journal
 from keyacct.workflow.care.journal import METER, Act
-from keyacct.workflow.care.lines import Lines
+from keyacct.workflow.care.lines import Lines, why
 from keyacct.workflow.poll_due import Job
 from keyacct.workflow.poll_round import RoundResult, run_round
 from keyacct.workflow.poll_targets import Target, read_targets
@@ -80,11 +80,13 @@ def freeze_meters(
     """
     workspace = lines.workspace
     result = FreezeRound()
+    commands: dict[str, FreezeCommand] = {}
     for target in targets:
         if target.protocol != PROTOCOL:
             result.freezings.append(Freezing(target, "not_offered"))
             continue
         command = freeze_command(BROADCAST if broadcast else target.address, word)
+        commands[target.meter_no] = command
         result.freezings.append(Freezing(target, "waits", command))
     waiting = [each for each in result.freezings if each.state == "waits"]
     if broadcast:
@@ -92,11 +94,10 @@ def freeze_meters(
     if not execute:
         return result
     if not workspace.settings.care.freeze:
-        raise _refused(Text("care.freeze is not switched on", "未开启 care.freeze"), "not_enabled")
+        raise journal.refused(str(Text("care.freeze is not switched on", "未开启 care.freeze")), "not_enabled")
     if clock.is_fixed():
-        raise _refused(
-            Text("our clock was fixed by --now or KEYACCT_NOW", "时钟由 --now 或 KEYACCT_NOW 固定"), "fixed_clock"
-        )
+        fixed = Text("our clock was fixed by --now or KEYACCT_NOW", "时钟由 --now 或 KEYACCT_NOW 固定")
+        raise journal.refused(str(fixed), "fixed_clock")
     result.executed = True
     done: dict[str, Freezing] = {}
     if broadcast:
@@ -104,13 +105,13 @@ def freeze_meters(
         for each in waiting:
             groups.setdefault(each.target.line.link.place, []).append(each)
         for group in groups.values():
-            for each in _broadcast(lines, group):
+            for each in _broadcast(lines, group, commands[group[0].target.meter_no]):
                 done[each.target.meter_no] = each
     else:
         by_meter = {each.target.meter_no: each for each in waiting}
         for one in lines.each(
             [each.target for each in waiting],
-            lambda line, target: _freeze_one(workspace, line, by_meter[target.meter_no]),
+            lambda line, target: _freeze_one(workspace, line, by_meter[target.meter_no], commands[target.meter_no]),
         ):
             name = one.target.meter_no
             done[name] = one.result or dataclasses.replace(by_meter[name], state="not_sent", detail=str(one.failure))
@@ -123,48 +124,38 @@ def freeze_meters(
     return result
 
 
-def _refused(text: Text, reason: str) -> RefusedError:
-    hint = Text("without --execute it shows what would be sent", "不加 --execute 可查看将发送的报文")
-    return RefusedError("refused.not_approved", str(text), hint=str(hint), where={"reason": reason})
-
-
 def _require_whole_lines(workspace: Workspace, targets: Sequence[Target]) -> None:
     named = {target.meter_no for target in targets}
     places = {target.line.link.place for target in targets}
     for other in read_targets(workspace).values():
         if other.line.link.place in places and other.meter_no not in named:
-            raise _refused(
-                Text(f"a broadcast would also freeze {other.meter_no}, which was not named",
-                     f"广播会同时冻结未指定的电表 {other.meter_no}"), "others_on_line",
-            )  # fmt: skip
+            also = Text(f"a broadcast would also freeze {other.meter_no}, which was not named",
+                        f"广播会同时冻结未指定的电表 {other.meter_no}")  # fmt: skip
+            raise journal.refused(str(also), "others_on_line")
 
 
-def _act(each: Freezing, word: str) -> Act:
-    assert each.command is not None  # noqa: S101
-    return Act("freeze", (METER, each.target.meter_no), each.command.method, each.command.shown, {
-        "address": each.command.address, "word": word,
+def _act(target: Target, command: FreezeCommand) -> Act:
+    return Act("freeze", (METER, target.meter_no), command.method, command.shown, {
+        "address": command.address, "word": command.word,
     })  # fmt: skip
 
 
-def _freeze_one(workspace: Workspace, line: Line, each: Freezing) -> Freezing:
+def _freeze_one(workspace: Workspace, line: Line, each: Freezing, command: FreezeCommand) -> Freezing:
     """Raises ExchangeError, LinkError before anything was sent."""
-    assert each.command is not None  # noqa: S101
     before = read_clock(line, each.target.address, PROTOCOL, workspace.zone)
-    (number,) = journal.begin(workspace, [_act(each, each.command.word)])
+    (number,) = journal.begin(workspace, [_act(each.target, command)])
     begun_ms = clock.now_ms()
     after = each
     try:
-        failure = send_freeze(line, each.command)
+        failure = send_freeze(line, command)
         if failure is not None:
             after = dataclasses.replace(each, state="failed", detail=str(failure))
-        elif each.command.word == NOW:
+        elif command.word == NOW:
             after = _proved(line, each, before, begun_ms)
         else:
             after = dataclasses.replace(each, state="confirmed")
-    except ExchangeError as error:
-        after = dataclasses.replace(each, state="unproved", detail=str(error.failure))
-    except LinkError as error:
-        after = dataclasses.replace(each, state="unproved", detail=error.message)
+    except (ExchangeError, LinkError) as error:
+        after = dataclasses.replace(each, state="unproved", detail=why(error))
     journal.end(workspace, [_outcome(number, after)])
     return after
 
@@ -174,16 +165,14 @@ def _outcome(number: int, each: Freezing) -> tuple[int, str, str]:
     return number, state, each.detail or each.frozen_at or str(STATES[each.state])
 
 
-def _broadcast(lines: Lines, group: Sequence[Freezing]) -> list[Freezing]:
+def _broadcast(lines: Lines, group: Sequence[Freezing], command: FreezeCommand) -> list[Freezing]:
     workspace = lines.workspace
-    command = group[0].command
-    assert command is not None  # noqa: S101
 
     def work(line: Line) -> list[Freezing]:
         clocks: dict[str, ClockReading] = {}
         for each in group:
             clocks[each.target.meter_no] = read_clock(line, each.target.address, PROTOCOL, workspace.zone)
-        numbers = journal.begin(workspace, [_act(each, command.word) for each in group])
+        numbers = journal.begin(workspace, [_act(each.target, command) for each in group])
         begun_ms = clock.now_ms()
         found = []
         sent: LinkError | None = None
@@ -201,19 +190,15 @@ def _broadcast(lines: Lines, group: Sequence[Freezing]) -> list[Freezing]:
             else:
                 try:
                     found.append(_proved(line, each, clocks[each.target.meter_no], begun_ms))
-                except ExchangeError as error:
-                    found.append(dataclasses.replace(each, state="unproved", detail=str(error.failure)))
-                except LinkError as error:
-                    found.append(dataclasses.replace(each, state="unproved", detail=error.message))
+                except (ExchangeError, LinkError) as error:
+                    found.append(dataclasses.replace(each, state="unproved", detail=why(error)))
         journal.end(workspace, [_outcome(number, each) for number, each in zip(numbers, found, strict=True)])
         return found
 
     try:
         return lines.of_line([each.target for each in group], work)
-    except ExchangeError as error:
-        return [dataclasses.replace(each, state="not_sent", detail=str(error.failure)) for each in group]
-    except LinkError as error:
-        return [dataclasses.replace(each, state="not_sent", detail=error.message) for each in group]
+    except (ExchangeError, LinkError) as error:
+        return [dataclasses.replace(each, state="not_sent", detail=why(error)) for each in group]
 
 
 def _proved(line: Line, each: Freezing, before: ClockReading, begun_ms: int) -> Freezing:

@@ -21,6 +21,8 @@ from keyacct.config import Workspace
 from keyacct.database import audit
 from keyacct.database.care_tables import care_action, care_clock, care_outcome
 from keyacct.database.engine import open_database
+from keyacct.errors import RefusedError
+from keyacct.i18n import Text
 from keyacct.model import civil
 
 METER, TERMINAL = "meter", "terminal"
@@ -37,6 +39,12 @@ class Act:
     method: str
     shown: str
     detail: Mapping[str, Any]
+
+
+def refused(told: str, reason: str) -> RefusedError:
+    """The refusal (exit 8) of what would have been done to devices."""
+    hint = Text("without --execute it shows what would be sent", "不加 --execute 可查看将发送的报文")
+    return RefusedError("refused.not_approved", told, hint=str(hint), where={"reason": reason})
 
 
 def begin(workspace: Workspace, acts: Sequence[Act]) -> list[int]:
@@ -133,4 +141,4 @@ def actions(workspace: Workspace, *, device: str | None = None) -> list[dict[str
 
 def local_of(at_ms: int, zone: zoneinfo.ZoneInfo) -> dt.datetime:
     """The naive civil time of an instant."""
-    return dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).astimezone(zone).replace(tzinfo=None)
+    return civil(at_ms, zone).replace(tzinfo=None)

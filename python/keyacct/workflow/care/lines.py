@@ -22,6 +22,11 @@ from keyacct.workflow.poll_targets import Target, sources_of
 R = TypeVar("R")
 
 
+def why(error: ExchangeError | LinkError) -> str:
+    """What an exchange that failed, or a line that was lost, says."""
+    return str(error.failure) if isinstance(error, ExchangeError) else error.message
+
+
 @dataclass(frozen=True)
 class Done(Generic[R]):
     """What came of one meter: a result, or why there is none."""

@@ -20,13 +20,14 @@ from keyacct.capture.device_clock import (
     time_broadcast,
 )
 from keyacct.capture.line import RETRIED, ExchangeError, Line
+from keyacct.capture.master.clocks import ClockBook, ClockRule
 from keyacct.config import Workspace
-from keyacct.errors import KeyacctError, LinkError, RefusedError
+from keyacct.errors import KeyacctError, LinkError
 from keyacct.i18n import Text
 from keyacct.workflow.care import journal
 from keyacct.workflow.care.clocks import MeterClock, judge, keep, measure, open_book, wrong_alike
 from keyacct.workflow.care.journal import METER, Act, local_of
-from keyacct.workflow.care.lines import Lines
+from keyacct.workflow.care.lines import Lines, why
 from keyacct.workflow.poll_targets import Target, read_targets
 
 STALE_S = 2.0
@@ -93,33 +94,30 @@ def sync_clocks(
     Raises RefusedError (exit 8) where something against the whole round stands and it should have been executed.
     """
     workspace = lines.workspace
-    clocks = measure(lines, targets)
+    # What was known before this round serves all of it: the poll lock keeps others out, and a meter is set once.
+    book = open_book(workspace)
+    clocks = measure(lines, targets, book)
     opened, closed = keep(workspace, clocks)
     result = SyncRound(refusals=_refusals(workspace, clocks, trusted=trusted), opened=opened, closed=closed)
     if broadcast:
         result.settings = [Setting(each) for each in clocks]
     else:
-        result.settings = [_planned(workspace, each) for each in clocks]
-    groups = _groups(workspace, clocks, result) if broadcast else []
+        result.settings = [_planned(workspace, book, each) for each in clocks]
+    groups = _groups(workspace, book, clocks, result) if broadcast else []
     if not execute:
         return result
     if result.refusals:
-        first = next(iter(result.refusals))
-        raise RefusedError(
-            "refused.not_approved",
-            "; ".join(str(text) for text in result.refusals.values()),
-            hint=str(Text("without --execute it shows what would be sent", "不加 --execute 可查看将发送的报文")),
-            where={"reason": first},
-        )
+        told = "; ".join(str(text) for text in result.refusals.values())
+        raise journal.refused(told, next(iter(result.refusals)))
     result.executed = True
     if broadcast:
-        after = {s.clock.target.meter_no: s for group in groups for s in _broadcast(lines, group)}
+        after = {s.clock.target.meter_no: s for group in groups for s in _broadcast(lines, book, group)}
         result.settings = [after.get(s.clock.target.meter_no, s) for s in result.settings]
     else:
         waiting = {setting.clock.target.meter_no: setting for setting in result.waiting}
         done = lines.each(
             [setting.clock.target for setting in result.waiting],
-            lambda line, target: _set_one(workspace, line, waiting[target.meter_no]),
+            lambda line, target: _set_one(workspace, book, line, waiting[target.meter_no]),
         )
         for each in done:
             old = waiting[each.target.meter_no]
@@ -127,7 +125,7 @@ def sync_clocks(
                 old, state="not_sent", detail=str(each.failure)
             )
         result.settings = [waiting.get(s.clock.target.meter_no, s) for s in result.settings]
-    book = open_book(workspace)
+    book = open_book(workspace)  # with what this round has done
     care, zone = workspace.settings.care, workspace.zone
     read_back = [
         MeterClock(s.clock.target, judge(book, care, s.clock.target.meter_no, s.after, zone), s.after)
@@ -152,7 +150,7 @@ def _refusals(workspace: Workspace, clocks: Sequence[MeterClock], *, trusted: bo
             "时钟由 --now 或 KEYACCT_NOW 固定, 不可校时",
         )
     local = local_of(clock.now_ms(), workspace.zone)
-    if not open_book(workspace).rule.allowed_at(local):
+    if not ClockRule.of(care).allowed_at(local):
         found["near_freeze"] = Text(
             f"{local:%H:%M} is too near a full hour or midnight, where freezes lie",
             f"{local:%H:%M} 临近整点或零点冻结时刻",
@@ -166,20 +164,15 @@ def _refusals(workspace: Workspace, clocks: Sequence[MeterClock], *, trusted: bo
     return found
 
 
-def _set_today(workspace: Workspace, meter_no: str) -> bool:
+def _set_today(workspace: Workspace, book: ClockBook, meter_no: str) -> bool:
     """Whether a meter's clock was set on this civil day: a meter takes 08H once a day."""
-    zone = workspace.zone
-    today = local_of(clock.now_ms(), zone).date()
-    since = clock.now_ms() - 2 * 86_400_000
-    return any(
-        local_of(at, zone).date() == today for at in journal.settings_of_clocks(workspace, since).get(meter_no, ())
-    )
+    return book.was_set_on(meter_no, local_of(clock.now_ms(), workspace.zone).date())
 
 
-def _planned(workspace: Workspace, each: MeterClock) -> Setting:
+def _planned(workspace: Workspace, book: ClockBook, each: MeterClock) -> Setting:
     if each.verdict != "set" or each.reading is None:
         return Setting(each)
-    if _set_today(workspace, each.target.meter_no):
+    if _set_today(workspace, book, each.target.meter_no):
         return Setting(each, "today")
     try:
         command = _command(workspace, each.target, each.reading, _now(workspace))
@@ -206,13 +199,13 @@ def _command(workspace: Workspace, target: Target, reading: ClockReading, at: dt
     return clock_write(target.protocol, target.address, at, secrets.password_645, secrets.operator_645)
 
 
-def _set_one(workspace: Workspace, line: Line, setting: Setting) -> Setting:
+def _set_one(workspace: Workspace, book: ClockBook, line: Line, setting: Setting) -> Setting:
     """Read once more, keep what is about to be done, send, read back. Raises ExchangeError, LinkError before sending."""
     target = setting.clock.target
     reading = read_clock(line, target.address, target.protocol, workspace.zone)
-    verdict = judge(open_book(workspace), workspace.settings.care, target.meter_no, reading, workspace.zone)
+    verdict = judge(book, workspace.settings.care, target.meter_no, reading, workspace.zone)
     now = MeterClock(target, verdict, reading)
-    if verdict != "set" or _set_today(workspace, target.meter_no):
+    if verdict != "set" or _set_today(workspace, book, target.meter_no):
         return Setting(now, "changed")
     begun = time.monotonic()
     on_the_way_s = 30 * 11 / line.link.baud if line.link.timed else 0.0
@@ -231,10 +224,8 @@ def _set_one(workspace: Workspace, line: Line, setting: Setting) -> Setting:
         else:
             after = _read_back(line, target, workspace)
             state = _proved(after, workspace)
-    except ExchangeError as error:
-        detail = str(error.failure)
-    except LinkError as error:
-        detail = error.message
+    except (ExchangeError, LinkError) as error:
+        detail = why(error)
     journal.end(workspace, [(number, state, detail or _told(after))])
     return Setting(now, state, command, after, detail)
 
@@ -270,7 +261,9 @@ def _proved(after: ClockReading, workspace: Workspace) -> str:
     )
 
 
-def _groups(workspace: Workspace, clocks: Sequence[MeterClock], result: SyncRound) -> list[list[MeterClock]]:
+def _groups(
+    workspace: Workspace, book: ClockBook, clocks: Sequence[MeterClock], result: SyncRound
+) -> list[list[MeterClock]]:
     """The lines on which one 08H sets all. Every meter of the registry on such a line was read and is within the limit."""
     limit = workspace.settings.care.broadcast_most_s
     place_of = {each.target.line.link.place for each in clocks}
@@ -295,7 +288,7 @@ def _groups(workspace: Workspace, clocks: Sequence[MeterClock], result: SyncRoun
             why = Text(f"{far[0]} is more than {limit:g} s off", f"{far[0]} 超差大于 {limit:g} 秒")
         elif doubtful:
             why = Text(f"no clear verdict on {doubtful[0]}", f"{doubtful[0]} 判断不明")
-        elif any(_set_today(workspace, t.meter_no) for t in targets):
+        elif any(_set_today(workspace, book, t.meter_no) for t in targets):
             why = Text("a meter of the line was already set today", "线路上有电表今日已校时")
         if asked and why is None:
             groups.append(members)
@@ -309,12 +302,11 @@ def _groups(workspace: Workspace, clocks: Sequence[MeterClock], result: SyncRoun
     return groups
 
 
-def _broadcast(lines: Lines, group: Sequence[MeterClock]) -> list[Setting]:
+def _broadcast(lines: Lines, book: ClockBook, group: Sequence[MeterClock]) -> list[Setting]:
     """One 08H to a line: read everybody once more, keep what is about to be done to each, send, read back."""
     workspace = lines.workspace
 
     def work(line: Line) -> list[Setting]:
-        book = open_book(workspace)
         care = workspace.settings.care
         fresh = []
         for each in group:
@@ -345,10 +337,8 @@ def _broadcast(lines: Lines, group: Sequence[MeterClock]) -> list[Setting]:
             try:
                 after = _read_back(line, each.target, workspace)
                 state = _proved(after, workspace)
-            except ExchangeError as error:
-                state, detail = "unproved", str(error.failure)
-            except LinkError as error:
-                state, detail = "unproved", error.message
+            except (ExchangeError, LinkError) as error:
+                state, detail = "unproved", why(error)
             settings.append(Setting(each, state, command, after, detail))
             outcomes.append((number, state, detail or _told(after)))
         journal.end(workspace, outcomes)
@@ -356,7 +346,5 @@ def _broadcast(lines: Lines, group: Sequence[MeterClock]) -> list[Setting]:
 
     try:
         return lines.of_line([each.target for each in group], work)
-    except ExchangeError as error:
-        return [Setting(each, "not_sent", detail=str(error.failure)) for each in group]
-    except LinkError as error:
-        return [Setting(each, "not_sent", detail=error.message) for each in group]
+    except (ExchangeError, LinkError) as error:
+        return [Setting(each, "not_sent", detail=why(error)) for each in group]
