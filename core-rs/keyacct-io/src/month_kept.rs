@@ -20,7 +20,7 @@ use crate::month_pipeline::Output;
 use crate::month_stats::{Answer, Opened};
 use crate::month_tables::{Batches, JoinedFile, Tables, parquet_bytes, unwritable};
 
-const MAGIC: &[u8] = b"keyacct joined states 2\n";
+const MAGIC: &[u8] = b"keyacct joined states 3\n";
 const JOINED: &str = "joined.state";
 
 /// A run with kept states.

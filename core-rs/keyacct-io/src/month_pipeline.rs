@@ -10,9 +10,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use keyacct_model::{Error, ErrorCode, Result};
-use keyacct_stats::month::{DayState, Kernel, MonthTally, Reading, Sink, Tally};
+use keyacct_stats::month::{DayState, Kernel, MonthTally, Tally};
 
-use crate::feed_order::{Columns, FeedOrder};
+use crate::feed_order::FeedOrder;
+use crate::feed_shard::{Columns, Rows, Shard};
+use crate::finished::{Emitted, in_order};
 use crate::month_limits::Limits;
 use crate::parquet_column::{Batch, ColumnReader, Fault, MeterLookup, Meters, Plan};
 use crate::parquet_file::guarded;
@@ -24,44 +26,6 @@ pub const COLUMNS: [&str; 9] = ["meter_id", "ts", "ua", "ub", "uc", "p", "q", "e
 const END_METERS: usize = 4096;
 /// Batches that may be in work at once.
 const RING: usize = 6;
-
-/// Figures that were finished, with the row of the data set (or, at the end, the meter) that finished them.
-struct Finished<T> {
-    at: u64,
-    meter: u32,
-    day: i64,
-    figures: T,
-}
-
-/// Days and months that a batch finished in one shard.
-#[derive(Default)]
-struct Emitted {
-    at: u64,
-    meter: u32,
-    days: Vec<Finished<Tally>>,
-    months: Vec<Finished<MonthTally>>,
-    parts: Vec<Finished<DayState>>,
-}
-
-impl Sink for Emitted {
-    fn day(&mut self, day: i64, tally: &Tally) {
-        self.days.push(Finished { at: self.at, meter: self.meter, day, figures: *tally });
-    }
-    fn month(&mut self, day: i64, tally: &MonthTally) {
-        self.months.push(Finished { at: self.at, meter: self.meter, day, figures: *tally });
-    }
-    fn part(&mut self, state: &DayState) {
-        let day = state.open.day;
-        self.parts.push(Finished { at: self.at, meter: self.meter, day, figures: state.clone() });
-    }
-}
-
-/// What all shards have finished, in the order of the rows. The figures are large and stay where they are.
-fn in_order<T>(shards: &[Emitted], list: impl Fn(&Emitted) -> &Vec<Finished<T>>) -> Vec<&Finished<T>> {
-    let mut all: Vec<&Finished<T>> = shards.iter().flat_map(list).collect();
-    all.sort_by_key(|f| f.at);
-    all
-}
 
 /// Takes finished figures in their final order.
 pub trait Output: Send {
@@ -78,15 +42,12 @@ pub trait Output: Send {
     fn flush(&mut self) -> Result<()>;
 }
 
-/// The meters of one shard.
-struct Shard<K> {
-    local: Vec<u32>,
-    meters: Vec<(u32, K)>,
+/// A shard, and the memory in which rows are laid out for it.
+struct Feeder<K> {
+    shard: Shard<K>,
     narrow: FeedOrder<f32>,
     wide: FeedOrder<f64>,
 }
-
-const NONE: u32 = u32::MAX;
 
 struct Slot {
     meters: RwLock<Meters>,
@@ -121,11 +82,10 @@ struct Schedule {
 pub struct Run<'a, O: Output, K: Kernel> {
     plan: &'a Plan,
     limits: Arc<Limits>,
-    interval_ms: i64,
     readers: Vec<Mutex<ColumnReader>>,
     lookup: Mutex<MeterLookup>,
     slots: Vec<Slot>,
-    shards: Vec<Mutex<Shard<K>>>,
+    shards: Vec<Mutex<Feeder<K>>>,
     output: Mutex<&'a mut O>,
     schedule: Mutex<Schedule>,
     wake: Condvar,
@@ -162,17 +122,16 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
             }),
             emitted: Mutex::default(),
         };
+        let meters = limits.ids.len();
         let shard = || {
-            Mutex::new(Shard {
-                local: vec![NONE; limits.ids.len()],
-                meters: Vec::new(),
-                narrow: FeedOrder::new(workers),
-                wide: FeedOrder::new(workers),
+            Mutex::new(Feeder {
+                shard: Shard::new(limits.clone(), interval_ms),
+                narrow: FeedOrder::new(meters),
+                wide: FeedOrder::new(meters),
             })
         };
         Run {
             plan,
-            interval_ms,
             readers: readers.into_iter().map(Mutex::new).collect(),
             lookup: Mutex::new(lookup),
             slots: (0..RING).map(|_| slot()).collect(),
@@ -365,28 +324,14 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         let mut emitted = Emitted::default();
         let result = match self.plan.batches.get(number) {
             None => {
-                self.end(&mut state, number - self.plan.batches.len(), &mut emitted);
+                let step = number - self.plan.batches.len();
+                state.shard.end(((step + 1) * END_METERS) as u32, &mut emitted);
                 Ok(())
             }
             Some(batch) => self.feed_batch(&mut state, slot, shard, batch, &mut emitted),
         };
         lock(&slot.emitted).push(emitted);
         result
-    }
-
-    /// Ends some of the meters of a shard, from the highest number down so that each leaves its memory.
-    fn end(&self, state: &mut Shard<K>, step: usize, emitted: &mut Emitted) {
-        if step == 0 {
-            state.meters.sort_unstable_by_key(|(meter, _)| std::cmp::Reverse(*meter));
-        }
-        let to = ((step + 1) * END_METERS) as u32;
-        while let Some((meter, of)) = state.meters.pop_if(|(meter, _)| *meter < to) {
-            (emitted.at, emitted.meter) = (u64::from(meter), meter);
-            of.finish(self.interval_ms, &self.limits.parameters[meter as usize], emitted);
-        }
-        if state.meters.len() * 2 < state.meters.capacity() {
-            state.meters.shrink_to_fit();
-        }
     }
 
     /// Batches, and steps of the end behind them.
@@ -396,7 +341,7 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
 
     fn feed_batch(
         &self,
-        state: &mut Shard<K>,
+        Feeder { shard: state, narrow, wide }: &mut Feeder<K>,
         slot: &Slot,
         shard: usize,
         batch: &Batch,
@@ -409,11 +354,8 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         let (Values::Wide(ep), Values::Wide(eq)) = (&*ep, &*eq) else {
             return Err((0, Error::new(ErrorCode::Internal, "registers are not in double precision")));
         };
-        let at = |(row, error): Fault| (row, self.plan.place(error, batch, Some(row)));
-        let rows = (&meters.rows[shard][..], &meters.number[..]);
-        let Shard { local, meters: known, narrow, wide } = state;
-        let states = (&mut local[..], known);
-        match (&*a, &*b, &*c, &*p, &*q) {
+        let rows = Rows { of: &meters.rows[shard], number: &meters.number, first: batch.first_row };
+        let fed = match (&*a, &*b, &*c, &*p, &*q) {
             (
                 Values::Narrow(a),
                 Values::Narrow(b),
@@ -422,79 +364,15 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
                 Values::Narrow(q),
             ) => {
                 let columns = Columns { times: &times, u: [a, b, c], p, q, ep, eq };
-                self.push_rows(states, narrow, rows, &columns, batch, emitted).map_err(at)
+                state.feed(&rows, &columns, narrow, emitted)
             }
             (Values::Wide(a), Values::Wide(b), Values::Wide(c), Values::Wide(p), Values::Wide(q)) => {
                 let columns = Columns { times: &times, u: [a, b, c], p, q, ep, eq };
-                self.push_rows(states, wide, rows, &columns, batch, emitted).map_err(at)
+                state.feed(&rows, &columns, wide, emitted)
             }
             _ => Err((0, Error::new(ErrorCode::Internal, "columns of mixed precision"))),
-        }
-    }
-
-    fn push_rows<V: Copy + Default + Into<f64>>(
-        &self,
-        (local, known): (&mut [u32], &mut Vec<(u32, K)>),
-        order: &mut FeedOrder<V>,
-        rows: (&[u32], &[u32]),
-        columns: &Columns<'_, V>,
-        batch: &Batch,
-        emitted: &mut Emitted,
-    ) -> std::result::Result<(), (usize, Error)> {
-        let (rows, number) = rows;
-        let Some(taken) = order.of(rows, number, self.limits.ids.len(), columns) else {
-            for &row in rows {
-                let n = row as usize;
-                let of = (row, number[n]);
-                self.push(local, known, of, columns.reading(n), batch, emitted).map_err(|e| (n, e))?;
-            }
-            return Ok(());
         };
-        // The earliest fault of all meters is told, not that of the first meter.
-        let mut fault: Option<(usize, Error)> = None;
-        for taken in taken {
-            let row = taken.row as usize;
-            if fault.as_ref().is_none_or(|(earliest, _)| row < *earliest)
-                && let Err(error) =
-                    self.push(local, known, (taken.row, taken.meter), taken.reading(), batch, emitted)
-            {
-                fault = Some((row, error));
-            }
-        }
-        fault.map_or(Ok(()), Err)
-    }
-
-    /// Hands a reading to its meter; `row` and `meter` say where it stands.
-    #[inline(always)]
-    fn push(
-        &self,
-        local: &mut [u32],
-        known: &mut Vec<(u32, K)>,
-        (row, meter): (u32, u32),
-        reading: Reading,
-        batch: &Batch,
-        emitted: &mut Emitted,
-    ) -> Result<()> {
-        let place = local[meter as usize];
-        if place == NONE {
-            local[meter as usize] = known.len() as u32;
-            known.push((meter, K::new(reading)));
-            return Ok(());
-        }
-        (emitted.at, emitted.meter) = (batch.first_row + u64::from(row), meter);
-        let parameters = &self.limits.parameters[meter as usize];
-        let state = &mut known[place as usize].1;
-        state
-            .push(reading, self.interval_ms, parameters, emitted)
-            .map_err(|unsorted| self.unsorted(meter, reading.ts, unsorted.before))
-    }
-
-    #[cold]
-    fn unsorted(&self, meter: u32, ts: i64, before: i64) -> Error {
-        let id = &self.limits.ids[meter as usize];
-        Error::new(ErrorCode::InputOrder, format!("time {ts} ms comes after {before} ms of the same meter"))
-            .hint("sort the rows of each meter by time; file names and row order make the data set order")
-            .at(|place| place.meter = Some(id.clone()))
+        fed.map_err(|(row, error)| (row, self.plan.place(error, batch, Some(row))))
     }
 
     fn put(&self, number: usize) -> std::result::Result<(), Fault> {

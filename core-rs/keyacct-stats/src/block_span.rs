@@ -1,6 +1,11 @@
 //! Block demand of a span of time that may begin and end within a block, so that spans can be joined.
 
-use crate::exact::total;
+use crate::exact::{Cut, total};
+use crate::four::Powers;
+use crate::load::BLOCK_MS;
+
+/// Powers that are further apart, kW, never make the same demand; they are below [`Cut::UNITS_BELOW`].
+const CLOSE_KW: f64 = 1e-9;
 
 /// What is known of a block: its number, the time with values and their sum. Without time there is no block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,7 +101,45 @@ impl BlockSpan {
         }
     }
 
-    /// Adds what a later span gave; the last block of this one and the first of that may be one block.
+    /// Adds powers, NaN for none, that stand for `weight_ms` each, a block or more, and so have a block of their own each.
+    /// `of` is what they come to; one is there at least.
+    #[inline]
+    pub(crate) fn add_blocks(&mut self, powers: &[f64], of: &Powers, weight_ms: i64, ts: &[i64]) {
+        let of_power = |p: f64| Block { number: 0, ms: weight_ms, sum: Cut::of(p).over(weight_ms) };
+        let block = |n: usize| Block { number: ts[n].div_euclid(BLOCK_MS), ..of_power(powers[n]) };
+        let first = powers.iter().position(|p| !p.is_nan());
+        let last = powers.iter().rposition(|p| !p.is_nan());
+        let (Some(first), Some(last)) = (first, last) else { return };
+        let before = block(first);
+        self.add(before.sum, weight_ms, before.number);
+        if first == last {
+            return;
+        }
+        self.close();
+        // What lies between makes whole blocks, of which only the outermost can be the outermost of all: the first of those
+        // with its demand, which rounding may make of powers that differ.
+        let between = first + 1..last;
+        let outermost = |extreme: f64, known: Block, beyond: fn(&Block, &Block) -> bool| {
+            let whole = of_power(extreme);
+            let is_it =
+                |n: &usize| (powers[*n] - extreme).abs() < CLOSE_KW && block(*n).demand() == whole.demand();
+            let found = if beyond(&whole, &known) { between.clone().find(is_it) } else { None };
+            found.map_or(known, block)
+        };
+        if of_power(of.highest).above(&self.highest) && !between.is_empty() {
+            let highest = powers[between.clone()].iter().fold(f64::NEG_INFINITY, |high, p| p.max(high));
+            self.highest = outermost(highest, self.highest, Block::above);
+        }
+        if of_power(of.lowest).below(&self.lowest) && !between.is_empty() {
+            let lowest = powers[between.clone()].iter().fold(f64::INFINITY, |low, p| p.min(low));
+            self.lowest = outermost(lowest, self.lowest, Block::below);
+        }
+        self.tail = block(last);
+        self.weight_ms += (of.present - 1) * weight_ms;
+        self.sum += i128::from(of.units) * i128::from(weight_ms) - before.sum;
+    }
+
+    /// Adds what a later span gave; the    /// Adds what a later span gave; the last block of this one and the first of that may be one block.
     pub fn merge(&mut self, later: &BlockSpan) {
         self.weight_ms += later.weight_ms;
         self.sum += later.sum;

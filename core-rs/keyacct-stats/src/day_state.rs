@@ -15,7 +15,7 @@ use crate::tariff::SLOT_MS;
 use crate::voltage::PhaseTime;
 
 /// Milliseconds of an hour.
-const HOUR_MS: i64 = 3_600_000;
+pub(crate) const HOUR_MS: i64 = 3_600_000;
 
 /// Figures of a day, or of a month but for its hours.
 #[derive(Clone, Copy, Debug, Default)]

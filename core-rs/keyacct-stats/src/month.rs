@@ -4,10 +4,12 @@
 //! Readings of a meter come with stamps that never fall. A reading can be judged when the next one is known, so one is
 //! always pending; a reading with the stamp of the pending one replaces it (a correction).
 
-use crate::civil::first_of_month;
+use crate::civil::{DAY_MS, first_of_month};
 pub use crate::day_state::{DayState, Tally};
-use crate::day_state::{Hours, OpenDay, add_hours};
-use crate::exact::Measured;
+use crate::day_state::{HOUR_MS, Hours, OpenDay, add_hours};
+use crate::exact::{ExactEnergy, Measured};
+use crate::four::fetch;
+use crate::reading_run::ReadingRun;
 use crate::tariff::HalfHours;
 use crate::voltage::Band;
 
@@ -83,6 +85,14 @@ pub trait Kernel: Sized + Send {
         parameters: &Parameters,
         sink: &mut impl Sink,
     ) -> Result<(), Unsorted>;
+
+    /// Takes readings of a run from `from` on and gives how many it took: those of the day in work whose stamps rise.
+    /// The next one is to be pushed.
+    fn take(&mut self, run: &mut ReadingRun, from: usize, interval_ms: i64, parameters: &Parameters)
+    -> usize;
+
+    /// Asks for what a reading of this stamp will change to be brought near the processor.
+    fn fetch(&self, ts: i64);
 
     /// Ends the meter.
     fn finish(self, interval_ms: i64, parameters: &Parameters, sink: &mut impl Sink);
@@ -166,6 +176,22 @@ impl Kernel for Meter {
         Ok(())
     }
 
+    fn take(
+        &mut self,
+        run: &mut ReadingRun,
+        from: usize,
+        interval_ms: i64,
+        parameters: &Parameters,
+    ) -> usize {
+        self.part.take(run, from, interval_ms, parameters, &mut self.month.hour)
+    }
+
+    #[inline(always)]
+    fn fetch(&self, ts: i64) {
+        fetch(&self.part);
+        fetch(hours_from(&self.month.hour, ts));
+    }
+
     /// The last reading stands for one interval.
     fn finish(mut self, interval_ms: i64, parameters: &Parameters, sink: &mut impl Sink) {
         self.part.settle(interval_ms, parameters, &mut self.month.hour);
@@ -203,15 +229,38 @@ impl Kernel for Parts {
         Ok(())
     }
 
+    fn take(
+        &mut self,
+        run: &mut ReadingRun,
+        from: usize,
+        interval_ms: i64,
+        parameters: &Parameters,
+    ) -> usize {
+        let DayState { open, hour } = &mut self.0;
+        open.take(run, from, interval_ms, parameters, hour)
+    }
+
+    #[inline(always)]
+    fn fetch(&self, ts: i64) {
+        fetch(&self.0.open);
+        fetch(hours_from(&self.0.hour, ts));
+    }
+
     fn finish(self, _interval_ms: i64, _parameters: &Parameters, sink: &mut impl Sink) {
         sink.part(&self.0);
     }
 }
 
+/// The hours that a few readings from a stamp on fall in, mostly.
+fn hours_from(hours: &Hours, ts: i64) -> &[ExactEnergy; 4] {
+    let hour = ts.rem_euclid(DAY_MS) / HOUR_MS;
+    let at = (hour as usize).min(hours.len() - 4);
+    hours[at..].first_chunk().unwrap_or(&[ExactEnergy::ZERO; 4])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::civil::DAY_MS;
 
     #[derive(Default)]
     struct Kept {

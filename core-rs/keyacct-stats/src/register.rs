@@ -27,6 +27,19 @@ impl FirstLast {
         }
     }
 
+    /// Adds later values, one after the other.
+    #[inline(always)]
+    pub fn add_run(&mut self, values: &[f64]) {
+        if self.first.is_nan()
+            && let Some(first) = values.iter().find(|value| !value.is_nan())
+        {
+            self.first = *first;
+        }
+        if let Some(last) = values.iter().rfind(|value| !value.is_nan()) {
+            self.last = *last;
+        }
+    }
+
     /// Adds what a later span of time gave.
     pub fn merge(&mut self, later: &Self) {
         self.add(later.first);
