@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keyacct_model::{Error, ErrorCode};
 use keyacct_stats::four::fetch;
-use keyacct_stats::month::Kernel;
+use keyacct_stats::month::{Kernel, Reading};
 use keyacct_stats::reading_run::{FEW, MOST, ReadingRun, Readings};
 
 use crate::feed_order::{FeedOrder, OfMeter};
@@ -48,28 +48,39 @@ impl<'a, V: Copy> Columns<'a, V> {
 
 impl<V: Copy + Into<f64>> Readings for Columns<'_, V> {
     #[inline(always)]
-    fn ts(&self, n: usize) -> i64 {
-        self.times[n]
+    fn ts(&self, from: usize) -> impl Iterator<Item = i64> {
+        self.times[from..].iter().copied()
     }
     #[inline(always)]
-    fn u(&self, phase: usize, n: usize) -> f64 {
-        self.u[phase][n].into()
+    fn u(&self, phase: usize, from: usize) -> impl Iterator<Item = f64> {
+        self.u[phase][from..].iter().map(|u| (*u).into())
     }
     #[inline(always)]
-    fn p(&self, n: usize) -> f64 {
-        self.p[n].into()
+    fn p(&self, from: usize) -> impl Iterator<Item = f64> {
+        self.p[from..].iter().map(|p| (*p).into())
     }
     #[inline(always)]
-    fn q(&self, n: usize) -> f64 {
-        self.q[n].into()
+    fn q(&self, from: usize) -> impl Iterator<Item = f64> {
+        self.q[from..].iter().map(|q| (*q).into())
     }
     #[inline(always)]
-    fn ep(&self, n: usize) -> f64 {
-        self.ep[n]
+    fn ep(&self, from: usize) -> impl Iterator<Item = f64> {
+        self.ep[from..].iter().copied()
     }
     #[inline(always)]
-    fn eq(&self, n: usize) -> f64 {
-        self.eq[n]
+    fn eq(&self, from: usize) -> impl Iterator<Item = f64> {
+        self.eq[from..].iter().copied()
+    }
+    #[inline(always)]
+    fn reading(&self, n: usize) -> Reading {
+        Reading {
+            ts: self.times[n],
+            u: self.u.map(|u| u[n].into()),
+            p: self.p[n].into(),
+            q: self.q[n].into(),
+            ep: self.ep[n],
+            eq: self.eq[n],
+        }
     }
 }
 

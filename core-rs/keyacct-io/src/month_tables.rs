@@ -189,6 +189,18 @@ enum Target {
     File(Box<TableFile>),
 }
 
+impl Target {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        match self {
+            Target::Memory(batches) => {
+                batches.push(batch.clone());
+                Ok(())
+            }
+            Target::File(file) => file.write(batch),
+        }
+    }
+}
+
 /// A Parquet file being written under a temporary name, which goes away unless the file is published.
 struct TableFile<W = ArrowWriter<File>> {
     writer: Option<W>,
@@ -393,11 +405,7 @@ impl Tables {
     fn write(&mut self, least: usize) -> Result<()> {
         for (rows, target) in self.rows.iter_mut().zip(&mut self.target) {
             if rows.meters.len() >= least {
-                let batch = rows.take(&self.limits)?;
-                match target {
-                    Target::Memory(batches) => batches.push(batch),
-                    Target::File(file) => file.write(&batch)?,
-                }
+                target.write(&rows.take(&self.limits)?)?;
             }
         }
         Ok(())
@@ -408,12 +416,19 @@ impl Tables {
     /// # Errors
     /// `write.*`; then nothing is published.
     pub fn finish(mut self) -> Result<[Batches; 2]> {
-        self.write(1)?;
-        for target in &mut self.target {
-            if let Target::File(file) = target {
-                file.close()?;
+        let limits = &self.limits;
+        let close = |rows: &mut Rows, target: &mut Target| {
+            if !rows.meters.is_empty() {
+                target.write(&rows.take(limits)?)?;
             }
-        }
+            if let Target::File(file) = target { file.close() } else { Ok(()) }
+        };
+        let ([days, months], [day, month]) = (&mut self.rows, &mut self.target);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| close(months, month));
+            close(days, day)?;
+            other.join().unwrap_or_else(|_| Err(Error::new(ErrorCode::Internal, "writing the months failed")))
+        })?;
         let schemas = self.rows.map(|rows| rows.schema);
         let mut folder = None;
         let mut batches = [Vec::new(), Vec::new()];

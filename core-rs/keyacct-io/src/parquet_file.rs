@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use keyacct_model::{Error, ErrorCode, Result};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
@@ -78,6 +78,72 @@ impl ChunkReader for SharedFile {
         let mut cursor = Cursor { file: self.clone(), offset: start };
         cursor.read_exact(&mut buffer)?;
         Ok(buffer.into())
+    }
+}
+
+/// Columns of a row group that are read from the file at once, up to this many bytes.
+const AT_ONCE: u64 = 1 << 20;
+
+/// The bytes of a column of a row group: read at once where they are few, for pages of some ten kilobytes cost more by
+/// being asked for than by being read.
+pub enum Chunk {
+    /// Bytes from an offset of the file on.
+    Read(u64, Bytes),
+    /// To be read page by page.
+    InFile(SharedFile),
+}
+
+impl Chunk {
+    /// Of `length` bytes from `start` on.
+    ///
+    /// # Errors
+    /// When the file is shorter.
+    pub fn of(file: &SharedFile, start: u64, length: u64) -> parquet::errors::Result<Chunk> {
+        if length > AT_ONCE {
+            return Ok(Chunk::InFile(file.clone()));
+        }
+        Ok(Chunk::Read(start, file.get_bytes(start, length as usize)?))
+    }
+}
+
+/// What lies behind `start` of bytes that begin at `first`.
+fn behind(start: u64, first: u64, bytes: &Bytes) -> parquet::errors::Result<Bytes> {
+    let at = start.checked_sub(first).filter(|at| *at <= bytes.len() as u64);
+    let at = at.ok_or_else(|| {
+        ParquetError::EOF(format!("bytes at {start} are wanted of a column that begins at {first}"))
+    })?;
+    Ok(bytes.slice(at as usize..))
+}
+
+impl Length for Chunk {
+    fn len(&self) -> u64 {
+        match self {
+            Chunk::Read(first, bytes) => first + bytes.len() as u64,
+            Chunk::InFile(file) => file.length,
+        }
+    }
+}
+
+impl ChunkReader for Chunk {
+    type T = Box<dyn Read + Send>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(match self {
+            Chunk::Read(first, bytes) => Box::new(behind(start, *first, bytes)?.reader()),
+            Chunk::InFile(file) => Box::new(file.get_read(start)?),
+        })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        match self {
+            Chunk::InFile(file) => file.get_bytes(start, length),
+            Chunk::Read(first, bytes) => {
+                let bytes = behind(start, *first, bytes)?;
+                let short =
+                    || ParquetError::EOF(format!("{length} bytes at {start} are wanted of a shorter column"));
+                if length > bytes.len() { Err(short()) } else { Ok(bytes.slice(..length)) }
+            }
+        }
     }
 }
 

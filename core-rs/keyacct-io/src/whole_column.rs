@@ -11,7 +11,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use crate::delta_page::{Deltas, Levels, Plain, Torn, Whole};
-use crate::parquet_file::SharedFile;
+use crate::parquet_file::{Chunk, SharedFile};
 
 /// Rows that are decoded and handed on at once, so that they are still near.
 const STEP: usize = 8_192;
@@ -37,7 +37,7 @@ struct PageRows<T> {
 
 /// Reads a column of whole numbers of one row group.
 pub(crate) struct Reader<T> {
-    pages: SerializedPageReader<SharedFile>,
+    pages: SerializedPageReader<Chunk>,
     nullable: bool,
     /// Rows of the group that no page read so far holds.
     rows_left: usize,
@@ -73,7 +73,9 @@ impl WholeReader {
         }
         let rows = group.num_rows().max(0) as usize;
         let nullable = descriptor.max_def_level() == 1;
-        let pages = || SerializedPageReader::new(Arc::new(file.clone()), chunk, rows, None);
+        let (start, length) = chunk.byte_range();
+        let pages =
+            || SerializedPageReader::new(Arc::new(Chunk::of(file, start, length)?), chunk, rows, None);
         Ok(match chunk.column_type() {
             Type::INT32 => Some(WholeReader::Short(Reader::new(pages()?, nullable, rows))),
             Type::INT64 => Some(WholeReader::Long(Reader::new(pages()?, nullable, rows))),
@@ -83,7 +85,7 @@ impl WholeReader {
 }
 
 impl<T: Whole> Reader<T> {
-    fn new(pages: SerializedPageReader<SharedFile>, nullable: bool, rows_left: usize) -> Self {
+    fn new(pages: SerializedPageReader<Chunk>, nullable: bool, rows_left: usize) -> Self {
         Reader { pages, nullable, rows_left, page: None, scratch: Vec::new(), nulls: Vec::new() }
     }
 

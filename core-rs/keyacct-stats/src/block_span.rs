@@ -118,21 +118,21 @@ impl BlockSpan {
         self.close();
         // What lies between makes whole blocks, of which only the outermost can be the outermost of all: the first of those
         // with its demand, which rounding may make of powers that differ.
-        let between = first + 1..last;
-        let outermost = |extreme: f64, known: Block, beyond: fn(&Block, &Block) -> bool| {
-            let whole = of_power(extreme);
-            let is_it =
-                |n: &usize| (powers[*n] - extreme).abs() < CLOSE_KW && block(*n).demand() == whole.demand();
-            let found = if beyond(&whole, &known) { between.clone().find(is_it) } else { None };
-            found.map_or(known, block)
+        let between = &powers[first + 1..last];
+        let same_demand = |extreme: f64| {
+            let demand = of_power(extreme).demand();
+            let close = |p: &f64| (p - extreme).abs() < CLOSE_KW && of_power(*p).demand() == demand;
+            between.iter().position(close).map(|n| block(first + 1 + n))
         };
-        if of_power(of.highest).above(&self.highest) && !between.is_empty() {
-            let highest = powers[between.clone()].iter().fold(f64::NEG_INFINITY, |high, p| p.max(high));
-            self.highest = outermost(highest, self.highest, Block::above);
+        if of_power(of.highest).above(&self.highest) {
+            let highest = between.iter().fold(f64::NEG_INFINITY, |high, p| p.max(high));
+            let found = of_power(highest).above(&self.highest).then(|| same_demand(highest));
+            self.highest = found.flatten().unwrap_or(self.highest);
         }
-        if of_power(of.lowest).below(&self.lowest) && !between.is_empty() {
-            let lowest = powers[between.clone()].iter().fold(f64::INFINITY, |low, p| p.min(low));
-            self.lowest = outermost(lowest, self.lowest, Block::below);
+        if of_power(of.lowest).below(&self.lowest) {
+            let lowest = between.iter().fold(f64::INFINITY, |low, p| p.min(low));
+            let found = of_power(lowest).below(&self.lowest).then(|| same_demand(lowest));
+            self.lowest = found.flatten().unwrap_or(self.lowest);
         }
         self.tail = block(last);
         self.weight_ms += (of.present - 1) * weight_ms;

@@ -55,56 +55,41 @@ impl Default for ReadingRun {
     }
 }
 
-/// Readings of one meter, wherever they lie.
+/// Readings of one meter, wherever they lie. Columns are given from a reading on.
 pub trait Readings {
-    /// Stamp of a reading.
-    fn ts(&self, n: usize) -> i64;
-    /// Its voltage of a phase.
-    fn u(&self, phase: usize, n: usize) -> f64;
-    /// Its active power.
-    fn p(&self, n: usize) -> f64;
-    /// Its reactive power.
-    fn q(&self, n: usize) -> f64;
-    /// Its register of active energy.
-    fn ep(&self, n: usize) -> f64;
-    /// Its register of reactive energy.
-    fn eq(&self, n: usize) -> f64;
-
-    /// The whole reading.
-    #[inline(always)]
-    fn reading(&self, n: usize) -> Reading {
-        Reading {
-            ts: self.ts(n),
-            u: std::array::from_fn(|phase| self.u(phase, n)),
-            p: self.p(n),
-            q: self.q(n),
-            ep: self.ep(n),
-            eq: self.eq(n),
-        }
-    }
-}
-
-/// Fills a column from place 1 on.
-#[inline(always)]
-fn lay<T>(column: &mut [T; ROOM], len: usize, of: impl Fn(usize) -> T) {
-    for (n, place) in column[1..=len].iter_mut().enumerate() {
-        *place = of(n);
-    }
+    /// Stamps.
+    fn ts(&self, from: usize) -> impl Iterator<Item = i64>;
+    /// Voltages of a phase.
+    fn u(&self, phase: usize, from: usize) -> impl Iterator<Item = f64>;
+    /// Active powers.
+    fn p(&self, from: usize) -> impl Iterator<Item = f64>;
+    /// Reactive powers.
+    fn q(&self, from: usize) -> impl Iterator<Item = f64>;
+    /// The register of active energy.
+    fn ep(&self, from: usize) -> impl Iterator<Item = f64>;
+    /// The register of reactive energy.
+    fn eq(&self, from: usize) -> impl Iterator<Item = f64>;
+    /// One reading, whole.
+    fn reading(&self, n: usize) -> Reading;
 }
 
 impl ReadingRun {
     /// Lays out `len` readings, at most [`MOST`], from one on.
     #[inline(always)]
     pub fn fill(&mut self, readings: &impl Readings, from: usize, len: usize) {
-        self.len = len.min(MOST);
-        lay(&mut self.ts, self.len, |n| readings.ts(from + n));
-        for (phase, u) in self.u.iter_mut().enumerate() {
-            lay(u, self.len, |n| readings.u(phase, from + n));
+        fn lay<T>(column: &mut [T], of: impl Iterator<Item = T>) {
+            column.iter_mut().zip(of).for_each(|(place, value)| *place = value);
         }
-        lay(&mut self.p, self.len, |n| readings.p(from + n));
-        lay(&mut self.q, self.len, |n| readings.q(from + n));
-        lay(&mut self.ep, self.len, |n| readings.ep(from + n));
-        lay(&mut self.eq, self.len, |n| readings.eq(from + n));
+        self.len = len.min(MOST);
+        let laid = 1..=self.len;
+        lay(&mut self.ts[laid.clone()], readings.ts(from));
+        for (phase, u) in self.u.iter_mut().enumerate() {
+            lay(&mut u[laid.clone()], readings.u(phase, from));
+        }
+        lay(&mut self.p[laid.clone()], readings.p(from));
+        lay(&mut self.q[laid.clone()], readings.q(from));
+        lay(&mut self.ep[laid.clone()], readings.ep(from));
+        lay(&mut self.eq[laid], readings.eq(from));
     }
 
     #[inline(always)]
@@ -291,20 +276,57 @@ impl Tally {
         parameters: &Parameters,
         hours: &mut Hours,
     ) {
+        let day_ms = at.day * DAY_MS;
+        let mut of_period = [Units::default(); 3];
+        let (mut hour, mut of_hour) = (0, Units::default());
         let mut n = 0;
         while n < at.ts.len() {
-            let slot = (at.ts[n] - at.day * DAY_MS) as u32 / SLOT_MS as u32;
-            let (end, weight) = (at.day * DAY_MS + i64::from(slot + 1) * SLOT_MS, at.weight_ms[n]);
-            let mut units = [0_i64; 2];
+            let slot = (at.ts[n] - day_ms) as u32 / SLOT_MS as u32;
+            let (end, weight) = (day_ms + i64::from(slot + 1) * SLOT_MS, at.weight_ms[n]);
+            let mut units = Units::default();
             while n < at.ts.len() && at.ts[n] < end && at.weight_ms[n] == weight {
-                units[0] += active[n];
-                units[1] += reactive[n];
+                units.active += active[n];
+                units.reactive += reactive[n];
                 n += 1;
             }
-            let [active, reactive] = units.map(|units| i128::from(units) * i128::from(weight));
-            let energy = ExactEnergy { active, reactive };
-            self.period[parameters.tariff.period(slot)].merge(&energy);
-            hours[(slot / (HOUR_MS / SLOT_MS) as u32) as usize].merge(&energy);
+            let its = (slot / (HOUR_MS / SLOT_MS) as u32) as usize;
+            if !at.same {
+                self.period[parameters.tariff.period(slot)].merge(&units.over(weight));
+                hours[its].merge(&units.over(weight));
+                continue;
+            }
+            of_period[parameters.tariff.period(slot)].add(units);
+            if its != hour {
+                hours[hour].merge(&of_hour.over(weight));
+                (hour, of_hour) = (its, Units::default());
+            }
+            of_hour.add(units);
         }
+        let weight = at.weight_ms[0];
+        hours[hour].merge(&of_hour.over(weight));
+        for (period, units) in self.period.iter_mut().zip(of_period) {
+            period.merge(&units.over(weight));
+        }
+    }
+}
+
+/// Powers in whole units that weigh the same.
+#[derive(Clone, Copy, Default)]
+struct Units {
+    active: i64,
+    reactive: i64,
+}
+
+impl Units {
+    #[inline(always)]
+    fn add(&mut self, other: Units) {
+        self.active += other.active;
+        self.reactive += other.reactive;
+    }
+
+    #[inline(always)]
+    fn over(self, weight_ms: i64) -> ExactEnergy {
+        let over = |units: i64| i128::from(units) * i128::from(weight_ms);
+        ExactEnergy { active: over(self.active), reactive: over(self.reactive) }
     }
 }

@@ -15,23 +15,26 @@ const MINUTE: i64 = 60_000;
 struct Given(Vec<Reading>);
 
 impl Readings for Given {
-    fn ts(&self, n: usize) -> i64 {
-        self.0[n].ts
+    fn ts(&self, from: usize) -> impl Iterator<Item = i64> {
+        self.0[from..].iter().map(|r| r.ts)
     }
-    fn u(&self, phase: usize, n: usize) -> f64 {
-        self.0[n].u[phase]
+    fn u(&self, phase: usize, from: usize) -> impl Iterator<Item = f64> {
+        self.0[from..].iter().map(move |r| r.u[phase])
     }
-    fn p(&self, n: usize) -> f64 {
-        self.0[n].p
+    fn p(&self, from: usize) -> impl Iterator<Item = f64> {
+        self.0[from..].iter().map(|r| r.p)
     }
-    fn q(&self, n: usize) -> f64 {
-        self.0[n].q
+    fn q(&self, from: usize) -> impl Iterator<Item = f64> {
+        self.0[from..].iter().map(|r| r.q)
     }
-    fn ep(&self, n: usize) -> f64 {
-        self.0[n].ep
+    fn ep(&self, from: usize) -> impl Iterator<Item = f64> {
+        self.0[from..].iter().map(|r| r.ep)
     }
-    fn eq(&self, n: usize) -> f64 {
-        self.0[n].eq
+    fn eq(&self, from: usize) -> impl Iterator<Item = f64> {
+        self.0[from..].iter().map(|r| r.eq)
+    }
+    fn reading(&self, n: usize) -> Reading {
+        self.0[n]
     }
 }
 
