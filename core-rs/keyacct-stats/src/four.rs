@@ -1,7 +1,8 @@
 //! Four values side by side: the loops over a run of readings that vector registers carry.
 //!
-//! Loads and stores go through arrays of four; everything else is arithmetic on registers. Each loop takes whole fours; what
-//! lies behind the last value is made NaN, or weighs nothing.
+//! Two forms of the same loops, to the bit: one for processors with AVX2, written out, for compilers do not find it; a plain
+//! one for processors other than x86, of which each has some such registers. Each loop of the first takes whole fours; what lies
+//! behind the last value is made NaN, or weighs nothing.
 
 use crate::exact::Cut;
 
@@ -53,8 +54,81 @@ pub fn fetch<T>(value: &T) {
     let _ = value;
 }
 
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use plain::{first_of, level_run, power_run, time_above, time_below};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{first_of, level_run, power_run, time_above, time_below};
+
+#[cfg(any(test, not(target_arch = "x86_64")))]
+mod plain {
+    use super::{Cut, Levels, Powers};
+
+    /// As `x86::level_run`.
+    pub(crate) fn level_run(
+        u: &[f64],
+        ratio: f64,
+        weight_ms: &[i64],
+        n: usize,
+        levels: &mut [f64],
+    ) -> Levels {
+        let mut of = Levels { highest: f64::NEG_INFINITY, lowest: f64::INFINITY, ms: 0, sum: Cut::default() };
+        for ((level, u), weight) in levels.iter_mut().zip(&u[..n]).zip(weight_ms) {
+            *level = u * ratio;
+            of.highest = of.highest.max(*level);
+            of.lowest = of.lowest.min(*level);
+            of.ms += if level.is_nan() { 0 } else { *weight };
+            of.sum.add(Cut::of(if level.is_nan() { 0.0 } else { *level }));
+        }
+        let fours = n.next_multiple_of(super::LANES);
+        levels[n..fours].fill(f64::NAN);
+        of
+    }
+
+    /// As `x86::power_run`.
+    pub(crate) fn power_run<const ROOM: usize>(
+        p: &[f64],
+        q: &[f64],
+        n: usize,
+        [units, active, reactive]: &mut [[i64; ROOM]; 3],
+    ) -> Powers {
+        let (mut highest, mut lowest, mut largest) = (f64::NEG_INFINITY, f64::INFINITY, 0.0_f64);
+        let (mut present, mut sum) = (0, 0_i64);
+        let whole = |value: f64| Cut::of(if value.is_nan() { 0.0 } else { value }).units();
+        for at in 0..n {
+            let (p, q) = (p[at], q[at]);
+            highest = highest.max(p);
+            lowest = lowest.min(p);
+            largest = largest.max(q.abs());
+            present += i64::from(!p.is_nan());
+            units[at] = whole(p);
+            sum = sum.wrapping_add(units[at]);
+            let both = !p.is_nan() && !q.is_nan();
+            active[at] = if both { units[at].max(0) } else { 0 };
+            reactive[at] = if both { whole(q.abs()) } else { 0 };
+        }
+        let largest = largest.max(highest).max(-lowest);
+        Powers { highest, lowest, largest, present, units: sum }
+    }
+
+    fn time(levels: &[f64], weight_ms: &[i64], n: usize, is_so: impl Fn(f64) -> bool) -> i64 {
+        levels[..n].iter().zip(weight_ms).map(|(level, ms)| if is_so(*level) { *ms } else { 0 }).sum()
+    }
+
+    /// As `x86::time_above`.
+    pub(crate) fn time_above(levels: &[f64], weight_ms: &[i64], n: usize, limit: f64) -> i64 {
+        time(levels, weight_ms, n, |level| level > limit)
+    }
+
+    /// As `x86::time_below`.
+    pub(crate) fn time_below(levels: &[f64], weight_ms: &[i64], n: usize, limit: f64) -> i64 {
+        time(levels, weight_ms, n, |level| level < limit)
+    }
+
+    /// As `x86::first_of`.
+    pub(crate) fn first_of(levels: &[f64], n: usize, value: f64) -> Option<usize> {
+        levels[..n].iter().position(|level| *level == value)
+    }
+}
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
@@ -277,5 +351,55 @@ mod x86 {
             }
         }
         None
+    }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    const ROOM: usize = 24;
+
+    #[test]
+    fn both_forms_give_the_same_bits() {
+        if !is_x86_feature_detected!("avx2") || !is_x86_feature_detected!("bmi2") {
+            return;
+        }
+        let some = [231.4, -0.0, f64::NAN, 0.0, 198.0, 251.3, 231.4, -7.25, 1.0e-13, 16_384.5];
+        for n in 1..=19 {
+            for turn in 0..some.len() {
+                let column = |by: usize| -> [f64; ROOM] {
+                    std::array::from_fn(|at| some[(at * by + turn) % some.len()] * (1.0 + at as f64 / 7.0))
+                };
+                let mut weights = [0; ROOM];
+                weights[..n].iter_mut().enumerate().for_each(|(at, ms)| *ms = 60_000 + at as i64);
+                #[allow(unsafe_code)] // functions for newer processors may be called on those only
+                // SAFETY: the processor has been asked above.
+                unsafe {
+                    same(&column(1), &column(3), &weights, n);
+                }
+            }
+        }
+    }
+
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    fn same(p: &[f64; ROOM], q: &[f64; ROOM], weights: &[i64; ROOM], n: usize) {
+        let (mut levels, mut others) = ([1.0; ROOM], [1.0; ROOM]);
+        let (a, b) =
+            (level_run(p, 3.5, weights, n, &mut levels), plain::level_run(p, 3.5, weights, n, &mut others));
+        let bits = |levels: &[f64]| levels[..n].iter().map(|level| level.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&levels), bits(&others));
+        assert!(levels[n..n.next_multiple_of(LANES)].iter().all(|level| level.is_nan()));
+        assert_eq!((a.highest, a.lowest, a.ms, a.sum), (b.highest, b.lowest, b.ms, b.sum));
+        for limit in [231.4 * 3.5, 0.0, a.highest, a.lowest] {
+            assert_eq!(time_above(&levels, weights, n, limit), plain::time_above(&levels, weights, n, limit));
+            assert_eq!(time_below(&levels, weights, n, limit), plain::time_below(&levels, weights, n, limit));
+            assert_eq!(first_of(&levels, n, limit), plain::first_of(&levels, n, limit));
+        }
+        let (mut units, mut other) = ([[0; ROOM]; 3], [[0; ROOM]; 3]);
+        let (a, b) = (power_run(p, q, n, &mut units), plain::power_run(p, q, n, &mut other));
+        assert_eq!((a.highest, a.lowest, a.largest), (b.highest, b.lowest, b.largest));
+        assert_eq!((a.present, a.units), (b.present, b.units));
+        units.iter().zip(&other).for_each(|(units, other)| assert_eq!(units[..n], other[..n]));
     }
 }

@@ -3,7 +3,7 @@
 //! What a reading counts depends on the next one's stamp only. So readings of one day whose stamps rise are laid out column
 //! by column and each figure is added up in registers, four readings side by side ([`crate::four`]), instead of fetching and
 //! storing all figures for every reading. The figures are to the bit those of one reading after the other, which is what
-//! processors without such registers do.
+//! an x86 processor without AVX2 does.
 
 use crate::civil::DAY_MS;
 use crate::day_state::{HOUR_MS, Hours, OpenDay, Tally};
@@ -146,17 +146,22 @@ impl OpenDay {
         parameters: &Parameters,
         hours: &mut Hours,
     ) -> usize {
+        if from >= run.len {
+            return 0;
+        }
         #[cfg(target_arch = "x86_64")]
-        if from < run.len && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
             #[allow(unsafe_code)] // a function for newer processors may be called on those only
             // SAFETY: the processor has just been asked for what the function is compiled for.
             return unsafe { self.take_fours(run, from, interval_ms, parameters, hours) };
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        return self.take_fours(run, from, interval_ms, parameters, hours);
+        #[cfg(target_arch = "x86_64")]
         0
     }
 
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,bmi1,bmi2"))]
     fn take_fours(
         &mut self,
         run: &mut ReadingRun,
@@ -220,9 +225,8 @@ struct Times<'a> {
 }
 
 impl PhaseTime<Measured> {
-    #[cfg(target_arch = "x86_64")]
     #[inline]
-    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,bmi1,bmi2"))]
     fn add_run(&mut self, levels: &[f64; ROOM], of: &Levels, at: &Times<'_>, band: &Band<Measured>) {
         let (n, weights) = (at.ts.len(), at.weight_ms);
         if of.lowest < band.floor.0 {
@@ -265,9 +269,8 @@ impl PhaseTime<Measured> {
 
 impl Tally {
     /// Adds energies, given as powers in whole units.
-    #[cfg(target_arch = "x86_64")]
     #[inline]
-    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,bmi1,bmi2"))]
     fn add_energies(
         &mut self,
         active: &[i64; ROOM],
