@@ -453,7 +453,7 @@ def load_records(request):
     head = {"address": address, "control": "0x91", "di": di}
     if di.startswith("06"):
         count, stamp = int(plain[4:5].hex()), plain[5:10]
-        at = dt.datetime.strptime(stamp[::-1].hex(), "%y%m%d%H%M")  # noqa: DTZ007
+        at = dt.datetime.strptime(stamp[::-1].hex(), "%y%m%d%H%M")  # noqa: DTZ007  a civil time
         data = b""
         for number in range(count):
             now = at + dt.timedelta(minutes=15 * number)

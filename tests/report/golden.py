@@ -101,7 +101,7 @@ def documents(workspace: Workspace, kind: str, accounts: Sequence[str] = ACCOUNT
 def texts(document: Document, lang: str) -> dict[str, str]:
     """Format → what it says, line by line."""
     content = {
-        suffix: [(part.name, part.content) for part in parts(document, lang, suffix)]  # type: ignore[arg-type]
+        suffix: [(part.name, part.content) for part in parts(document, lang, suffix)]
         for suffix in ("csv", "html", "pdf", "xlsx")
     }
     return {

@@ -60,7 +60,7 @@ class Meter:
 
     def __post_init__(self) -> None:
         self.breakers = Breakers(self.now)
-        self.chance = random.Random(zlib.crc32(f"{self.protocol} {self.address} {self.load.seed}".encode()))  # noqa: S311
+        self.chance = random.Random(zlib.crc32(f"{self.protocol} {self.address} {self.load.seed}".encode()))  # noqa: S311  # no secret
 
     def now(self) -> dt.datetime:
         """The local civil time that the meter believes in."""
