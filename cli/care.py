@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from keyacct.cli import exit_codes
-from keyacct.cli.options import Format, FormatOption
+from keyacct.cli.options import AllOption, Format, FormatOption, GroupOption, TimeoutOption
 from keyacct.cli.render import Column, say, write_rows
 from keyacct.cli.session import command, make_app, open_workspace
 from keyacct.i18n import Text
@@ -59,13 +59,6 @@ _ACTIONS = (
 
 MetersArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[METER]…", help=str(Text("Meters of the registry.", "台账中的电表。")))
-]
-AllOption = Annotated[bool, typer.Option("--all", help=str(Text("Every meter with a line.", "所有配置了线路的电表。")))]
-GroupOption = Annotated[
-    str | None, typer.Option("--group", metavar="G", help=str(Text("Meters of this poll group.", "该召测组的电表。")))
-]
-TimeoutOption = Annotated[
-    float | None, typer.Option("--timeout", metavar="S", help=str(Text("Seconds for one answer.", "一次应答的秒数。")))
 ]
 ExecuteOption = Annotated[
     bool, typer.Option("--execute", help=str(Text("Send it; without, it is only shown.", "下发; 不加则只演示。")))
