@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from keyacct.database.engine import Database, create_database
 from keyacct.workflow import workspace as workspace_module
 
 # The suite gives the same answer every time: random values come from a fixed seed. `nox -s explore` seeks new ones.
@@ -100,6 +102,24 @@ def postgres():
             yield running
     except module.MissingServerError as error:
         pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _empty_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A new workspace gets a copy of the empty file that the migrations made once; `tests/database` lets them run."""
+    made = tmp_path_factory.mktemp("empty") / "register.db"
+    create_database(made)
+
+    def copied(path: Path) -> Database:
+        try:
+            shutil.copyfile(made, path)
+        except OSError:
+            return create_database(path)  # which says what is wrong with the place
+        return Database(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workspace_module, "create_database", copied)
+        yield
 
 
 @pytest.fixture(autouse=True)
