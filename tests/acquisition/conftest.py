@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # peer698.py, peers.py and pump.py
+sys.path.insert(0, str(Path(__file__).parent))  # peer698.py and peers.py
 from peers import Loop, free_port, sdm630
 from pump import Pump
 

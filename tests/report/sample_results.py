@@ -174,7 +174,7 @@ def month_results(account: str = "3301000001", name: str = "日月化工集团�
             day=table(day_rows, LOAD.append(pa.field("day", pa.date32()))),
             peak_day_curve=table(load_curve(account, dt.date(2026, 6, 17)), CURVE),
         ),
-    )
+    )  # type: ignore[arg-type]
 
 
 def table(rows: list[dict], schema: pa.Schema) -> pa.Table:
@@ -191,4 +191,4 @@ def empty_results() -> Results:
             day=table([], LOAD.append(pa.field("day", pa.date32()))),
             peak_day_curve=table([], CURVE),
         ),
-    )
+    )  # type: ignore[arg-type]
