@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from keyacct.cli import exit_codes
-from keyacct.cli.options import Format, FormatOption
+from keyacct.cli.options import AllOption, Format, FormatOption, GroupOption, TimeoutOption
 from keyacct.cli.render import Column, say, write_rows
 from keyacct.cli.session import command, make_app, open_workspace
 from keyacct.i18n import Text
 
 if TYPE_CHECKING:
-    from keyacct.config import Workspace
     from keyacct.workflow.care.lines import Lines
     from keyacct.workflow.care.parameters import Compared
     from keyacct.workflow.poll_targets import Target
@@ -60,13 +60,6 @@ _ACTIONS = (
 MetersArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[METER]…", help=str(Text("Meters of the registry.", "台账中的电表。")))
 ]
-AllOption = Annotated[bool, typer.Option("--all", help=str(Text("Every meter with a line.", "所有配置了线路的电表。")))]
-GroupOption = Annotated[
-    str | None, typer.Option("--group", metavar="G", help=str(Text("Meters of this poll group.", "该召测组的电表。")))
-]
-TimeoutOption = Annotated[
-    float | None, typer.Option("--timeout", metavar="S", help=str(Text("Seconds for one answer.", "一次应答的秒数。")))
-]
 ExecuteOption = Annotated[
     bool, typer.Option("--execute", help=str(Text("Send it; without, it is only shown.", "下发; 不加则只演示。")))
 ]
@@ -76,14 +69,24 @@ DeviceOption = Annotated[
 ]
 
 
-def _chosen(workspace: Workspace, meters: Sequence[str] | None, group: str | None, *, everybody: bool) -> list[Target]:
+@contextlib.contextmanager
+def _round(
+    meters: Sequence[str] | None, group: str | None, timeout_s: float | None, *, everybody: bool
+) -> Iterator[tuple[Lines, list[Target]]]:
+    """The lines of the workspace and the meters that were chosen, while no other round goes on."""
+    from keyacct.workflow.care.lines import Lines
+    from keyacct.workflow.poll_round import poll_lock
     from keyacct.workflow.poll_targets import choose, read_targets
 
-    return choose(read_targets(workspace), tuple(meters or ()), group, everybody=everybody)
+    workspace = open_workspace()
+    chosen = choose(read_targets(workspace), tuple(meters or ()), group, everybody=everybody)
+    lines = Lines(workspace, timeout_s)
+    with poll_lock(workspace):
+        yield lines, chosen
 
 
-def _code(rows: Sequence[dict[str, Any]], failed: Sequence[bool], lines: Lines) -> int:
-    """0; 6 when something failed; 5 when nothing answered. Raises InterruptedRunError (130)."""
+def _code(lines: Lines, failed: Sequence[bool], *, heard: bool = False) -> int:
+    """0; 6 when something failed; 5 when all did and nobody was heard. Raises InterruptedRunError (130)."""
     if lines.stop.is_set():
         from keyacct.errors import InterruptedRunError
 
@@ -92,7 +95,7 @@ def _code(rows: Sequence[dict[str, Any]], failed: Sequence[bool], lines: Lines) 
         )
     if not any(failed):
         return exit_codes.DONE
-    return exit_codes.LINK if all(failed) and rows else exit_codes.PARTIAL
+    return exit_codes.LINK if all(failed) and not heard else exit_codes.PARTIAL
 
 
 @command(
@@ -113,19 +116,14 @@ def clocks(
 ) -> int | None:
     """Read clocks."""
     from keyacct.workflow.care.clocks import keep, measure
-    from keyacct.workflow.care.lines import Lines
-    from keyacct.workflow.poll_round import poll_lock
 
-    workspace = open_workspace()
-    chosen = _chosen(workspace, meters, group, everybody=everybody)
-    lines = Lines(workspace, timeout)
-    with poll_lock(workspace):
+    with _round(meters, group, timeout, everybody=everybody) as (lines, chosen):
         found = measure(lines, chosen)
-        opened, closed = keep(workspace, found)
+        opened, closed = keep(lines.workspace, found)
     rows = [each.row() for each in found]
     write_rows(rows, (*_CLOCK, _DETAIL), format)
     _say_findings(opened, closed)
-    return _code(rows, [each.verdict == "failed" for each in found], lines)
+    return _code(lines, [each.verdict == "failed" for each in found])
 
 
 def _say_findings(opened: int, closed: int) -> None:
@@ -181,14 +179,9 @@ def sync(
     format: FormatOption = Format.table,
 ) -> int | None:
     """Set clocks."""
-    from keyacct.workflow.care.lines import Lines
     from keyacct.workflow.care.sync import sync_clocks
-    from keyacct.workflow.poll_round import poll_lock
 
-    workspace = open_workspace()
-    chosen = _chosen(workspace, meters, group, everybody=everybody)
-    lines = Lines(workspace, timeout)
-    with poll_lock(workspace):
+    with _round(meters, group, timeout, everybody=everybody) as (lines, chosen):
         done = sync_clocks(lines, chosen, execute=execute, broadcast=broadcast, trusted=compared)
     rows = [setting.row() for setting in done.settings]
     write_rows(rows, _SYNC, format)
@@ -199,9 +192,7 @@ def sync(
     _say_findings(done.opened, done.closed)
     bad = ("failed", "unproved", "not_sent", "changed")
     wrong = [s.clock.verdict == "failed" or (done.executed and s.state in bad) for s in done.settings]
-    code = _code(rows, wrong, lines)
-    heard = any(setting.clock.reading is not None for setting in done.settings)
-    return exit_codes.PARTIAL if code == exit_codes.LINK and heard else code
+    return _code(lines, wrong, heard=any(setting.clock.reading is not None for setting in done.settings))
 
 
 @command(
@@ -240,14 +231,9 @@ def freeze(
     """Freeze."""
     from keyacct.capture.device_freeze import freeze_word
     from keyacct.workflow.care.freeze import freeze_meters
-    from keyacct.workflow.care.lines import Lines
-    from keyacct.workflow.poll_round import poll_lock
 
     word = freeze_word(at)
-    workspace = open_workspace()
-    chosen = _chosen(workspace, meters, group, everybody=everybody)
-    lines = Lines(workspace, timeout)
-    with poll_lock(workspace):
+    with _round(meters, group, timeout, everybody=everybody) as (lines, chosen):
         done = freeze_meters(lines, chosen, word, execute=execute, broadcast=broadcast)
     rows = [each.row() for each in done.freezings]
     write_rows(rows, _FREEZE, format)
@@ -261,9 +247,7 @@ def freeze(
         say(Text(f"{added} rows of frozen registers stored", f"冻结示数入库 {added} 行"))
         if done.stored.failed:
             return exit_codes.PARTIAL
-    code = _code(rows, failed, lines)
-    heard = any(each.state not in ("not_sent", "not_offered") for each in done.freezings)
-    return exit_codes.PARTIAL if code == exit_codes.LINK and heard else code
+    return _code(lines, failed, heard=any(each.state not in ("not_sent", "not_offered") for each in done.freezings))
 
 
 @command(
@@ -288,19 +272,14 @@ def check(
 ) -> int | None:
     """Compare parameters."""
     from keyacct.workflow.care.clocks import keep, measure
-    from keyacct.workflow.care.lines import Lines
     from keyacct.workflow.care.parameters import compare_parameters, keep_parameters
-    from keyacct.workflow.poll_round import poll_lock
 
-    workspace = open_workspace()
-    chosen = _chosen(workspace, meters, group, everybody=everybody)
-    lines = Lines(workspace, timeout)
-    with poll_lock(workspace):
+    with _round(meters, group, timeout, everybody=everybody) as (lines, chosen):
         found = measure(lines, chosen)
-        kept = keep(workspace, found)
+        kept = keep(lines.workspace, found)
         compared = compare_parameters(lines, chosen)
-        also = keep_parameters(workspace, compared)
-    limit = f"±{workspace.settings.care.clock_limit_s:g} s"
+        also = keep_parameters(lines.workspace, compared)
+    limit_s = lines.workspace.settings.care.clock_limit_s
     rows: list[dict[str, Any]] = []
     by_meter: dict[str, list[Compared]] = {}
     for one in compared:
@@ -308,11 +287,11 @@ def check(
             by_meter.setdefault(one.target.meter_no, []).append(one)
     for each in found:
         row = each.row()
-        off = each.reading is not None and each.reading.least_s > workspace.settings.care.clock_limit_s
+        off = each.reading is not None and each.reading.least_s > limit_s
         state = each.verdict if each.reading is None or each.verdict == "unclear" else "differs" if off else "agrees"
         said = f"{row['deviation_s']:+.1f} s" if each.reading else ""
         rows.append({"meter": row["meter"], "line": row["line"], "parameter": "clock", "state": state,
-                     "expected": limit, "found": said, "detail": row["detail"]})  # fmt: skip
+                     "expected": f"±{limit_s:g} s", "found": said, "detail": row["detail"]})  # fmt: skip
         rows += [one.row() for one in by_meter.get(each.target.meter_no, ()) if one.state != "no_reference"]
     write_rows(rows, _CHECK, format)
     _say_findings(kept[0] + also[0], kept[1] + also[1])
@@ -323,7 +302,7 @@ def check(
     failed |= {each.target.meter_no for each in compared if each.state == "failed"}
     if fail and any(row["state"] == "differs" for row in rows):
         return exit_codes.GATE
-    return _code(rows, [target.meter_no in failed for target in chosen], lines)
+    return _code(lines, [target.meter_no in failed for target in chosen])
 
 
 @command(app, help=str(Text("What is not as it should be, by device; asks nobody.", "列出异常, 不召测。")))

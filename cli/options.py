@@ -52,6 +52,13 @@ JobsOption = Annotated[
 ThreadsOption = Annotated[
     int, typer.Option("--threads", min=0, help=str(Text("Threads, 0 = all.", "线程数, 0 为全部。")))
 ]
+AllOption = Annotated[bool, typer.Option("--all", help=str(Text("Every meter with a line.", "所有配置了线路的电表。")))]
+GroupOption = Annotated[
+    str | None, typer.Option("--group", metavar="G", help=str(Text("Meters of this poll group.", "该召测组的电表。")))
+]
+TimeoutOption = Annotated[
+    float | None, typer.Option("--timeout", metavar="S", help=str(Text("Seconds for one answer.", "一次应答的秒数。")))
+]
 
 PasswordFileOption = Annotated[
     Path | None,

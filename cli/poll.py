@@ -10,9 +10,11 @@ import typer
 
 from keyacct.cli import exit_codes
 from keyacct.cli.options import (
+    AllOption,
     DryRunOption,
     Format,
     FormatOption,
+    GroupOption,
     PasswordEnvOption,
     PasswordFileOption,
     secret_source,
@@ -81,12 +83,8 @@ def poll(
                           "寄存器名或数据标识: voltage_a、02010100、sdm630:voltage_a。")),
         ),
     ] = None,
-    everybody: Annotated[
-        bool, typer.Option("--all", help=str(Text("Every meter with a line.", "所有配置了线路的电表。")))
-    ] = False,
-    group: Annotated[
-        str | None, typer.Option("--group", metavar="G", help=str(Text("Meters of this poll group.", "该召测组的电表。")))
-    ] = None,
+    everybody: AllOption = False,
+    group: GroupOption = None,
     due: Annotated[
         bool, typer.Option("--due", help=str(Text("What the plans have due now.", "执行到期的计划。")))
     ] = False,

@@ -86,7 +86,7 @@ def poll_workspace(wish: Wish, format: Format) -> int:
         write_rows(poll_status.failing(workspace), FAILURES, format)
         return exit_codes.DONE
     if wish.gaps is not None:
-        write_rows([gap.as_row() for gap in _gaps(workspace, wish, wish.gaps)], GAPS, format)
+        write_rows([gap.as_row() for gap in _gaps(workspace, wish)], GAPS, format)
         return exit_codes.DONE
     if wish.status:
         write_rows(poll_status.plan_status(workspace), PLANS, format)
@@ -163,24 +163,27 @@ def _serve(workspace: Workspace, wish: Wish, format: Format) -> int:
     return exit_codes.DONE
 
 
-def _gaps(workspace: Workspace, wish: Wish, days: str) -> list[Gap]:
+def _gaps(workspace: Workspace, wish: Wish) -> list[Gap]:
+    """What is missing of the days that --gaps or --backfill names."""
     from keyacct.workflow.poll_backfill import find_gaps
     from keyacct.workflow.poll_targets import choose, read_targets
 
+    option, days = ("--gaps", wish.gaps) if wish.gaps is not None else ("--backfill", wish.backfill or "")
     everybody = wish.everybody or not (wish.meters or wish.group)
-    return find_gaps(workspace, choose(read_targets(workspace), wish.meters, wish.group, everybody=everybody), days)
+    targets = choose(read_targets(workspace), wish.meters, wish.group, everybody=everybody)
+    return find_gaps(workspace, targets, days, option=option)
 
 
-def _tell_gaps(workspace: Workspace, wish: Wish, days: str) -> None:
+def _tell_gaps(workspace: Workspace, wish: Wish) -> None:
     """What is still missing after a backfill, by cause: nobody shall take it for filled."""
     left: dict[str, list[int]] = {}
-    for gap in _gaps(workspace, wish, days):
+    for gap in _gaps(workspace, wish):
         counts = left.setdefault(gap.cause, [0, 0])
         counts[0] += 1
         counts[1] += gap.count
     for cause, (gaps, values) in sorted(left.items()):
-        say(Text(f"still missing, {cause}: {values} values in {gaps} gaps; `keyacct poll --gaps {days}` names them",
-                 f"仍缺失, {cause}: {gaps} 段共 {values} 个值; `keyacct poll --gaps {days}` 可列出"))  # fmt: skip
+        say(Text(f"still missing, {cause}: {values} values in {gaps} gaps; `keyacct poll --gaps {wish.backfill}` names them",
+                 f"仍缺失, {cause}: {gaps} 段共 {values} 个值; `keyacct poll --gaps {wish.backfill}` 可列出"))  # fmt: skip
 
 
 def _jobs(workspace: Workspace, wish: Wish) -> list[Job]:
@@ -238,7 +241,7 @@ def _one(workspace: Workspace, wish: Wish, format: Format, watch: _Watch | None 
             code = _care(workspace, wish)
             if wish.backfill is not None:
                 say(Text("nothing can be filled", "没有可补采的数据"))
-                _tell_gaps(workspace, wish, wish.backfill)
+                _tell_gaps(workspace, wish)
             elif code is None:
                 say(Text("nothing is due", "没有到期项目"))
             watch.between()
@@ -259,7 +262,7 @@ def _one(workspace: Workspace, wish: Wish, format: Format, watch: _Watch | None 
         code = None if result.interrupted else _care(workspace, wish)
     watch.between()
     if wish.backfill is not None and not result.interrupted:
-        _tell_gaps(workspace, wish, wish.backfill)
+        _tell_gaps(workspace, wish)
     return _conclude(workspace, wish, result, format, by_hand=by_hand) or code or exit_codes.DONE
 
 

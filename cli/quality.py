@@ -38,6 +38,13 @@ _FINDINGS = (
     Column("detail", Text("detail", "说明")),
 )
 
+_LISTED = (
+    Column("source", Text("of", "来源")),
+    *_FINDINGS[:2],
+    Column("terminal", Text("terminal", "终端")),
+    *_FINDINGS[2:],
+)
+
 PeriodArgument = Annotated[
     str, typer.Argument(metavar="PERIOD", help=str(Text("2026-06, 2026-06-01, FROM..TO …", "时段, 如 2026-06。")))
 ]
@@ -56,6 +63,13 @@ class FailOn(StrEnum):
 
     severe = "severe"
     any = "any"
+
+
+class Source(StrEnum):
+    """What a finding is of."""
+
+    samples = "samples"
+    devices = "devices"
 
 
 @command(
@@ -94,20 +108,35 @@ def check(
     return exit_codes.GATE if failed else exit_codes.DONE
 
 
-@command(app, name="list", help=str(Text("The findings that the last checks left.", "列出最近校验的结果。")))
+@command(
+    app,
+    name="list",
+    help=str(
+        Text(
+            "What is known to be wrong in a period: findings of samples that the last checks left, and those of devices "
+            "that care found (clocks, parameters).",
+            "列出一个时段的全部异常: 最近校验的样本结果, 以及表计维护发现的设备异常 (时钟、参数)。",
+        )
+    ),
+)
 def list_(
     period: PeriodArgument,
     meter: Annotated[
         str | None, typer.Option("--meter", metavar="NO", help=str(Text("Only this meter.", "只看此表。")))
     ] = None,
     rule: Annotated[str | None, typer.Option("--rule", help=str(Text("Only this rule.", "只看此规则。")))] = None,
+    source: Annotated[
+        Source | None,
+        typer.Option("--source", help=str(Text("Only what is of samples, or of devices.", "只看样本或设备的异常。"))),
+    ] = None,
     format: FormatOption = Format.table,
 ) -> int | None:
     """List findings."""
     from keyacct.model import Period
     from keyacct.workflow.quality import findings
 
-    write_rows(findings(open_workspace(), Period.parse(period), meter=meter, rule=rule), _FINDINGS, format)
+    rows = findings(open_workspace(), Period.parse(period), meter=meter, rule=rule, source=source)
+    write_rows(rows, _LISTED, format)
     return None
 
 

@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from keyacct.cli.options import Format, FormatOption, PasswordEnvOption, PasswordFileOption, secret_source
+from keyacct.cli.options import (
+    Format,
+    FormatOption,
+    PasswordEnvOption,
+    PasswordFileOption,
+    TimeoutOption,
+    secret_source,
+)
 from keyacct.cli.session import command, make_app
 from keyacct.i18n import Text
 
@@ -32,10 +39,7 @@ def read(
         typer.Option("--link", metavar="URL", help=str(Text("The line; no workspace.", "链路, 不用工作区。"))),
     ] = None,
     protocol: Annotated[str | None, typer.Option("--protocol", help=str(Text("With --link.", "配合 --link。")))] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option("--timeout", metavar="S", help=str(Text("Seconds for one answer.", "一次应答的秒数。"))),
-    ] = None,
+    timeout: TimeoutOption = None,
     retries: Annotated[
         int, typer.Option("--retries", metavar="N", help=str(Text("Further attempts.", "重试次数。")))
     ] = 2,

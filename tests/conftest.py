@@ -1,18 +1,23 @@
-"""What holds for every test, and the database they run on: KEYACCT_TEST_DATABASE=postgresql, else SQLite."""
+"""What holds for every test: the command line as a user types it, and the database (KEYACCT_TEST_DATABASE, else SQLite)."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import hypothesis
 import pytest
 
+from keyacct.database.engine import Database, create_database
 from keyacct.workflow import workspace as workspace_module
 
 # The suite gives the same answer every time: random values come from a fixed seed. `nox -s explore` seeks new ones.
@@ -45,6 +50,49 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker(other)]
 
 
+@dataclass(frozen=True)
+class Run:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """stdout as one JSON document."""
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error object on stderr (`--format json`)."""
+        return json.loads(self.err.splitlines()[-1])["error"]
+
+
+@pytest.fixture
+def keyacct(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    """`keyacct("decode", "68…")` runs a command line."""
+    from keyacct.cli.run import COMMANDS, run
+
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    for name in ("LC_ALL", "LC_MESSAGES", "KEYACCT_WORKSPACE", "KEYACCT_NOW"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*arguments: object) -> Run:
+        capsys.readouterr()
+        if "--lang" in arguments:  # help texts are made at import; a real process has one language
+            for module, _ in COMMANDS.values():
+                for name in [
+                    n for n in sys.modules if n == f"keyacct.cli.{module}" or n.startswith(f"keyacct.cli.{module}_")
+                ]:
+                    sys.modules.pop(name)
+        code = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Run(code, captured.out, captured.err)
+
+    return call
+
+
 @pytest.fixture(scope="session")
 def postgres():
     """A running PostgreSQL server (tests/postgres_server.py); `postgres.new_database()` is an empty database."""
@@ -54,6 +102,24 @@ def postgres():
             yield running
     except module.MissingServerError as error:
         pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _empty_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A new workspace gets a copy of the empty file that the migrations made once; `tests/database` lets them run."""
+    made = tmp_path_factory.mktemp("empty") / "register.db"
+    create_database(made)
+
+    def copied(path: Path) -> Database:
+        try:
+            shutil.copyfile(made, path)
+        except OSError:
+            return create_database(path)  # which says what is wrong with the place
+        return Database(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workspace_module, "create_database", copied)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -2,18 +2,16 @@
 
 import contextlib
 import datetime as dt
-import os
-import select
 import socket
 import sys
 import threading
-import tty
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # peer698.py and peers.py
 from peers import Loop, free_port, sdm630
+from pump import Pump
 
 
 def _filled(service):
@@ -49,37 +47,6 @@ def meter_645():
     assert service.start()
     yield port
     service.stop()
-
-
-class Pump:
-    """Two pseudo-terminals whose far ends are joined, so that two programs share a serial line."""
-
-    def __init__(self):
-        self.ends = [os.openpty(), os.openpty()]
-        self.names = [os.ttyname(slave) for _, slave in self.ends]
-        for master, slave in self.ends:
-            tty.setraw(master)
-            tty.setraw(slave)
-        self._stop = os.pipe()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self):
-        first, second = self.ends[0][0], self.ends[1][0]
-        while True:
-            ready, _, _ = select.select([first, second, self._stop[0]], [], [])
-            if self._stop[0] in ready:
-                return
-            for source in ready:
-                with contextlib.suppress(OSError):
-                    os.write(second if source == first else first, os.read(source, 4096))
-
-    def close(self):
-        os.write(self._stop[1], b"x")
-        self._thread.join()
-        for descriptor in [*self._stop, *(end for pair in self.ends for end in pair)]:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
 
 
 @pytest.fixture

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import os
 import random
-import select
-import termios
-import threading
-import tty
 import zoneinfo
 
 import pytest
 from peers import ADDRESS, Loop, free_port, sdm630
+from pump import SpeedLine
 
 from keyacct.cli.run import run
 from keyacct.workflow.poll import make_question, poll_once
@@ -111,49 +106,6 @@ def test_pymodbus_rtu_over_a_serial_line(serial_pair):
     finally:
         loop.run(server.shutdown())
         loop.close()
-
-
-SPEEDS = {termios.B1200: 1200, termios.B2400: 2400, termios.B4800: 4800, termios.B9600: 9600}
-
-
-class SpeedLine:
-    """Two ports on one line: bytes get through as they are only where the second is set to the speed of the first.
-
-    (A pseudo-terminal keeps the baud rate that it is given, but no parity; set again to the parity that it does not
-    keep, it refuses.)
-    """
-
-    def __init__(self, baud):
-        self.baud, self.tried = baud, set()
-        self.ends = [os.openpty(), os.openpty()]
-        for end in (end for pair in self.ends for end in pair):
-            tty.setraw(end)
-        self.names = [os.ttyname(slave) for _, slave in self.ends]
-        self._stop = os.pipe()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self):
-        (device, _), (ours, slave) = self.ends
-        while True:
-            ready, _, _ = select.select([device, ours, self._stop[0]], [], [])
-            if self._stop[0] in ready:
-                return
-            for source in ready:
-                with contextlib.suppress(OSError):
-                    data = os.read(source, 4096)
-                    baud = SPEEDS.get(termios.tcgetattr(slave)[4])
-                    self.tried.add(baud)
-                    if baud != self.baud:
-                        data = bytes(byte * 3 & 0x7F for byte in data[::2])
-                    os.write(ours if source == device else device, data)
-
-    def close(self):
-        os.write(self._stop[1], b"x")
-        self._thread.join()
-        for descriptor in [*self._stop, *(end for pair in self.ends for end in pair)]:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
 
 
 def test_a_sweep_finds_the_speed_of_a_foreign_meter_on_a_serial_line(capsys):

@@ -453,7 +453,7 @@ def load_records(request):
     head = {"address": address, "control": "0x91", "di": di}
     if di.startswith("06"):
         count, stamp = int(plain[4:5].hex()), plain[5:10]
-        at = dt.datetime.strptime(stamp[::-1].hex(), "%y%m%d%H%M")  # noqa: DTZ007
+        at = dt.datetime.strptime(stamp[::-1].hex(), "%y%m%d%H%M")  # noqa: DTZ007  a civil time
         data = b""
         for number in range(count):
             now = at + dt.timedelta(minutes=15 * number)
@@ -486,4 +486,10 @@ def test_backfill_reads_the_missing_intervals_and_midnights_and_nothing_else(off
     asked = len(servers[0].requests)
     assert run(["poll", "--backfill", "2026-06-30", *where]) == 0
     assert len(servers[0].requests) == asked
-    assert run(["poll", "--backfill", "yesterday", *where]) == 2
+
+
+@pytest.mark.parametrize("option", ["--backfill", "--gaps"])
+def test_days_that_are_none_are_refused_by_the_name_of_the_option_that_was_given(office, capsys, option):
+    workspace, _ = office(meters=1)
+    assert run(["poll", option, "yesterday", "--workspace", str(workspace.root)]) == 2
+    assert f"{option} 'yesterday' names no days" in capsys.readouterr().err

@@ -64,7 +64,7 @@ def make(root: Path, meters: int, days: int) -> None:
         size = meters * 96
         names = pa.array(np.repeat([f"M{n:05}" for n in range(meters)], 96))
         at = pa.array(np.tile(stamps, meters), pa.timestamp("ms", "UTC"))
-        digits = lambda low, high, scale, size=size: np.round(random.uniform(low, high, size), scale)  # noqa: E731
+        digits = lambda low, high, scale, size=size: np.round(random.uniform(low, high, size), scale)  # noqa: E731  a column
         levels = {f"u{x}": digits(195, 240, 1) for x in "abc"} | {"p": digits(0, 60, 4), "q": digits(-5, 20, 4)}
         steps = np.round(random.uniform(0, 15, (meters, 96, 2)), 2)
         rising = np.round(register[:, None, :] + np.cumsum(steps, axis=1), 2)

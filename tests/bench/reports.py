@@ -28,9 +28,8 @@ import pyarrow.parquet as pq
 from keyacct.config import open_workspace
 from keyacct.registry.importing import import_registry
 from keyacct.workflow.demo import REGISTRY
-from keyacct.workflow.mapping import build_mapping
 from keyacct.workflow.samples import import_samples
-from keyacct.workflow.town import write_town
+from keyacct.workflow.town import town_mapping, write_town
 from keyacct.workflow.workspace import init_workspace
 
 KEYACCT = str(Path(sys.executable).with_name("keyacct"))
@@ -74,13 +73,6 @@ def make_workspace(root: Path, towns: int) -> None:
     init_workspace(root, name="供电公司 (bench)")
     workspace = open_workspace(root)
     import_registry(workspace, registry(towns), file="bench.toml")
-    columns = {
-        "ua": "voltage.a", "ub": "voltage.b", "uc": "voltage.c",
-        "kwh": "energy.import", "kvarh_lag": "energy.q1", "kvarh_lead": "energy.q4",
-    }  # fmt: skip
-    mapping = build_mapping(
-        columns, {}, {}, meter_column="meter", time_column="ts", kind="interval", stamp="end", side="secondary"
-    )
     file = root / "town.parquet"
     write_town(file)
     one = pq.read_table(file)
@@ -90,7 +82,7 @@ def make_workspace(root: Path, towns: int) -> None:
             names = pa.array([renamed(name, town) for name in one["meter"].to_pylist()])
             copies.append(one.set_column(0, "meter", names))
         pq.write_table(pa.concat_tables(copies), file)
-        import_samples(workspace, file, mapping)
+        import_samples(workspace, file, town_mapping())
     file.unlink()
 
 

@@ -119,7 +119,7 @@ def test_faulty_input_exits_4_and_names_file_and_row(
     place: str,
     word: str,
 ) -> None:
-    spoil(problem)  # type: ignore[operator]
+    spoil(problem)
     folder, out = write(problem, tmp_path / "p"), tmp_path / "plan.csv"
     assert shed("plan", "--problem", str(folder), "--out", str(out), "--format", "json") == 4
     error = json.loads(capsys.readouterr().err)["error"]

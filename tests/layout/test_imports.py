@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
     {"wire"},
     {"_core"},
 ]
-SHARED = {"errors", "clock", "config", "i18n", "model", "secrets"}
+SHARED = {"errors", "clock", "config", "i18n", "model", "secrets", "toml_file"}
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 

@@ -92,7 +92,7 @@ def cases(workspace: Workspace, only: str | None) -> Iterator[tuple[str, Documen
 
 
 def run(command: list[str], **more: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, **more)  # type: ignore[call-overload]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600, **more)
 
 
 def text_of(pdf: Path) -> str:
@@ -108,14 +108,14 @@ def check_pdf(pdf: Path, document: Document, lang: str) -> list[str]:
     words = set(text.replace("\u200b", "").split())
     close = re.sub(r"\s", "", text.replace("\u200b", ""))
     faults = [
-        f"the number {cell.text.to(lang)} is not in the PDF's text"  # type: ignore[arg-type]
+        f"the number {cell.text.to(lang)} is not in the PDF's text"
         for table in document.tables()
         for row in table.rows
         for cell in row
-        if cell.number is not None and cell.text.to(lang) not in words  # type: ignore[arg-type]
+        if cell.number is not None and cell.text.to(lang) not in words
     ]
-    wanted = [document.account_name, document.title.to(lang), document.office]  # type: ignore[arg-type]
-    wanted += [table.spec.title.to(lang) for table in document.tables()]  # type: ignore[arg-type]
+    wanted = [document.account_name, document.title.to(lang), document.office]
+    wanted += [table.spec.title.to(lang) for table in document.tables()]
     faults += [f"{name!r} is not in the PDF's text" for name in wanted if re.sub(r"\s", "", name) not in close]
     return faults
 
@@ -141,11 +141,11 @@ def check_books(books: list[tuple[Path, Document, str]], folder: Path) -> list[s
         text = text_of(printed)
         close = re.sub(r"\s", "", text)
         for figure in document.figures:
-            shown = figure.cell.text.to(lang)  # type: ignore[arg-type]
+            shown = figure.cell.text.to(lang)
             if figure.cell.number is not None and shown not in text.split():
                 faults.append(f"{book.name}: {figure.column.key} = {shown} is not in what LibreOffice prints")
         for table in document.tables():
-            if re.sub(r"\s", "", table.spec.title.to(lang)) not in close:  # type: ignore[arg-type]
+            if re.sub(r"\s", "", table.spec.title.to(lang)) not in close:
                 faults.append(f"{book.name}: the table {table.spec.key} is not in what LibreOffice prints")
         if "###" in text:
             faults.append(f"{book.name}: a number does not fit its column")
@@ -212,7 +212,7 @@ def main() -> int:
             files = {}
             for suffix in ("xlsx", "pdf", "html"):
                 files[suffix] = folder / f"{stem}.{suffix}"
-                files[suffix].write_bytes(parts(document, lang, suffix)[0].content)  # type: ignore[arg-type]
+                files[suffix].write_bytes(parts(document, lang, suffix)[0].content)
             faults += [f"{stem}.pdf: {fault}" for fault in dict.fromkeys(check_pdf(files["pdf"], document, lang))]
             faults += check_page(files["html"], folder / f"{stem}-html.png")
             books.append((files["xlsx"], document, lang))

@@ -46,7 +46,7 @@ def master(
     town: Workspace, protocol: str = "gdw1376.1", **limits: float
 ) -> Iterator[tuple[Listening, list[ListenSummary]]]:
     """A master station at work in a thread; what came of it is in the list when it has ended."""
-    station = make_station(protocol, "127.0.0.1", 0, town.zone, limits=Limits(**limits))  # type: ignore[arg-type]
+    station = make_station(protocol, "127.0.0.1", 0, town.zone, limits=Limits(**limits))
     listening = Listening(station, Plan(clock=False), town.zone, workspace=town)
     done: list[ListenSummary] = []
     thread = threading.Thread(target=lambda: done.append(listening.run()))
@@ -158,9 +158,8 @@ def test_deep_nesting_and_huge_counts_are_bounded(town: Workspace) -> None:
                     peer.send(frame)
                 counts = listening.station.counts
                 until(
-                    lambda: (
-                        counts["unasked"] + counts["unreadable"] + counts["reports"] + counts["replayed"]  # noqa: B023
-                        >= len(several)  # noqa: B023
+                    lambda counts=counts, least=len(several): (
+                        counts["unasked"] + counts["unreadable"] + counts["reports"] + counts["replayed"] >= least
                     )
                 )
                 assert listening.station.sessions  # who sends it is still served

@@ -51,6 +51,18 @@ class Terminal:
             assert time.monotonic() < end, dict(self.station.counts)
 
 
+@pytest.fixture
+def logged_in() -> Iterator[tuple[Dlt698Station, Terminal]]:
+    station = Dlt698Station("127.0.0.1", 0)
+    terminal = Terminal(station)
+    terminal.socket.sendall(LOGIN)
+    terminal.hear()
+    station.take()
+    yield station, terminal
+    terminal.socket.close()
+    station.front.shut()
+
+
 def test_a_peer_reads_what_the_station_says() -> None:
     station = Dlt698Station("127.0.0.1", 0, allowed=["111111111111"])
     terminal = Terminal(station)
@@ -82,53 +94,25 @@ def test_a_peer_reads_what_the_station_says() -> None:
         station.front.shut()
 
 
-def test_a_report_is_confirmed_again_but_kept_once() -> None:
-    station = Dlt698Station("127.0.0.1", 0)
-    terminal = Terminal(station)
-    try:
-        terminal.socket.sendall(LOGIN)
-        terminal.hear()
-        station.take()
-        report = uplink(0x83, "88010701200002000101" + "0312089912089A12089B" + "0000")
-        for _ in range(2):
-            terminal.socket.sendall(report)
-            answer = codec.decode_frame(terminal.hear()).payload
-            assert answer.hex().upper() == "080107012000020000"
-        assert station.counts["replayed"] == 1
-        assert station.take()[0] == [report]
-    finally:
-        terminal.socket.close()
-        station.front.shut()
+def test_a_report_is_confirmed_again_but_kept_once(logged_in: tuple[Dlt698Station, Terminal]) -> None:
+    station, terminal = logged_in
+    report = uplink(0x83, "88010701200002000101" + "0312089912089A12089B" + "0000")
+    for _ in range(2):
+        terminal.socket.sendall(report)
+        answer = codec.decode_frame(terminal.hear()).payload
+        assert answer.hex().upper() == "080107012000020000"
+    assert station.counts["replayed"] == 1
+    assert station.take()[0] == [report]
 
 
-def test_a_denied_object_is_a_failure_and_no_value() -> None:
-    station = Dlt698Station("127.0.0.1", 0)
-    terminal = Terminal(station)
-    try:
-        terminal.socket.sendall(LOGIN)
-        terminal.hear()
-        station.take()
-        station.ask(station.question("read", "voltage", {"service": "GetRequestNormal", "oad": "20000200"}))
-        number = codec.decode_frame(terminal.hear()).payload[2]
-        terminal.socket.sendall(uplink(0xC3, f"8501{number:02X}2000020000060000"))
-        terminal.until(lambda: station.failures)
-        assert station.failures[0].cause == "refused"
-        assert station.take()[0] == []
-    finally:
-        terminal.socket.close()
-        station.front.shut()
-
-
-@pytest.fixture
-def logged_in() -> Iterator[tuple[Dlt698Station, Terminal]]:
-    station = Dlt698Station("127.0.0.1", 0)
-    terminal = Terminal(station)
-    terminal.socket.sendall(LOGIN)
-    terminal.hear()
-    station.take()
-    yield station, terminal
-    terminal.socket.close()
-    station.front.shut()
+def test_a_denied_object_is_a_failure_and_no_value(logged_in: tuple[Dlt698Station, Terminal]) -> None:
+    station, terminal = logged_in
+    station.ask(station.question("read", "voltage", {"service": "GetRequestNormal", "oad": "20000200"}))
+    number = codec.decode_frame(terminal.hear()).payload[2]
+    terminal.socket.sendall(uplink(0xC3, f"8501{number:02X}2000020000060000"))
+    terminal.until(lambda: station.failures)
+    assert station.failures[0].cause == "refused"
+    assert station.take()[0] == []
 
 
 def values(station: Dlt698Station, quantity: str) -> list[object]:

@@ -40,7 +40,7 @@ def exchanges(running: Gdw1376Station, peers: list[Peer], until: object) -> tupl
     question = running.question("read", "F25", {"afn": "0C", "items": [{"pn": 1, "fn": 25}]})
     found: list[float] = []
     longest, number = 0, 0
-    while not until():  # type: ignore[operator]
+    while not until():
         peer = peers[number % len(peers)]
         number += 1
         session = running.sessions[running.address_of(peer.address)]

@@ -79,9 +79,9 @@ class Peer:
 @contextmanager
 def station(**limits: object) -> Iterator[Gdw1376Station]:
     allowed = limits.pop("allowed", None)
-    running = Gdw1376Station("127.0.0.1", 0, limits=Limits(**limits), allowed=allowed)  # type: ignore[arg-type]
+    running = Gdw1376Station("127.0.0.1", 0, limits=Limits(**limits), allowed=allowed)
     peers: list[Peer] = []
-    running.peers = peers  # type: ignore[attr-defined]
+    running.peers = peers
     try:
         yield running
     finally:
@@ -92,7 +92,7 @@ def station(**limits: object) -> Iterator[Gdw1376Station]:
 
 def dial(running: Gdw1376Station, address: str = "9612-3456", source: str = "127.0.0.1") -> Peer:
     peer = Peer(running.front.port, address, source)
-    running.peers.append(peer)  # type: ignore[attr-defined]
+    running.peers.append(peer)
     return peer
 
 

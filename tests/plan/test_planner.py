@@ -16,7 +16,7 @@ from keyacct.plan.planner import Planned, Wishes, plan, publish
 
 
 def planned(folder: Path, **wishes: object) -> Planned:
-    return plan(read_folder(folder), Wishes(**{"threads": 1, **wishes}))  # type: ignore[arg-type]
+    return plan(read_folder(folder), Wishes(**{"threads": 1, **wishes}))
 
 
 def rows(content: bytes) -> list[dict[str, str]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from keyacct.config import Workspace
 from keyacct.workflow.workspace import init_workspace
+
+sys.path.insert(0, str(Path(__file__).parent))  # malformed.py
 
 
 @pytest.fixture

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
-import sys
 from pathlib import Path
 
+import malformed
 import pytest
 from python_calamine import CalamineWorkbook
 
@@ -23,12 +22,6 @@ from keyacct.registry.writing import export_to, field_help, write_template
 from keyacct.workflow.workspace import init_workspace
 
 ROOT = Path(__file__).resolve().parents[2]
-_spec = importlib.util.spec_from_file_location("registry_malformed", Path(__file__).with_name("malformed.py"))
-assert _spec is not None
-assert _spec.loader is not None
-malformed = importlib.util.module_from_spec(_spec)
-sys.modules["registry_malformed"] = malformed
-_spec.loader.exec_module(malformed)
 
 ODD = """
 [[customer]]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
+import malformed
 import pytest
 
 from keyacct.config import Workspace
@@ -13,13 +12,6 @@ from keyacct.errors import InputError
 from keyacct.registry.document import export_registry
 from keyacct.registry.importing import Document, import_documents
 from keyacct.workflow.workspace import init_workspace
-
-_spec = importlib.util.spec_from_file_location("registry_malformed", Path(__file__).with_name("malformed.py"))
-assert _spec is not None
-assert _spec.loader is not None
-malformed = importlib.util.module_from_spec(_spec)
-sys.modules["registry_malformed"] = malformed
-_spec.loader.exec_module(malformed)
 
 CASES = malformed.every_case()
 _made: dict[str, tuple[Workspace, str]] = {}

@@ -29,9 +29,8 @@ from keyacct.report.kinds import KINDS
 from keyacct.report.own_definition import define, save
 from keyacct.report.writers import parts
 from keyacct.workflow.demo import REGISTRY
-from keyacct.workflow.mapping import build_mapping
 from keyacct.workflow.samples import import_samples
-from keyacct.workflow.town import write_town
+from keyacct.workflow.town import town_mapping, write_town
 from keyacct.workflow.workspace import init_workspace
 
 FOLDER = Path(__file__).with_name("golden")
@@ -64,14 +63,7 @@ def make_town(root: Path) -> Workspace:
     import_registry(workspace, REGISTRY.read_text(encoding="utf-8"), file=REGISTRY.name)
     samples = root / "town.parquet"
     write_town(samples)
-    columns = {
-        "ua": "voltage.a", "ub": "voltage.b", "uc": "voltage.c",
-        "kwh": "energy.import", "kvarh_lag": "energy.q1", "kvarh_lead": "energy.q4",
-    }  # fmt: skip
-    mapping = build_mapping(
-        columns, {}, {}, meter_column="meter", time_column="ts", kind="interval", stamp="end", side="secondary"
-    )
-    import_samples(workspace, samples, mapping)
+    import_samples(workspace, samples, town_mapping())
     prepare(workspace)
     return workspace
 
@@ -101,7 +93,7 @@ def documents(workspace: Workspace, kind: str, accounts: Sequence[str] = ACCOUNT
 def texts(document: Document, lang: str) -> dict[str, str]:
     """Format → what it says, line by line."""
     content = {
-        suffix: [(part.name, part.content) for part in parts(document, lang, suffix)]  # type: ignore[arg-type]
+        suffix: [(part.name, part.content) for part in parts(document, lang, suffix)]
         for suffix in ("csv", "html", "pdf", "xlsx")
     }
     return {

@@ -44,7 +44,7 @@ def own_town(town: Workspace, tmp_path: Path) -> Workspace:
 
 def write(workspace: Workspace, out: Path, accounts: list[str] | None = None, **more: object) -> Batch:
     options: dict[str, object] = {"formats": ("xlsx", "pdf", "csv"), "lang": "zh"} | more
-    return write_reports(workspace, "month", SPAN, accounts=accounts or ACCOUNTS, out=out, **options)  # type: ignore[arg-type]
+    return write_reports(workspace, "month", SPAN, accounts=accounts or ACCOUNTS, out=out, **options)
 
 
 def digests(out: Path) -> dict[str, str]:
@@ -60,8 +60,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]]
     seen: list[tuple[str, tuple[str, ...]]] = []
 
     def counting(job: object, paper: object) -> object:
-        seen.append((job.document.account_no, job.formats))  # type: ignore[attr-defined]
-        return do(job, paper)  # type: ignore[arg-type]
+        seen.append((job.document.account_no, job.formats))
+        return do(job, paper)
 
     monkeypatch.setattr("keyacct.workflow.report_work.do", counting)
     return seen
@@ -205,9 +205,9 @@ def test_an_interrupted_run_leaves_a_true_manifest(
     town: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stops(job: object, paper: object) -> object:
-        if job.document.account_no == ACCOUNTS[1]:  # type: ignore[attr-defined]
+        if job.document.account_no == ACCOUNTS[1]:
             raise KeyboardInterrupt
-        return do(job, paper)  # type: ignore[arg-type]
+        return do(job, paper)
 
     monkeypatch.setattr("keyacct.workflow.report_work.do", stops)
     out = tmp_path / "out"
@@ -283,10 +283,10 @@ def test_the_command_ends_with_6_and_names_what_failed(
     from keyacct.errors import InputError
 
     def bad(job: object, paper: object) -> object:
-        if job.document.account_no == ACCOUNTS[1]:  # type: ignore[attr-defined]
+        if job.document.account_no == ACCOUNTS[1]:
             error = InputError("input.value", "spoilt", hint="mend it")
             return [], (error.code, error.message, error.hint, error.where)
-        return do(job, paper)  # type: ignore[arg-type]
+        return do(job, paper)
 
     monkeypatch.setattr("keyacct.workflow.report_work.do", bad)
     chosen = [part for account in ACCOUNTS for part in ("--account", account)]

@@ -47,7 +47,7 @@ def test_any_chart_can_be_drawn(
     wide: bool,
 ) -> None:
     chart = Chart(
-        "c", kind, Text("<t>", "题"), Text("&", "述"), Text("x", "横"),  # type: ignore[arg-type]
+        "c", kind, Text("<t>", "题"), Text("&", "述"), Text("x", "横"),
         tuple(Text(f"<{n}>", f"{n}日") for n in range(len(values))),
         (Series("s", Text("s", "列"), tuple(values)),), Axis(Text("y", "纵")),
         limits=tuple(Limit(Text("limit", "限"), limit) for limit in limits), wide=wide,
@@ -92,7 +92,7 @@ def test_every_chart_of_the_month_report_is_clean(document: Document, lang: str)
     charts = [chart for section in document.sections for chart in section.charts]
     assert {chart.kind for chart in charts} == {"line", "bar", "band"}
     for chart in charts:
-        check(draw(chart, lang, chart.key))  # type: ignore[arg-type]
+        check(draw(chart, lang, chart.key))
 
 
 def test_a_gap_in_the_data_is_a_gap_in_the_line(document: Document) -> None:

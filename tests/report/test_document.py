@@ -19,7 +19,7 @@ NAME = Text("n", "n")
 
 
 def column(kind: str = "number", decimals: int = 2) -> Column:
-    return Column("k", NAME, NAME, kind, decimals=decimals)  # type: ignore[arg-type]
+    return Column("k", NAME, NAME, kind, decimals=decimals)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def column(kind: str = "number", decimals: int = 2) -> Column:
     ],
 )
 def test_numbers_are_rounded_half_up_at_the_column(value: object, decimals: int, shown: str) -> None:
-    cell = column(decimals=decimals).cell(value)  # type: ignore[arg-type]
+    cell = column(decimals=decimals).cell(value)
     assert cell.text == Text(shown, shown)
     assert cell.plain == shown.replace(",", "")
 
@@ -83,4 +83,4 @@ def test_the_last_interval_of_a_day_ends_at_24() -> None:
 )  # fmt: skip
 def test_a_value_of_the_wrong_kind_is_a_defect_not_a_guess(kind: str, value: object) -> None:
     with pytest.raises(InternalError):
-        column(kind).cell(value)  # type: ignore[arg-type]
+        column(kind).cell(value)

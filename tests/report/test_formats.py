@@ -81,14 +81,14 @@ class Page(HTMLParser):
 
 
 def sheet_of(workbook: CalamineWorkbook, table: Table, lang: str) -> list[list[object]]:
-    return workbook.get_sheet_by_name(table.spec.short.to(lang)).to_python(skip_empty_area=False)  # type: ignore[arg-type]
+    return workbook.get_sheet_by_name(table.spec.short.to(lang)).to_python(skip_empty_area=False)
 
 
 def compared(document: Document, lang: str) -> int:
     """How many cells of a document were found the same in xlsx, HTML and CSV; its numbers stand in the PDF too."""
-    workbook = CalamineWorkbook.from_filelike(io.BytesIO(write_xlsx(document, lang)))  # type: ignore[arg-type]
-    page = Page(write_html(document, lang).decode())  # type: ignore[arg-type]
-    parts = write_csv(document, lang)  # type: ignore[arg-type]
+    workbook = CalamineWorkbook.from_filelike(io.BytesIO(write_xlsx(document, lang)))
+    page = Page(write_html(document, lang).decode())
+    parts = write_csv(document, lang)
     count = 0
     shown_numbers: Counter[str] = Counter()
     for table in document.tables():
@@ -100,20 +100,20 @@ def compared(document: Document, lang: str) -> int:
             for place, (column, cell) in enumerate(zip(table.spec.columns, row, strict=True)):
                 shown, value, title = html[number][place]
                 field, excel = fields[number][column.key], sheet[number][place]
-                assert shown == cell.text.to(lang)  # type: ignore[arg-type]
+                assert shown == cell.text.to(lang)
                 if cell.number is not None:
                     shown_numbers[shown] += 1
                     assert shown.replace(",", "") == field == f"{cell.number:f}"
                     assert (value or shown) == field
                     assert f"{excel:.{column.decimals}f}" == field
                 elif cell.absent is not None:
-                    assert (excel, field, title) == (DASH, "", cell.absent.to(lang))  # type: ignore[arg-type]
+                    assert (excel, field, title) == (DASH, "", cell.absent.to(lang))
                 elif cell.day is not None:
                     assert (excel, field) == (cell.day, cell.day.isoformat())
                 else:
                     assert excel == shown
                 count += 1
-    said = Counter(golden_module().pdf_lines(write_pdf(document, lang)).replace("\u200b", "").split())  # type: ignore[arg-type]
+    said = Counter(golden_module().pdf_lines(write_pdf(document, lang)).replace("\u200b", "").split())
     missing = shown_numbers - said
     assert not missing, missing
     return count
@@ -136,17 +136,17 @@ def test_every_kind_shows_the_same_digits_in_every_format(kind: str, golden: Mod
 
 @pytest.mark.parametrize("lang", LANGS)
 def test_key_figures_are_the_same_in_every_format(document: Document, lang: str) -> None:
-    workbook = CalamineWorkbook.from_filelike(io.BytesIO(write_xlsx(document, lang)))  # type: ignore[arg-type]
+    workbook = CalamineWorkbook.from_filelike(io.BytesIO(write_xlsx(document, lang)))
     summary = workbook.get_sheet_by_index(0).to_python(skip_empty_area=False)
-    page = write_html(document, lang).decode()  # type: ignore[arg-type]
-    fields = {row["figure"]: row for row in csv.DictReader(io.StringIO(write_csv(document, lang)["figures"].decode()))}  # type: ignore[arg-type]
+    page = write_html(document, lang).decode()
+    fields = {row["figure"]: row for row in csv.DictReader(io.StringIO(write_csv(document, lang)["figures"].decode()))}
     for figure in (*document.figures, document.completeness):
-        title = figure.column.title.to(lang)  # type: ignore[arg-type]
+        title = figure.column.title.to(lang)
         assert figure.cell.number is not None
         assert fields[figure.column.key]["value"] == f"{figure.cell.number:f}"
         assert [row[1] for row in summary if row[0] == title] == [float(figure.cell.number)]
         card = page.partition(f'id="figure-{figure.column.key}"')[2].partition("</div>")[0]
-        assert f">{figure.cell.text.to(lang)}</span>" in card  # type: ignore[arg-type]
+        assert f">{figure.cell.text.to(lang)}</span>" in card
 
 
 SCRIPT = """
@@ -212,7 +212,7 @@ def test_no_name_becomes_a_formula_or_a_link_in_excel(make: Callable[..., Docume
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_no_text_begins_a_formula_in_csv(make: Callable[..., Document], sample: object, payload: str) -> None:
-    results = sample.month_results("3301000001", payload, points=1)  # type: ignore[attr-defined]
+    results = sample.month_results("3301000001", payload, points=1)
     total = results.voltage.total
     index = total.column_names.index("point")
     renamed = total.set_column(index, "point", pa.array([payload] * total.num_rows))
@@ -246,7 +246,7 @@ def test_no_name_becomes_markup(make: Callable[..., Document], payload: str) -> 
 
 @pytest.mark.parametrize("lang", LANGS)
 def test_a_page_is_self_contained_and_runs_only_its_own_script(document: Document, lang: str) -> None:
-    text = write_html(document, lang).decode()  # type: ignore[arg-type]
+    text = write_html(document, lang).decode()
     page = Page(text)
     for tag, attributes in page.tags:
         assert tag not in {"link", "iframe", "img", "object", "embed", "base", "form"}
@@ -313,5 +313,5 @@ def test_csv_begins_with_a_byte_order_mark_only_when_asked(document: Document) -
 def test_csv_headers_are_the_same_in_both_languages(document: Document) -> None:
     heads = [
         {name: part.decode().splitlines()[0] for name, part in write_csv(document, lang).items()} for lang in LANGS
-    ]  # type: ignore[arg-type]
+    ]
     assert heads[0] == heads[1]

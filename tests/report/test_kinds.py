@@ -299,7 +299,7 @@ def test_a_report_of_the_users_own_filters_groups_and_sums(town: Workspace) -> N
 def test_a_wrong_definition_is_refused_with_a_hint(changed: dict[str, object], message: str) -> None:
     wanted: dict[str, object] = {"name": "own", "fields": ["energy_kwh"], **changed}
     with pytest.raises(UsageError) as found:
-        define(**wanted)  # type: ignore[arg-type]
+        define(**wanted)
     assert message in f"{found.value} {found.value.hint}"
 
 

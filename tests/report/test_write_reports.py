@@ -63,12 +63,12 @@ def join(every: list[Results]) -> Results:
         }
         return dataclasses.replace(parts[0], **joined)
 
-    return Results(tables("voltage"), tables("power_factor"), tables("load"))  # type: ignore[arg-type]
+    return Results(tables("voltage"), tables("power_factor"), tables("load"))
 
 
 def write(workspace: Workspace, out: Path, accounts: list[str] | None = None, **more: object) -> Batch:
     options: dict[str, object] = {"formats": ("xlsx", "html", "csv"), "lang": "zh"} | more
-    return write_reports(workspace, "month", JUNE, accounts=accounts, out=out, **options)  # type: ignore[arg-type]
+    return write_reports(workspace, "month", JUNE, accounts=accounts, out=out, **options)
 
 
 def test_all_accounts_with_index_and_manifest(workspace: Workspace, tmp_path: Path) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +14,6 @@ from office import DAY_BEFORE, make_bare, make_office, with_table
 
 from keyacct import clock
 from keyacct.config import Workspace
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """stdout as one JSON document."""
-        return json.loads(self.out)
-
-    @property
-    def error(self) -> dict[str, Any]:
-        """The error object on stderr (`--format json`)."""
-        return json.loads(self.err.splitlines()[-1])["error"]
 
 
 @pytest.fixture(scope="session")
@@ -50,20 +29,12 @@ def fresh(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def shed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Run]]:
+def shed(keyacct: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """`shed(workspace, "draft", …)` runs a command on a workspace, as of the morning before the event."""
-    from keyacct.cli.run import run
+    monkeypatch.delenv("KEYACCT_OPERATOR", raising=False)
 
-    monkeypatch.setenv("LANG", "C.UTF-8")
-    for name in ("LC_ALL", "LC_MESSAGES", "KEYACCT_WORKSPACE", "KEYACCT_NOW", "KEYACCT_OPERATOR"):
-        monkeypatch.delenv(name, raising=False)
-
-    def call(workspace: Workspace, *arguments: object, now: str = DAY_BEFORE) -> Run:
-        capsys.readouterr()
-        shared = ["--workspace", str(workspace.root), "--now", now]
-        code = run(["shed", *(str(argument) for argument in arguments), *shared])
-        captured = capsys.readouterr()
-        return Run(code, captured.out, captured.err)
+    def call(workspace: Workspace, *arguments: object, now: str = DAY_BEFORE) -> Any:
+        return keyacct("shed", *arguments, "--workspace", workspace.root, "--now", now)
 
     yield call
     clock.fix(None)

@@ -138,7 +138,7 @@ def test_event_days_are_no_like_days_and_the_adjustment_is_capped() -> None:
     settings = SheddingSettings(like_days=3, like_days_of=4)
     horizon = Horizon(dt.date(2026, 6, 24), 96, ((68, 76),), 60)
     kw = {dt.date(2026, 6, day): float(day) for day in range(1, 24)} | {dt.date(2026, 6, 24): 99.0}
-    curves = lambda day: {"a": flat(kw[day])} if day in kw else {}  # noqa: E731
+    curves = lambda day: {"a": flat(kw[day])} if day in kw else {}  # noqa: E731  short
     events = {dt.date(2026, 6, 22)}
     found = baselines(["a"], horizon, settings, curves, events=events, last_day=dt.date(2026, 6, 23))["a"]
     assert found.days == (dt.date(2026, 6, 18), dt.date(2026, 6, 19), dt.date(2026, 6, 23))
@@ -155,11 +155,11 @@ def test_a_gap_of_a_like_day_is_left_out_of_its_mean() -> None:
     settings = SheddingSettings(like_days=2, adjustment_min=0, volatile_from=10)
     horizon = Horizon(dt.date(2026, 6, 24), 96, ((68, 76),), -10)
     holed = tuple(None if 69 <= t < 72 else 10.0 for t in range(96))
-    curves = lambda day: {"a": holed if day.day == 23 else flat(30.0)}  # noqa: E731
+    curves = lambda day: {"a": holed if day.day == 23 else flat(30.0)}  # noqa: E731  short
     found = baselines(["a"], horizon, settings, curves, last_day=dt.date(2026, 6, 23))["a"]
     assert (found.kw[68], found.kw[69], found.kw[72]) == (20.0, 30.0, 20.0)
     thin = tuple(None if t < 20 else 10.0 for t in range(96))
-    curves = lambda day: {"a": thin if day.day == 23 else flat(30.0)}  # noqa: E731
+    curves = lambda day: {"a": thin if day.day == 23 else flat(30.0)}  # noqa: E731  short
     found = baselines(["a"], horizon, settings, curves, last_day=dt.date(2026, 6, 23))["a"]
     assert found.days == (dt.date(2026, 6, 19), dt.date(2026, 6, 22))
 

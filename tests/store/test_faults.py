@@ -40,7 +40,7 @@ from keyacct.store.verify import clean, verify
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from fault_figures import note  # noqa: E402
+from fault_figures import note  # noqa: E402  found beside this file
 
 LONG = os.environ.get("KEYACCT_FAULTS") == "full"
 VOLTAGE = FAMILIES["voltage"].input_schema

@@ -25,7 +25,7 @@ from keyacct.config import Workspace
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from fault_figures import note  # noqa: E402
+from fault_figures import note  # noqa: E402  found beside this file
 
 LONG = os.environ.get("KEYACCT_FAULTS") == "full"
 CUTS = 200 if LONG else 24
@@ -116,7 +116,7 @@ class Disk:
                 inode.loose.append((at, strings[0][:result]))
                 self.where[handle] = at + result
         elif call == "ftruncate" and handle in self.handles and self.handles[handle][1] is not None:
-            self.handles[handle][1].loose.append((int(text.rsplit(",", 1)[1]), None))  # type: ignore[union-attr]
+            self.handles[handle][1].loose.append((int(text.rsplit(",", 1)[1]), None))
         elif call in ("fsync", "fdatasync") and handle in self.handles:
             path, inode = self.handles[handle]
             if inode is not None:

@@ -178,7 +178,7 @@ class Fault:
         if self.left == 0:
             self.hit = True
             raise OSError(self.number, os.strerror(self.number))
-        return self.real(*arguments, **named)  # type: ignore[operator]
+        return self.real(*arguments, **named)
 
 
 def test_p7_a_failing_disk_is_an_error_and_loses_nothing(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from keyacct.store.families import FAMILIES
 from keyacct.store.ingest import ingest
 from keyacct.store.read import read_table
 from keyacct.workflow import quality as workflow
+from keyacct.workflow.care.findings import Check, note_findings
 from keyacct.workflow.edits import EditRequest, edit_value, edits, undo_edit
 from keyacct.workflow.workspace import init_workspace
 
@@ -117,6 +118,41 @@ def test_missing_values_are_counted_per_day_and_a_silent_meter_is_severe(workspa
     assert [r["values_found"] for r in workflow.findings(workspace, Period.parse(DAY))] == [3]
 
 
+def _care_finding(workspace: Workspace, device: tuple[str, str], at: str, **more: object) -> None:
+    now = int(dt.datetime.fromisoformat(at).timestamp() * 1000)
+    with open_database(workspace).write() as connection:
+        note_findings(connection, device, [Check("param_mismatch", "ct_ratio", **more)], now)
+
+
+def test_findings_of_devices_stand_in_the_same_list_while_they_last(workspace: Workspace, capsys) -> None:
+    workflow.check(workspace, Period.parse(DAY))
+    differs = {"differs": True, "expected": "100", "found": "80"}
+    _care_finding(workspace, ("meter", "m"), "2026-07-01T10:00+08:00", **differs)
+    _care_finding(workspace, ("terminal", "9612-3456"), "2026-07-01T11:00+08:00", **differs)
+    _care_finding(workspace, ("meter", "m"), "2026-07-02T10:00+08:00", differs=False)
+
+    def listed(period: str, **only: str) -> list[tuple[object, ...]]:
+        rows = workflow.findings(workspace, Period.parse(period), **only)
+        return [(row["source"], row["meter"], row["terminal"], row["rule"]) for row in rows]
+
+    sample = ("samples", "m", None, "completeness")
+    meter, terminal = ("devices", "m", None, "param_mismatch"), ("devices", None, "9612-3456", "param_mismatch")
+    assert sorted(listed(DAY)[:2]) == sorted([sample, meter])
+    assert listed(DAY)[2:] == [terminal]
+    assert listed("2026-07-02", source="devices") == [meter, terminal]  # put right on that day
+    assert listed("2026-07-03", source="devices") == [terminal]
+    assert listed("2026-06-30", source="devices") == []
+    assert listed(DAY, source="samples") == [sample]
+    assert listed(DAY, meter="m", rule="param_mismatch") == [meter]
+    asked = ["quality", "list", DAY, "--source", "devices", "--workspace", str(workspace.root)]
+    capsys.readouterr()
+    assert run([*asked, "--format", "json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first["meter"], first["column"], first["detail"]) == ("m", "ct_ratio", "found 80, expected 100")
+    assert (first["from"], first["to"]) == ("2026-07-01T10:00:00+08:00", "2026-07-02T10:00:00+08:00")
+    assert (second["terminal"], second["to"], second["values_found"]) == ("9612-3456", None, 1)
+
+
 def test_a_spike_is_above_the_third_highest_and_a_voltage_above_its_neighbours(workspace: Workspace) -> None:
     put(workspace, "power", *curve("p", ["90" if n == 40 else v for n, v in enumerate(DAY_VALUES)]))
     put(workspace, "voltage", *curve("a", ["150" if n == 20 else f"22{n % 7}" for n in range(96)]))
@@ -199,7 +235,7 @@ def test_a_long_gap_and_a_falling_register_are_not_estimated(workspace: Workspac
 
 def request(value: str | None, **more: object) -> EditRequest:
     base = {"reason": "read on site", "person": "Li", "kind": None}
-    return EditRequest("power", "p", "m", START + QUARTER, value, **{**base, **more})  # type: ignore[arg-type]
+    return EditRequest("power", "p", "m", START + QUARTER, value, **{**base, **more})
 
 
 def test_an_edit_wins_is_audited_and_is_taken_back_exactly(workspace: Workspace) -> None:

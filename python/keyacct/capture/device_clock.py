@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyacct import clock, wire
-from keyacct.capture import dlt698, fence
+from keyacct.capture import dlt698, fence, masking
 from keyacct.capture.line import ExchangeError, Failure, Line, Reply, built_in_registers
 from keyacct.capture.parameters import exchange_item, refusal_of
 from keyacct.errors import InputError
@@ -142,10 +142,7 @@ def clock_write(
     if protocol == "dlt645-2007":
         message["operator"] = operator
     frame = wire.encode(message, protocol, registers=built_in_registers())
-    first = 10 + len(_TIME[protocol]) // 2 + 1  # behind identifier and level
-    hidden = {first, first + 1, first + 2, len(frame) - 2}  # the checksum would tell the password
-    shown = " ".join("**" if n in hidden else f"{byte:02X}" for n, byte in enumerate(frame))
-    return ClockCommand("write", protocol, address, at, frame, shown)
+    return ClockCommand("write", protocol, address, at, frame, masking.starred(frame, protocol))
 
 
 def send_clock(line: Line, command: ClockCommand) -> Failure | None:

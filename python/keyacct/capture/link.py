@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.parse
 from dataclasses import dataclass
+from typing import Any
 
 from keyacct.errors import UsageError
 from keyacct.i18n import Text
@@ -105,7 +106,7 @@ def _options(url: str, query: str, known: frozenset[str]) -> dict[str, str]:
 _LINE = frozenset({"baud", "parity", "bits", "stop", "turn_ms", "rts"})
 
 
-def _line_options(url: str, query: str, *, modbus: bool) -> dict[str, object]:
+def _line_options(url: str, query: str, *, modbus: bool) -> dict[str, Any]:
     given = _options(url, query, _LINE)
     baud = _whole(url, given, "baud", 9600 if modbus else 2400)
     if baud not in BAUDS:
@@ -141,7 +142,7 @@ def _serial(url: str, rest: str, protocol: str | None) -> Link:
     if not device.startswith("/") or "\0" in device:
         raise _wrong(url, Text("name the port, as /dev/ttyUSB0", "应给出端口, 如 /dev/ttyUSB0"))
     more = _line_options(url, query, modbus=protocol is not None)
-    return Link(url, "serial", device=device, protocol=protocol, **more)  # type: ignore[arg-type]
+    return Link(url, "serial", device=device, protocol=protocol, **more)
 
 
 def _network(url: str, kind: str, protocol: str | None, port: int | None) -> Link:
@@ -164,4 +165,4 @@ def _network(url: str, kind: str, protocol: str | None, port: int | None) -> Lin
     else:
         given = _options(url, parts.query, frozenset({"turn_ms"}))
         more = {"turn_s": _whole(url, given, "turn_ms", 0) / 1000}
-    return Link(url, kind, host=parts.hostname, port=chosen, protocol=protocol, **more)  # type: ignore[arg-type]
+    return Link(url, kind, host=parts.hostname, port=chosen, protocol=protocol, **more)

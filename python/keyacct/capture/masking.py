@@ -11,6 +11,7 @@ _WRITES_645 = {"dlt645-2007": (frozenset({0x14, 0x1C}), {0x14: 4}, 7), "dlt645-1
 """Functions that carry a password, the identifier in front of it, and its bytes behind the level (with the operator)."""
 _ACTS_1376 = frozenset({0x01, 0x04, 0x05, 0x06, 0x0F, 0x10})  # AFN whose requests end in PW
 _PW_1376 = {1: 2}  # of Q/GDW 130-2005; 16 of all others
+_TP_1376 = 6  # bytes of the time tag behind PW, when the frame says so
 _CONNECT_698 = 0x02
 _PASSWORD_698 = 0x01
 
@@ -31,21 +32,45 @@ def without_password(frame: bytes, protocol: str | None) -> bytes:
     return frame
 
 
+def starred(frame: bytes, protocol: str) -> str:
+    """A frame of DL/T 645 in hex as it may be printed: `**` for password, operator and the checksum that would betray them.
+
+    frame: whole, without wake-up bytes.
+    """
+    places = _places_645(frame, protocol)
+    hidden = {*places, len(frame) - 2} if places else set()
+    return " ".join("**" if n in hidden else f"{byte:02X}" for n, byte in enumerate(frame))
+
+
 def _blank_645(frame: bytes, protocol: str) -> bytes:
-    functions, identifier, size = _WRITES_645[protocol]
-    if len(frame) < 12 or frame[0] != 0x68 or frame[8] not in functions:
-        return frame
-    start = 10 + identifier.get(frame[8], 0) + 1
-    end = min(start + size, len(frame) - 2)
-    return _summed(frame[:start] + bytes((0x33,)) * (end - start) + frame[end:], 0)
+    return _blanked(frame, _places_645(frame, protocol), 0x33, 0)
 
 
 def _blank_1376(frame: bytes) -> bytes:
-    if len(frame) < 20 or frame[0] != 0x68 or frame[6] & 0x80 or frame[12] not in _ACTS_1376:
+    return _blanked(frame, _places_1376(frame), 0, 6)
+
+
+def _blanked(frame: bytes, places: range, blank: int, summed_from: int) -> bytes:
+    if not places:
         return frame
-    end = len(frame) - 2 - (6 if frame[13] & 0x80 else 0)
-    start = max(end - _PW_1376.get(frame[1] & 3, 16), 14)
-    return _summed(frame[:start] + bytes(end - start) + frame[end:], 6)
+    return _summed(frame[: places.start] + bytes((blank,)) * len(places) + frame[places.stop :], summed_from)
+
+
+def _places_645(frame: bytes, protocol: str) -> range:
+    """Password and operator, the level apart."""
+    functions, identifier, size = _WRITES_645[protocol]
+    if len(frame) < 12 or frame[0] != 0x68 or frame[8] not in functions:
+        return range(0)
+    start = 10 + identifier.get(frame[8], 0) + 1
+    return range(start, min(start + size, len(frame) - 2))
+
+
+def _places_1376(frame: bytes) -> range:
+    """PW, in front of the time tag."""
+    if len(frame) < 20 or frame[0] != 0x68 or frame[6] & 0x80 or frame[12] not in _ACTS_1376:
+        return range(0)
+    end = len(frame) - 2 - (_TP_1376 if frame[13] & 0x80 else 0)
+    return range(max(end - _PW_1376.get(frame[1] & 3, 16), 14), end)
 
 
 def _summed(frame: bytes, start: int) -> bytes:

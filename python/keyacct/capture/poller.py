@@ -35,13 +35,13 @@ _STACK_BYTES = 512 * 1024
 
 @dataclass(frozen=True)
 class Task:
-    """Items of one meter. meter: the name it has in the results; tag: what the caller knows it by."""
+    """Items of one meter. meter: the name it has in the results; tag: the number that the caller knows it by."""
 
     meter: str
     address: str
     items: tuple[Item, ...]
     priority: int = ON_DEMAND
-    tag: object = field(default=None, compare=False)
+    tag: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

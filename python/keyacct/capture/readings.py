@@ -196,7 +196,7 @@ def _number(value: Any) -> Any:
 def tell(answer: Answer) -> str:
     """One sentence about an item that failed."""
     failure = answer.failure
-    assert failure is not None, "only what failed has something to tell"  # noqa: S101
+    assert failure is not None, "only what failed has something to tell"  # noqa: S101  # a slip of ours, no data makes it
     tries = Text(f", asked {answer.attempts} times", f", 已试 {answer.attempts} 次") if answer.attempts > 1 else ""
     return f"{answer.meter} {answer.item}: {failure}{tries}"
 

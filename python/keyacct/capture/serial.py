@@ -23,7 +23,7 @@ def _lent_port() -> Any:
     """A port by RFC 2217 that is not open yet. pyserial's own leaves the socket open where the server hung up first."""
     import serial.rfc2217
 
-    class LentPort(serial.rfc2217.Serial):  # type: ignore[misc]
+    class LentPort(serial.rfc2217.Serial):  # type: ignore[misc]  # pyserial tells no types
         def close(self) -> None:
             connection = self._socket
             super().close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 import zoneinfo
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -37,7 +36,8 @@ from keyacct.config.office import (
 from keyacct.config.papers import BillingSettings, ReportSettings
 from keyacct.config.section import Section
 from keyacct.config.shedding import SheddingSettings
-from keyacct.errors import ConfigError, from_os_error
+from keyacct.errors import ConfigError
+from keyacct.toml_file import read_toml
 
 FILE_NAME = "keyacct.toml"
 
@@ -198,12 +198,10 @@ def open_workspace(folder: str | os.PathLike[str] | None = None) -> Workspace:
     """Find a workspace and read its settings. Raises ConfigError."""
     root = find_root(folder)
     file = root / FILE_NAME
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise from_os_error(error, writing=False, file=str(file)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            "config.invalid", f"not valid TOML: {error}", hint="mend the line", where={"file": str(file)}
-        ) from None
+    document = read_toml(
+        file,
+        lambda said: ConfigError(
+            "config.invalid", f"not valid TOML: {said}", hint="mend the line", where={"file": str(file)}
+        ),
+    )
     return Workspace(root, parse_settings(document, str(file)))

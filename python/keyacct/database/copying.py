@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from keyacct.database import acquisition_tables as _acquisition_tables  # noqa: F401
-from keyacct.database import backups as _backups  # noqa: F401 (these join their tables to the metadata)
-from keyacct.database import bills as _bills  # noqa: F401
-from keyacct.database import care_tables as _care_tables  # noqa: F401
-from keyacct.database import control_tables as _control_tables  # noqa: F401
-from keyacct.database import quality_tables as _quality_tables  # noqa: F401
-from keyacct.database import registry_tables as _registry_tables  # noqa: F401
-from keyacct.database import shedding_tables as _shedding_tables  # noqa: F401
-from keyacct.database import tables
+from keyacct.database import (
+    acquisition_tables,
+    backups,
+    bills,
+    care_tables,
+    control_tables,
+    quality_tables,
+    registry_tables,
+    shedding_tables,
+    tables,
+)
 from keyacct.database.sqlite import Database
 
+_JOINED = (
+    acquisition_tables, backups, bills, care_tables, control_tables, quality_tables, registry_tables, shedding_tables,
+)  # fmt: skip
+"""Modules that join their tables to the metadata of `tables` when they are imported."""
 PAGE_ROWS = 2000
+
+
+def every_table() -> list[sa.Table]:
+    """The tables of every module, each behind those it refers to."""
+    return tables.metadata.sorted_tables
 
 
 def copy_rows(source: sa.Connection, into: sa.Connection, target: Database) -> int:
@@ -23,7 +34,7 @@ def copy_rows(source: sa.Connection, into: sa.Connection, target: Database) -> i
     target.defer_references(into)
     into.execute(tables.batch_sequence.delete())  # made with one row
     copied = 0
-    for table in tables.metadata.sorted_tables:
+    for table in every_table():
         # In the order of their keys: the audit chain takes no row but the next.
         result = source.execute(sa.select(table).order_by(*table.primary_key.columns)).mappings()
         while page := result.fetchmany(PAGE_ROWS):

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,14 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._engine = sa.create_engine(
-            "sqlite://", creator=self._connect, poolclass=NullPool, isolation_level="AUTOCOMMIT"
-        )
+
+    def _open(self) -> sa.Connection:
+        """A connection of the shared engine to this file."""
+        asking = _OPENING.set(self)
+        try:
+            return _ENGINE.connect()
+        finally:
+            _OPENING.reset(asking)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -63,7 +69,7 @@ class Database:
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """One snapshot: every query inside sees the same state. Writes inside are a defect."""
-        with self._errors(), self._engine.connect() as connection:
+        with self._errors(), self._open() as connection:
             connection.exec_driver_sql("BEGIN")
             try:
                 yield connection
@@ -76,7 +82,7 @@ class Database:
 
         before: what is done on the connection while others may still write, such as filling temporary tables.
         """
-        with self._errors(), self._engine.connect() as connection:
+        with self._errors(), self._open() as connection:
             if before is not None:
                 connection.exec_driver_sql("BEGIN")
                 before(connection)
@@ -130,6 +136,14 @@ class Database:
             contextlib.closing(sqlite3.connect(target)) as copy,
         ):
             source.backup(copy)
+
+
+_OPENING: ContextVar[Database] = ContextVar("_OPENING")
+"""Whose file the engine is to open."""
+_ENGINE = sa.create_engine(
+    "sqlite://", creator=lambda: _OPENING.get()._connect(), poolclass=NullPool, isolation_level="AUTOCOMMIT"
+)
+"""One for all files: it keeps no connection, only what it learned of SQLite and the statements that it compiled."""
 
 
 @contextlib.contextmanager

@@ -145,8 +145,9 @@ def read_xlsx(data: bytes, file: str, faults: list[Fault]) -> Iterator[RawEntry]
             cells = f"{_letters(column)}{first + 1}:{_letters(end)}{last + 1}"
             faults.append(Fault(Place(file, name, first + 1), _letters(column), f"merged cells {cells}: split them"))
         for cell in formulas.get(parts.get(name, ""), []):
-            column_name, row = re.fullmatch(r"([A-Z]+)(\d+)", cell).groups()  # type: ignore[union-attr]
-            faults.append(Fault(Place(file, name, int(row)), column_name, "is a formula, paste its value"))
+            column_name = cell.rstrip("0123456789")
+            row = int(cell.removeprefix(column_name))
+            faults.append(Fault(Place(file, name, row), column_name, "is a formula, paste its value"))
         if not rows or len(faults) > before:
             continue
         columns = header_fields(entity, [cell or None for cell in rows[0]], Place(file, name, 1), faults)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -13,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from keyacct.config import Workspace
-from keyacct.errors import ConfigError, UsageError, from_os_error
+from keyacct.errors import ConfigError, UsageError
 from keyacct.i18n import Text
 from keyacct.model import Period
 from keyacct.report.files import make_folder, write_whole
 from keyacct.report.own_fields import FIELDS
+from keyacct.toml_file import read_toml
 
 FOLDER = "own_reports"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -164,12 +164,9 @@ def definitions(workspace: Workspace, names: Sequence[str] | None = None) -> lis
 
 def _read(name: str, file: Path) -> Definition:
     where = {"file": str(file)}
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise from_os_error(error, writing=False, file=str(file)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError("config.invalid", f"not valid TOML: {error}", hint="mend the line", where=where) from None
+    document = read_toml(
+        file, lambda said: ConfigError("config.invalid", f"not valid TOML: {said}", hint="mend the line", where=where)
+    )
     unknown = sorted(set(document) - KEYS)
     if unknown:
         raise ConfigError(

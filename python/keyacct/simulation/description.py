@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import re
-import tomllib
 import zoneinfo
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from keyacct.capture.faults import Faults
-from keyacct.errors import InputError, from_os_error
+from keyacct.errors import InputError
 from keyacct.i18n import Text
 from keyacct.simulation.device import Habits, Meter
 from keyacct.simulation.memory import read_memory
 from keyacct.simulation.shape import SHAPES, Load
 from keyacct.simulation.trouble import MODBUS_TROUBLES, TROUBLES, allot
+from keyacct.toml_file import read_toml
 
 METERS = ("dlt645-2007", "dlt645-1997", "dlt698.45", "modbus-rtu", "modbus-tcp")
 TERMINALS = ("gdw1376.1", "dlt698.45")
@@ -69,12 +69,7 @@ class Description:
 
 def load_description(file: Path) -> Description:
     """What a file describes. Raises InputError with the place of what is wrong."""
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise from_os_error(error, writing=False, file=str(file)) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _wrong(file, str(error)) from None
+    document = read_toml(file, lambda said: _wrong(file, said))
     try:
         return _described(document)
     except KeyError as error:

@@ -60,7 +60,7 @@ class Meter:
 
     def __post_init__(self) -> None:
         self.breakers = Breakers(self.now)
-        self.chance = random.Random(zlib.crc32(f"{self.protocol} {self.address} {self.load.seed}".encode()))  # noqa: S311
+        self.chance = random.Random(zlib.crc32(f"{self.protocol} {self.address} {self.load.seed}".encode()))  # noqa: S311  # no secret
 
     def now(self) -> dt.datetime:
         """The local civil time that the meter believes in."""
@@ -82,8 +82,11 @@ class Meter:
 
     def power_kw(self, at: dt.datetime) -> float:
         """Present power; none behind an open breaker."""
-        kw = self.load.power_kw(at)
-        return kw * self.breakers.share_left(kw)
+        return self.load.power_kw(at) * self.share_left(at)
+
+    def share_left(self, at: dt.datetime) -> float:
+        """The share of its load that its own breaker lets through."""
+        return self.breakers.share_left(self.load.power_kw(at))
 
     @property
     def breaker_closed(self) -> bool:

@@ -11,9 +11,13 @@ from keyacct import wire
 from keyacct.simulation.care import freeze, frozen_at_once, take_time, write_clock
 from keyacct.simulation.device import Meter
 from keyacct.simulation.obeying import obey_645, status_word_3
+from keyacct.simulation.present import energies, phase_values, total_values
 from keyacct.simulation.records645 import frozen_values, load_records
 
 _REGISTERS = wire.open_registers()
+_PHASED = {"01": "voltage", "02": "current"}
+_TOTALS = {"03": "active_power", "04": "reactive_power", "05": "apparent_power", "06": "power_factor"}
+_REGISTERS_0 = {"1": "active_import", "2": "active_export", "3": "reactive_combined_1"}
 _LAYOUT_1997 = {"B61": "0201", "B62": "0202", "B63": "0203", "B64": "0204", "B65": "0206"}
 
 
@@ -161,17 +165,12 @@ class Meter645:
     def values(self, di: str) -> list[Any] | None:
         """Values of an identifier in the order of the register's fields; None for what the meter does not have."""
         now = self.meter.now()
-        load = self.meter.load
         if di == "04000503":
             return [status_word_3(self.meter)]
-        if match := re.fullmatch("0001(0[0-4]|FF)00", di):
-            return _total_or_one(load.energy_kwh(now), match[1])
-        if re.fullmatch("0002(0[0-4]|FF)00", di):
-            return [0.0] * (5 if "FF" in di else 1)
-        if match := re.fullmatch("0003(0[0-4]|FF)00", di):
-            return _total_or_one([round(e * load.reactive_share(), 2) for e in load.energy_kwh(now)], match[1])
+        if match := re.fullmatch("000([1-3])(0[0-4]|FF)00", di):
+            return _total_or_one(energies(self.meter, now, _REGISTERS_0[match[1]]), match[2])
         if di == "01010000":
-            kw, at = load.demand_kw(now)
+            kw, at = self.meter.load.demand_kw(now)
             return [round(kw, 4), at.isoformat(timespec="minutes")]
         if match := re.fullmatch("02(0[1-6])(0[0-3]|FF)00", di):
             return self._instant(match[1], match[2], now)
@@ -186,20 +185,14 @@ class Meter645:
         return frozen_values(self.meter, di) if di.startswith("05") else None
 
     def _instant(self, what: str, which: str, now: dt.datetime) -> list[Any] | None:
-        load, kw = self.meter.load, self.meter.power_kw(now)
-        closed = 1.0 if self.meter.breaker_closed else 0.0
-        phases = {
-            "01": [round(load.voltage(now, p), 1) for p in range(3)],
-            "02": [round(load.current_a(now, p) * closed, 3) for p in range(3)],
-        }.get(what)
-        if phases is not None:
-            return phases if which == "FF" else [phases[int(which) - 1]] if which != "00" else None
-        reactive = load.reactive_share()
-        totals = {"03": kw, "04": kw * reactive, "05": kw / load.power_factor}.get(what)
-        four = [load.power_factor] * 4 if totals is None else [round(totals, 4)] + [round(totals / 3, 4)] * 3
-        if totals is None:
-            four = [round(value, 3) for value in four]
-        return four if which == "FF" else [four[int(which)]]
+        """What it measures now (0201 to 0206): a phase, the total (00) or all (FF)."""
+        share = self.meter.share_left(now)
+        if what in _TOTALS:
+            return _total_or_one(total_values(self.meter, now, _TOTALS[what], share), which)
+        if which == "00":
+            return None
+        phases = phase_values(self.meter, now, _PHASED[what], share)
+        return phases if which == "FF" else [phases[int(which) - 1]]
 
 
 def _pairs(address: str) -> list[str]:

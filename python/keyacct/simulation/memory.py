@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 Span = tuple[dt.datetime, dt.datetime]
 
@@ -100,7 +101,7 @@ def read_memory(given: dict[str, object]) -> Memory:
     unknown = sorted(set(given) - plain - {"classes", "holes", "jumps"})
     if unknown:
         raise ValueError(f"memory: unknown {', '.join(unknown)}")
-    made: dict[str, object] = {}
+    made: dict[str, Any] = {}
     for key in plain & set(given):
         value = given[key]
         if not isinstance(value, int | float) or isinstance(value, bool) or (value < 0 and key != "stamp_off_s"):
@@ -115,7 +116,7 @@ def read_memory(given: dict[str, object]) -> Memory:
         made["classes"] = tuple(sorted(set(classes)))
     made["holes"] = tuple(_span(hole) for hole in _list(given, "holes"))
     made["jumps"] = tuple((_civil(at), float(by_s)) for at, by_s in _list(given, "jumps"))
-    return Memory(**made)  # type: ignore[arg-type]
+    return Memory(**made)
 
 
 def _list(given: dict[str, object], key: str) -> list[tuple[object, float]]:

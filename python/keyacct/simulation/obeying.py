@@ -20,7 +20,7 @@ def obey_645(meter: Meter, request: dict[str, Any]) -> str | None:
     if str(request.get("password_level", "")) not in ("", str(int(meter.password[:2]))):
         return "04"
     until = request.get("deadline_bcd_YYMMDDhhmmss")
-    if until and int(until) and dt.datetime.strptime(until, "%y%m%d%H%M%S") < meter.now():  # noqa: DTZ007
+    if until and int(until) and dt.datetime.strptime(until, "%y%m%d%H%M%S") < meter.now():  # noqa: DTZ007  # its own civil time
         return "01"
     kind = int(str(request.get("n1", 0)), 0)
     breakers = meter.breakers

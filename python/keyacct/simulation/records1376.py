@@ -11,7 +11,8 @@ from typing import Any
 from keyacct.simulation.device import Meter
 from keyacct.simulation.present import PHASES, energies, phase_values, total_values
 
-_BLOCKS = ("active_import", "reactive_import", "reactive_q1", "reactive_q4")
+DAY_BLOCKS = ("active_import", "reactive_import", "reactive_q1", "reactive_q4")
+"""Registers of class 1 F33 and class 2 F1, in their order."""
 _SINGLE = {161: "active_import", 162: "reactive_import", 163: "active_export", 164: "reactive_export"}
 _TOTALS = {81: "active_power", 85: "reactive_power", 105: "power_factor"}
 _PHASED = {89: "voltage", 92: "current"}
@@ -44,9 +45,14 @@ def class_2(meter: Meter, item: dict[str, Any], now: dt.datetime) -> dict[str, A
 
 def _body(meter: Meter, end: dt.datetime, fn: int) -> list[Any]:
     """When the meter was read (five minutes behind the freeze), four tariffs, the registers of the freeze."""
-    read = (end + dt.timedelta(minutes=5)).isoformat(timespec="minutes")
-    names = _BLOCKS if fn == 1 else (_SINGLE[fn],)
-    return [read, 4, *(value for name in names for value in energies(meter, end, name))]
+    names = DAY_BLOCKS if fn == 1 else (_SINGLE[fn],)
+    return register_values(meter, end, names, end + dt.timedelta(minutes=5))
+
+
+def register_values(meter: Meter, at: dt.datetime, names: tuple[str, ...], read_at: dt.datetime) -> list[Any]:
+    """When the meter was read, four tariffs, and registers as they stood at an instant, total and tariffs each."""
+    head = [read_at.isoformat(timespec="minutes"), 4]
+    return [*head, *(value for name in names for value in energies(meter, at, name))]
 
 
 def _curve(meter: Meter, item: dict[str, Any], told: dict[str, Any], now: dt.datetime) -> dict[str, Any] | None:

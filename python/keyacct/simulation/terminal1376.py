@@ -12,7 +12,8 @@ from keyacct.simulation.breaker import Breakers
 from keyacct.simulation.device import Meter
 from keyacct.simulation.dlt645 import Meter645, requests
 from keyacct.simulation.obeying import is_late, obey_1376, parameters_1376, password_is, state_1376
-from keyacct.simulation.records1376 import class_2
+from keyacct.simulation.present import phase_values, total_values
+from keyacct.simulation.records1376 import DAY_BLOCKS, class_2, register_values
 
 _REGISTERS = wire.open_registers()
 
@@ -132,32 +133,20 @@ class Terminal1376:
         if afn == "0C" and fn == 25:
             return {"pn": pn, "fn": 25, "values": self._present(meter, now)}
         if afn == "0C" and fn == 33:
-            kwh = [round(e, 2) for e in meter.load.energy_kwh(now)]
-            kvarh = [round(e * meter.load.reactive_share(), 2) for e in kwh]
-            return {
-                "pn": pn, "fn": 33, "values": [now.isoformat(timespec="minutes"), 4, *kwh, *kvarh, *kvarh, *[0.0] * 5],
-            }  # fmt: skip
+            return {"pn": pn, "fn": 33, "values": register_values(meter, now, DAY_BLOCKS, now)}
         if afn == "0C" and fn == 129:
-            return {"pn": pn, "fn": 129, "values": [now.isoformat(timespec="minutes"), 4, *meter.load.energy_kwh(now)]}
+            return {"pn": pn, "fn": 129, "values": register_values(meter, now, ("active_import",), now)}
         return class_2(meter, item, now) if afn == "0D" else None
 
     def _present(self, meter: Meter, now: dt.datetime) -> list[Any]:
-        load = meter.load
-        kw = meter.power_kw(now)
-        left = self.breakers.share_left(kw)
-        closed = left if meter.breaker_closed else 0.0
-        kw *= left
-
-        def four(total: float) -> list[float]:
-            return [round(total, 4), *(round(total / 3, 4),) * 3]
-
-        volts = [round(load.voltage(now, phase), 1) for phase in range(3)]
-        amps = [round(load.current_a(now, phase) * closed, 3) for phase in range(3)]
-        factors = [round(load.power_factor, 3)] * 4
-        return [
-            now.isoformat(timespec="minutes"), *four(kw), *four(kw * load.reactive_share()), *factors, *volts, *amps, 0.0,
-            *four(kw / load.power_factor),
-        ]  # fmt: skip
+        """F25: behind the breaker of the meter and the rounds of the terminal."""
+        share = meter.share_left(now) * self.breakers.share_left(meter.power_kw(now))
+        values: list[Any] = [now.isoformat(timespec="minutes")]
+        for name in ("active_power", "reactive_power", "power_factor"):
+            values += total_values(meter, now, name, share)
+        for name in ("voltage", "current"):
+            values += phase_values(meter, now, name, share)
+        return [*values, 0.0, *total_values(meter, now, "apparent_power", share)]
 
     def _events(self, request: dict[str, Any], frame: bytes) -> bytes:
         first, last = frame[18], frame[19]

@@ -117,19 +117,18 @@ class Terminal698:
         """`data` of an attribute of a meter at an instant, or `dar`. live: as it is now, behind its breaker and ours."""
         share = 1.0
         if live:
-            kw = meter.power_kw(at)
-            full = meter.load.power_kw(at)
-            share = (kw / full if full else 1.0) * self.breakers.share_left(kw)
+            share = meter.share_left(at) * self.breakers.share_left(meter.power_kw(at))
         # raw of the wire: 0.1 V, 0.001 A, 0.1 W, 0.001, 0.01 kWh
         if oad == "20000200":
             return _array("long-unsigned", [value * 10 for value in phase_values(meter, at, "voltage")])
         if oad == "20010200":
-            return _array("double-long", [value * 1000 * share for value in phase_values(meter, at, "current")])
+            return _array("double-long", [value * 1000 for value in phase_values(meter, at, "current", share)])
         if oad == "20040200":
-            return _array("double-long", [value * 10_000 * share for value in total_values(meter, at, "active_power")])
+            values = total_values(meter, at, "active_power", share)
+            return _array("double-long", [value * 10_000 for value in values])
         if oad == "20050200":
-            values = total_values(meter, at, "reactive_power")
-            return _array("double-long", [value * 10_000 * share for value in values])
+            values = total_values(meter, at, "reactive_power", share)
+            return _array("double-long", [value * 10_000 for value in values])
         if oad == "200A0200":
             return _array("long", [value * 1000 for value in total_values(meter, at, "power_factor")])
         if oad in _ENERGIES:

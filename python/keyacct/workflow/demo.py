@@ -17,7 +17,7 @@ from keyacct.registry.importing import import_registry
 from keyacct.workflow.mapping import build_mapping
 from keyacct.workflow.replay import ReplayOptions, replay_capture
 from keyacct.workflow.samples import import_samples
-from keyacct.workflow.town import write_town
+from keyacct.workflow.town import town_mapping, write_town
 from keyacct.workflow.workspace import init_workspace
 
 if TYPE_CHECKING:
@@ -123,24 +123,7 @@ def _town(workspace: Workspace, say: Say) -> Path:
         write_town(out)
     except OSError as error:
         raise from_os_error(error, writing=True, file=str(out)) from None
-    mapping = build_mapping(
-        {
-            "ua": "voltage.a",
-            "ub": "voltage.b",
-            "uc": "voltage.c",
-            "kwh": "energy.import",
-            "kvarh_lag": "energy.q1",
-            "kvarh_lead": "energy.q4",
-        },
-        {},
-        {},
-        meter_column="meter",
-        time_column="ts",
-        kind="interval",
-        stamp="end",
-        side="secondary",
-    )
-    summary = import_samples(workspace, out, mapping)
+    summary = import_samples(workspace, out, town_mapping())
     say(
         Text(
             f"town (SYNTHETIC): {summary.stored.added} rows of eleven meters new in the store, "

@@ -18,7 +18,7 @@ from keyacct.capture.link import parse_link
 from keyacct.config import Workspace
 from keyacct.database import tables
 from keyacct.database.engine import open_database
-from keyacct.workflow.poll_backfill import Gap, find_gaps_of, intervals_of, rows_698
+from keyacct.workflow.poll_backfill import Gap, find_gaps_of, rows_698
 from keyacct.workflow.poll_targets import PollLine, Target
 
 _CURVES = {1: (89, 90, 91, 92, 93, 94), 2: (81, 82, 83, 84, 85, 86, 87, 88), 3: (105,)}
@@ -46,21 +46,20 @@ def terminal_questions(
     Gaps that no terminal can fill any more (`beyond_depth`) are among the gaps and have no question.
     """
     today = clock.now().astimezone(workspace.zone).date()
-    days = f"{today - dt.timedelta(days=days_back)}..{today}"
+    first = today - dt.timedelta(days=days_back)
     names = set(terminals)
     points = {
         target.meter_no: (target, number) for target, number in _points(workspace, protocol) if target.address in names
     }
-    gaps = find_gaps_of(workspace, [target for target, _ in points.values()], days, lambda _: set(_CLASSES))
-    intervals, catalogue = intervals_of(workspace), ItemCatalogue()
+    gaps = find_gaps_of(workspace, [target for target, _ in points.values()], first, today, lambda _: set(_CLASSES))
+    catalogue = ItemCatalogue()
     questions: list[Wanted] = []
     for gap in gaps:
         if gap.cause == "open":
-            minutes = intervals.get(gap.target.meter_no, 15)
             if protocol == "dlt698.45":
-                questions += _rows(catalogue, gap, minutes)
+                questions += _rows(catalogue, gap)
             else:
-                questions += _class_2(gap, points[gap.target.meter_no][1], minutes)
+                questions += _class_2(gap, points[gap.target.meter_no][1])
     return questions, gaps
 
 
@@ -82,7 +81,7 @@ def _points(workspace: Workspace, protocol: str) -> Iterator[tuple[Target, int]]
             yield Target(number, address, protocol, line), 0
 
 
-def _class_2(gap: Gap, point: int, minutes: int) -> Iterator[Wanted]:
+def _class_2(gap: Gap, point: int) -> Iterator[Wanted]:
     terminal = gap.target.address
     if gap.kind == "freeze_day":
         for index in range(gap.count):
@@ -90,16 +89,17 @@ def _class_2(gap: Gap, point: int, minutes: int) -> Iterator[Wanted]:
             item = {"pn": point, "fn": _DAY_REGISTERS, "at": day}
             yield Wanted(terminal, f"0D P{point} F{_DAY_REGISTERS} {day}", {"afn": "0D", "items": [item]})
         return
+    density = _DENSITIES.get(gap.step // dt.timedelta(minutes=1), 1)
     for index in range(0, gap.count, _POINTS_A_READ):
-        at = f"{gap.first + index * dt.timedelta(minutes=minutes):%Y-%m-%dT%H:%M}"
+        at = f"{gap.first + index * gap.step:%Y-%m-%dT%H:%M}"
         points = min(_POINTS_A_READ, gap.count - index)
         for fn in _CURVES[gap.number]:
-            item = {"pn": point, "fn": fn, "at": at, "density": _DENSITIES.get(minutes, 1), "points": points}
+            item = {"pn": point, "fn": fn, "at": at, "density": density, "points": points}
             yield Wanted(terminal, f"0D P{point} F{fn} {at} +{points - 1}", {"afn": "0D", "items": [item]})
 
 
-def _rows(catalogue: ItemCatalogue, gap: Gap, minutes: int) -> Iterator[Wanted]:
-    for item in rows_698(catalogue, gap, dt.timedelta(minutes=minutes)):
+def _rows(catalogue: ItemCatalogue, gap: Gap) -> Iterator[Wanted]:
+    for item in rows_698(catalogue, gap):
         if item.rows is not None:
             for request in item.rows.requests(item.key):
                 yield Wanted(gap.target.address, item.name, request)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from keyacct.errors import InputError, UsageError, from_os_error
+from keyacct.errors import InputError, UsageError
 from keyacct.store.families import FAMILIES, family_of
+from keyacct.toml_file import read_toml
 
 POWERS_OF_TEN: dict[str, dict[str, int]] = {
     "V": {"mV": -3, "V": 0, "kV": 3},
@@ -124,14 +124,10 @@ def read_mapping_file(path: Path) -> dict[str, Any]:
     """A TOML mapping: the options by their names (`time_column`, `kind`, …), and
     `[columns]` with `name = "energy.import"` or `name = { to = "energy.import", unit = "Wh" }`. Raises InputError.
     """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise from_os_error(error, writing=False, file=str(path)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(
-            "input.format", f"not valid TOML: {error}", hint="mend the line", where={"file": str(path)}
-        ) from None
+    where = {"file": str(path)}
+    return read_toml(
+        path, lambda said: InputError("input.format", f"not valid TOML: {said}", hint="mend the line", where=where)
+    )
 
 
 def build_mapping(

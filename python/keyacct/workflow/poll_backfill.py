@@ -38,6 +38,7 @@ _MOST_READS = 400
 """Requests to one meter in one run; further gaps are left to the next."""
 KEEPERS = ("dlt645-2007", "dlt698.45", "gdw1376.1")
 """Protocols whose meters can be asked for a time that is past."""
+_DAY = dt.timedelta(days=1)
 _COLUMNS_698 = {1: "voltage+current", 2: "active_power+reactive_power", 3: "power_factor", 4: "active_import"}
 
 
@@ -46,6 +47,7 @@ class Gap:
     """Neighbouring intervals, or midnights, of which the store has nothing.
 
     family: of the values that are missing; kind: `interval` (first and last are their ends) or `freeze_day` (midnights).
+    count of them lie `step` apart.
     cause: `open` (the meter may still hold it), `beyond_depth` (older than its memory, by `poll.load_record_days` and
     `poll.daily_freezes`) or `no_records` (a meter of this protocol cannot be asked for the past).
     """
@@ -56,6 +58,7 @@ class Gap:
     first: dt.datetime
     last: dt.datetime
     count: int
+    step: dt.timedelta
     cause: str
 
     @property
@@ -71,14 +74,14 @@ class Gap:
         }  # fmt: skip
 
 
-def parse_days(text: str, today: dt.date) -> tuple[dt.date, dt.date]:
-    """First and last day of `2026-07-01..2026-07-05`, or of one day. Raises UsageError."""
+def parse_days(text: str, today: dt.date, option: str) -> tuple[dt.date, dt.date]:
+    """First and last day of `2026-07-01..2026-07-05`, or of one day; option: that was given so. Raises UsageError."""
     match = re.fullmatch(r"(\d{4}-\d{2}-\d{2})(?:\.\.(\d{4}-\d{2}-\d{2}))?", text.strip())
     first, last = (_day(match[1]), _day(match[2] or match[1])) if match is not None else (None, None)
     if first is None or last is None or last < first:
         raise UsageError(
             "usage.invalid",
-            str(Text(f"--backfill {text!r} names no days", f"--backfill {text!r} 不是日期范围")),
+            str(Text(f"{option} {text!r} names no days", f"{option} {text!r} 不是日期范围")),
             hint=str(Text("write 2026-07-01..2026-07-05", "应写作 2026-07-01..2026-07-05")),
         )
     return first, min(last, today)
@@ -91,23 +94,24 @@ def _day(text: str) -> dt.date | None:
         return None
 
 
-def find_gaps(workspace: Workspace, targets: Sequence[Target], days: str) -> list[Gap]:
-    """What the store lacks of these days, meter by meter. Raises UsageError.
+def find_gaps(workspace: Workspace, targets: Sequence[Target], days: str, *, option: str = "--backfill") -> list[Gap]:
+    """What the store lacks of these days, meter by meter. Raises UsageError, which names the option.
 
     An interval is missing when no value of the family lies in it; a midnight when there is no day freeze of it. Values
     whose stamp is not to be trusted fill nothing.
     """
     plans = read_plans(workspace)
-    return find_gaps_of(workspace, targets, days, lambda target: _wanted(target, plans))
+    today = clock.now().astimezone(workspace.zone).date()
+    first, last = parse_days(days, today, option)
+    return find_gaps_of(workspace, targets, first, last, lambda target: _wanted(target, plans))
 
 
 def find_gaps_of(
-    workspace: Workspace, targets: Sequence[Target], days: str, wanted: Callable[[Target], set[int]]
+    workspace: Workspace, targets: Sequence[Target], first: dt.date, last: dt.date, wanted: Callable[[Target], set[int]]
 ) -> list[Gap]:
-    """As `find_gaps`; wanted: which load record classes (their values) a meter should have. Raises UsageError."""
+    """As `find_gaps`, of first to last day; wanted: which load record classes (their values) a meter should have."""
     now = clock.now().astimezone(workspace.zone)
-    first, last = parse_days(days, now.date())
-    intervals = intervals_of(workspace)
+    intervals = _intervals_of(workspace)
     gaps: list[Gap] = []
     for start in range(0, len(targets), 500):
         part = targets[start : start + 500]
@@ -123,18 +127,16 @@ def find_gaps_of(
 def backfill_jobs(workspace: Workspace, targets: Sequence[Target], days: str) -> list[Job]:
     """What to read again of these days: requests for the gaps that a meter may still fill (`Gap.cause` open)."""
     now = clock.now().astimezone(workspace.zone)
-    intervals = intervals_of(workspace)
     catalogue = ItemCatalogue()
     asked: dict[str, tuple[Target, list[Item]]] = {}
     for gap in find_gaps(workspace, targets, days):
         if gap.cause == "open":
-            step = dt.timedelta(minutes=intervals.get(gap.target.meter_no, 15))
             _, items = asked.setdefault(gap.target.meter_no, (gap.target, []))
-            items += _items(catalogue, gap, step, now)
+            items += _items(catalogue, gap, now)
     return [Job(target, tuple(items[:_MOST_READS]), BACKFILL) for target, items in asked.values()]
 
 
-def intervals_of(workspace: Workspace) -> dict[str, int]:
+def _intervals_of(workspace: Workspace) -> dict[str, int]:
     """Minutes between two values of each meter."""
     import sqlalchemy as sa
 
@@ -176,7 +178,7 @@ def _midnights(
             missing.append((index, _cause(target, beyond=back > deepest)))
     for index, count, cause in _runs(missing):
         begin = dt.datetime.combine(first + dt.timedelta(days=index + 1), dt.time(), zone)
-        yield Gap(target, 4, "freeze_day", begin, begin + dt.timedelta(days=count - 1), count, cause)
+        yield Gap(target, 4, "freeze_day", begin, begin + (count - 1) * _DAY, count, _DAY, cause)
 
 
 def _missing(
@@ -196,7 +198,8 @@ def _missing(
         if index not in covered  # the interval that ends at or after a stamp
     ]
     for index, count, cause in _runs(missing):
-        yield Gap(target, number, "interval", begin + index * step, begin + (index + count - 1) * step, count, cause)
+        start = begin + index * step
+        yield Gap(target, number, "interval", start, start + (count - 1) * step, count, step, cause)
 
 
 def _cause(target: Target, *, beyond: bool) -> str:
@@ -230,10 +233,10 @@ def _runs(missing: Sequence[tuple[int, str]]) -> list[tuple[int, int, str]]:
     return runs
 
 
-def _items(catalogue: ItemCatalogue, gap: Gap, step: dt.timedelta, now: dt.datetime) -> Iterator[Item]:
+def _items(catalogue: ItemCatalogue, gap: Gap, now: dt.datetime) -> Iterator[Item]:
     """The requests for a gap: neighbours together, as many as fit an answer."""
     if gap.target.protocol == "dlt698.45":
-        yield from rows_698(catalogue, gap, step)
+        yield from rows_698(catalogue, gap)
     elif gap.kind == "freeze_day":
         for index in range(gap.count):
             back = (now.date() - gap.first.date()).days + 1 - index
@@ -241,19 +244,17 @@ def _items(catalogue: ItemCatalogue, gap: Gap, step: dt.timedelta, now: dt.datet
     else:
         for index in range(0, gap.count, _RECORDS_A_READ):
             count = min(_RECORDS_A_READ, gap.count - index)
-            yield _record_item(gap.number, gap.first + index * step, count, step)
+            yield _record_item(gap.number, gap.first + index * gap.step, count, gap.step)
 
 
-def rows_698(catalogue: ItemCatalogue, gap: Gap, step: dt.timedelta) -> Iterator[Item]:
+def rows_698(catalogue: ItemCatalogue, gap: Gap) -> Iterator[Item]:
     """Rows of the day or minute freeze table of DL/T 698.45."""
-    daily = gap.kind == "freeze_day"
-    unit = dt.timedelta(days=1) if daily else step
     for index in range(0, gap.count, _ROWS_A_READ):
-        first = gap.first + index * unit
-        last = first + (min(_ROWS_A_READ, gap.count - index) - 1) * unit
-        table = "freeze_day:active_import" if daily else f"freeze_minute:{_COLUMNS_698[gap.number]}"
+        first = gap.first + index * gap.step
+        last = first + (min(_ROWS_A_READ, gap.count - index) - 1) * gap.step
+        table = "freeze_day:active_import" if gap.kind == "freeze_day" else f"freeze_minute:{_COLUMNS_698[gap.number]}"
         item = catalogue.find(f"{table}@{first:%Y-%m-%dT%H:%M:%S}..{last:%Y-%m-%dT%H:%M:%S}", "dlt698.45")
-        yield dataclasses.replace(item, span=_span_of(first, last, unit))
+        yield dataclasses.replace(item, span=_span_of(first, last, gap.step))
 
 
 def _record_item(number: int, at: dt.datetime, count: int, step: dt.timedelta) -> Item:

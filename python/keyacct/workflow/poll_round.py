@@ -249,7 +249,6 @@ class _Ledger:
     def take(self, finished: Finished) -> None:
         """One item is finished."""
         number = finished.task.tag
-        assert isinstance(number, int)  # noqa: S101
         self.held.append((number, finished))
         progress = self.result.progress
         progress.done += 1

@@ -12,6 +12,7 @@ from keyacct import clock
 from keyacct.analysis.data_quality import find
 from keyacct.config import Workspace
 from keyacct.database import audit
+from keyacct.database.care_tables import care_finding
 from keyacct.database.engine import open_database
 from keyacct.database.quality_tables import quality_finding
 from keyacct.model import Period, civil
@@ -22,9 +23,13 @@ from keyacct.store.families import FAMILIES
 from keyacct.store.ingest import BatchWriter, IngestSummary
 from keyacct.store.read import read_family
 from keyacct.store.views import hand_over
+from keyacct.workflow.care.findings import findings_query
+from keyacct.workflow.care.journal import METER
 
 _GIVES = {"register": ("register_decrease", "register_rollover", "register_jump")}
 """Findings that a rule of another name gives."""
+SAMPLES, DEVICES = "samples", "devices"
+"""What a finding is of."""
 
 
 def check(
@@ -68,19 +73,50 @@ def check(
 
 
 def findings(
-    workspace: Workspace, period: Period, *, meter: str | None = None, rule: str | None = None
-) -> list[dict[str, Any]]:
-    """The findings that the last checks left, by meter, family and time."""
-    table = quality_finding
+    workspace: Workspace, period: Period, *, meter: str | None = None, rule: str | None = None,
+    source: str | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """What is known to be wrong in a period, of samples and of devices, by meter, family and time; terminals come last.
+
+    source: only `samples` (what the last checks left) or only `devices` (what care found, table `care_finding`).
+    """
     start, end = period.bounds_ms(workspace.zone)
-    query = sa.select(table).where(table.c.from_ts <= end, table.c.to_ts >= start)
-    if meter is not None:
-        query = query.where(table.c.meter == meter)
-    if rule is not None:
-        query = query.where(table.c.rule == rule)
-    order = (table.c.meter, table.c.family, table.c.from_ts, table.c.rule, table.c.column, table.c.kind)
+    rows: list[dict[str, Any]] = []
     with open_database(workspace).read() as connection:
-        return [_shown(workspace, dict(row)) for row in connection.execute(query.order_by(*order)).mappings()]
+        if source in (None, SAMPLES):
+            table = quality_finding
+            query = sa.select(table).where(table.c.from_ts <= end, table.c.to_ts >= start)
+            if meter is not None:
+                query = query.where(table.c.meter == meter)
+            if rule is not None:
+                query = query.where(table.c.rule == rule)
+            rows += [
+                {"source": SAMPLES, "terminal": None, **_shown(workspace, dict(row))}
+                for row in connection.execute(query).mappings()
+            ]
+        if source in (None, DEVICES):
+            cared = care_finding.c
+            query = findings_query(meter, rule).where(
+                cared.since < end, sa.or_(cared.resolved_at.is_(None), cared.resolved_at >= start)
+            )
+            if meter is not None:
+                query = query.where(cared.device_kind == METER)
+            rows += [_of_device(workspace, dict(row)) for row in connection.execute(query).mappings()]
+    order = ("terminal", "meter", "family", "from", "rule", "column", "kind")
+    return sorted(rows, key=lambda row: tuple(row[key] or "" for key in order))
+
+
+def _of_device(workspace: Workspace, row: dict[str, Any]) -> dict[str, Any]:
+    """A finding of care in the form of the list; `to` is None while it lasts."""
+    zone, is_meter = workspace.zone, row["device_kind"] == METER
+    said = (row["found"] and f"found {row['found']}", row["expected"] and f"expected {row['expected']}", row["detail"])
+    return {
+        "source": DEVICES, "terminal": None if is_meter else row["device"], "rule": row["rule"],
+        "severity": row["severity"], "meter": row["device"] if is_meter else None, "family": "", "kind": "",
+        "column": row["parameter"], "from": civil(row["since"], zone),
+        "to": None if row["resolved_at"] is None else civil(row["resolved_at"], zone), "values_found": row["times"],
+        "value": None, "limit_value": None, "detail": ", ".join(part for part in said if part),
+    }  # fmt: skip
 
 
 def _shown(workspace: Workspace, row: dict[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from keyacct.config import Workspace
-from keyacct.database import copying as _copying  # noqa: F401 (joins the tables of every module to the metadata)
-from keyacct.database import tables
+from keyacct.database.copying import every_table
 from keyacct.database.engine import open_database
 from keyacct.database.tables import BEGINNING_MS, END_MS
 from keyacct.errors import InputError, UsageError, WriteError
@@ -93,7 +92,9 @@ def _add_tables(engine: duckdb.DuckDBPyConnection, workspace: Workspace, stateme
 
 def _tables() -> dict[str, sa.Table]:
     """Tables of the database by name; a family's name would go before a table's."""
-    return {name: table for name, table in sorted(tables.metadata.tables.items()) if name not in FAMILIES}
+    return {
+        table.name: table for table in sorted(every_table(), key=lambda table: table.name) if table.name not in FAMILIES
+    }
 
 
 def _arrow(connection: sa.Connection, table: sa.Table) -> pa.Table:

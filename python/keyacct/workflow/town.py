@@ -15,6 +15,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from keyacct.workflow.mapping import TableMapping, build_mapping
+
 FIRST = dt.date(2026, 6, 1)
 DAYS = 30
 INTERVAL_MIN = 15
@@ -94,6 +96,17 @@ SCHEMA = pa.schema(
     ],
     metadata={"origin": f"SYNTHETIC, keyacct demo town, seed {SEED}"},
 )
+
+
+def town_mapping() -> TableMapping:
+    """Where the columns of the town's file belong."""
+    columns = {
+        "ua": "voltage.a", "ub": "voltage.b", "uc": "voltage.c",
+        "kwh": "energy.import", "kvarh_lag": "energy.q1", "kvarh_lead": "energy.q4",
+    }  # fmt: skip
+    return build_mapping(
+        columns, {}, {}, meter_column="meter", time_column="ts", kind="interval", stamp="end", side="secondary"
+    )
 
 
 def write_town(path: Path) -> None:

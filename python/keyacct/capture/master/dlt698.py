@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +21,6 @@ _SINGLE = b"\x85\x01"  # GetResponseNormal
 _NEW_EVENTS = "33200200"
 """The object that lists new events (terminal file of the object model)."""
 _LOGIN, _HEARTBEAT, _LOGOUT = 0, 1, 2
-_SEEN = 16
 MOST_PARTS = 64
 """Split frames, or blocks, of one answer."""
 
@@ -271,17 +269,4 @@ class Dlt698Station(Station):
         if kind != "TransData":
             answer["oads"] = [entry["oad"] for entry in shown["apdu"].get("results", ())]
         self.front.send(session.connection, self._encode(shown["address"], answer), now)
-        mark = hash(frame)
-        if mark in session.seen:
-            self.counts["replayed"] += 1
-            return
-        session.seen = (*session.seen[1 - _SEEN :], mark)
-        self.counts["reports"] += 1
-        self.keep(frame, session)
-
-    def describe(self, frame: bytes) -> dict[str, Any]:
-        """A frame as decoding shows it."""
-        shown: dict[str, Any] = json.loads(
-            next(iter(wire.describe([frame.hex()], self.protocol, registers=self._registers)))
-        )
-        return shown
+        self.keep_once(frame, session)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +18,6 @@ MSA = 1
 """Our number as a master station."""
 _LINK = 2  # AFN of log-in, log-out and heartbeat
 _F1, _F2, _F3 = b"\x00\x00\x01\x00", b"\x00\x00\x02\x00", b"\x00\x00\x04\x00"
-_SEEN = 16
 
 
 class _Parts:
@@ -172,13 +170,8 @@ class Gdw1376Station(Station):
             return
         if frame[13] & 0x10:
             self.confirm(session.connection, frame, now)
-        mark = hash(frame)
-        if mark in session.seen:
-            self.counts["replayed"] += 1
+        if not self.keep_once(frame, session):
             return
-        session.seen = (*session.seen[1 - _SEEN :], mark)
-        self.counts["reports"] += 1
-        self.keep(frame, session)
         if frame[12] == 0x0E and len(frame) > 24:
             session.event_pointer = frame[21]
         if frame[6] & 0x20:
@@ -215,13 +208,6 @@ class Gdw1376Station(Station):
             "afn": "05", "control": "0x4A", "items": [{"pn": 0, "fn": 31, "data": data.hex()}], "aux": {"pw": "00" * 16},
         }  # fmt: skip
         self.ask(self.question("set_clock", "set clock", message), (session,))
-
-    def describe(self, frame: bytes) -> dict[str, Any]:
-        """A frame as decoding shows it."""
-        shown: dict[str, Any] = json.loads(
-            next(iter(wire.describe([frame.hex()], self.protocol, registers=self._registers)))
-        )
-        return shown
 
 
 def _bcd(byte: int) -> int:

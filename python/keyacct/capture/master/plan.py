@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from keyacct.errors import InputError, from_os_error
+from keyacct.errors import InputError
 from keyacct.i18n import Text
+from keyacct.toml_file import read_toml
 
 _UNITS_S = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 _EPOCH = dt.datetime(1970, 1, 1)
@@ -64,12 +64,7 @@ def default_plan(protocol: str) -> Plan:
 
 def load_plan(file: Path, protocol: str) -> Plan:
     """The plan of a file. Raises InputError with the place of what is wrong."""
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise from_os_error(error, writing=False, file=str(file)) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _wrong(file, str(error)) from None
+    document = read_toml(file, lambda said: _wrong(file, said))
     unknown = set(document) - {"clock", "read", "relay"}
     if unknown:
         raise _wrong(file, f"unknown: {', '.join(sorted(unknown))}")

@@ -7,6 +7,7 @@ that nobody asked for are counted and thrown away.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 import time
 from abc import ABC, abstractmethod
@@ -25,6 +26,8 @@ AUDITED = frozenset({"spoofed", "duplicate_login", "quarantined"})
 """Refusals that leave a row in the audit chain: somebody may have claimed to be another terminal."""
 EVENT_BACKLOG = 8
 """Events that are fetched from a terminal whose pointer we do not know yet."""
+_SEEN = 16
+"""Reports of a session that are known again."""
 
 
 class Question:
@@ -247,6 +250,24 @@ class Station(ABC):
             self.unverified.add(len(self.frames))
         self.frames.append(frame)
         self.received_ms.append(self.now_ms)
+
+    def keep_once(self, frame: bytes, session: Session) -> bool:
+        """Keep what a terminal reports; False where it is one of the last reports again, which is only counted."""
+        mark = hash(frame)
+        if mark in session.seen:
+            self.counts["replayed"] += 1
+            return False
+        session.seen = (*session.seen[1 - _SEEN :], mark)
+        self.counts["reports"] += 1
+        self.keep(frame, session)
+        return True
+
+    def describe(self, frame: bytes) -> dict[str, Any]:
+        """A frame as decoding shows it."""
+        shown: dict[str, Any] = json.loads(
+            next(iter(wire.describe([frame.hex()], self.protocol, registers=self._registers)))
+        )
+        return shown
 
     def spoofed(self, session: Session, claimed: bytes) -> None:
         """A frame with another address than that of its session: thrown away, and what the session says is in doubt."""

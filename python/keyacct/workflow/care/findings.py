@@ -84,22 +84,27 @@ def open_parameters(connection: sa.Connection, device: Device, rule: str) -> lis
     return [str(row[0]) for row in connection.execute(query.order_by(table.c.parameter))]
 
 
-def findings(
-    workspace: Workspace, *, device: str | None = None, rule: str | None = None, resolved: bool = False
-) -> list[dict[str, Any]]:
-    """Findings with their account and point; resolved: also those that are over."""
+def findings_query(device: str | None = None, rule: str | None = None) -> sa.Select[Any]:
+    """All findings, or those of a device or a rule, in the order of devices."""
     table = care_finding
     query = sa.select(table)
     if device is not None:
         query = query.where(table.c.device == device)
     if rule is not None:
         query = query.where(table.c.rule == rule)
+    return query.order_by(table.c.device_kind, table.c.device, table.c.rule, table.c.parameter, table.c.since)
+
+
+def findings(
+    workspace: Workspace, *, device: str | None = None, rule: str | None = None, resolved: bool = False
+) -> list[dict[str, Any]]:
+    """Findings with their account and point; resolved: also those that are over."""
+    query = findings_query(device, rule)
     if not resolved:
-        query = query.where(table.c.resolved_at.is_(None))
-    order = (table.c.device_kind, table.c.device, table.c.rule, table.c.parameter, table.c.since)
+        query = query.where(care_finding.c.resolved_at.is_(None))
     zone = workspace.zone
     with open_database(workspace).read() as connection:
-        rows = connection.execute(query.order_by(*order)).mappings().all()
+        rows = connection.execute(query).mappings().all()
         return [
             {
                 "rule": row["rule"], "severity": row["severity"], "device_kind": row["device_kind"],
