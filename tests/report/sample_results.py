@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
+from keyacct.analysis.billable_demand import BillableDemand
 from keyacct.report.inputs import Results
 
 ZONE = zoneinfo.ZoneInfo("Asia/Shanghai")
@@ -174,6 +175,11 @@ def month_results(account: str = "3301000001", name: str = "日月化工集团�
             day=table(day_rows, LOAD.append(pa.field("day", pa.date32()))),
             peak_day_curve=table(load_curve(account, dt.date(2026, 6, 17)), CURVE),
         ),
+        demand={
+            account: BillableDemand(
+                Decimal("3432.48"), at(dt.date(2026, 6, 17), 615), "block15", "block15", None, ("incomplete",)
+            )
+        },
     )  # type: ignore[arg-type]
 
 

@@ -6,21 +6,20 @@ middle of a cycle makes two parts, each with its own readings; nothing is ever c
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 
 from keyacct import clock
+from keyacct.analysis.billable_demand import NOTHING, BillableDemand, demand_of_part, of_cycles
 from keyacct.analysis.billing_registry import BillingRegistry, Json, Part, cycles_of, parts_of
 from keyacct.analysis.frozen_registers import ESTIMATED, HOUR_MS, MISSING, QUANTITIES, FrozenRegisters, Reading
 from keyacct.analysis.pf_adjustment import HUNDREDTH, RULE_1983, assessed
 from keyacct.analysis.power_factor import factor_of
 from keyacct.analysis.settlement import Cycle
 from keyacct.config import Workspace
-from keyacct.errors import ConfigError
-from keyacct.model import Period, civil
+from keyacct.model import Period
 from keyacct.registry.parameters import point_parameters
 
 UNITS = {name: "kWh" if name in ("import", "export") else "kvarh" for name in QUANTITIES}
@@ -68,46 +67,15 @@ def bills(workspace: Workspace, period: Period, accounts: Sequence[str] | None =
     ended = [c for c in found if c.to_ms <= now]
     needs = {(p.meter, at) for c in ended for p in parts[c] for at in (p.from_ms, p.to_ms)}
     frozen = FrozenRegisters(workspace, needs, register.decimals)
-    blocks = _block_demands(workspace, [c for c in ended if _demand_lacks(c, parts[c], frozen)])
+    demands = of_cycles(workspace, {c: parts[c] for c in ended if parts[c]}, frozen)
     for cycle in found:
         if cycle.to_ms > now:
             if parts[cycle]:
-                yield _Bill(workspace, cycle, [], [], register, frozen, None).not_ended()
+                yield _Bill(workspace, cycle, [], [], register, frozen, NOTHING).not_ended()
             continue
         if parts[cycle] or register.had_points(cycle):
             own = [r for r in by_account.get(cycle.account_no, []) if r["from_ms"] < cycle.to_ms > cycle.from_ms]
-            yield _Bill(workspace, cycle, parts[cycle], own, register, frozen, blocks.get(cycle)).body()
-
-
-def _demand_lacks(cycle: Cycle, parts: Sequence[Part], frozen: FrozenRegisters) -> bool:
-    """Whether a part has no maximum demand that a meter has frozen in the cycle."""
-
-    def lacks(part: Part) -> bool:
-        found = frozen.demand(part.meter, part.to_ms, 0)
-        return found is None or not (found.at is None or cycle.from_ms <= found.at <= part.to_ms)
-
-    return any(lacks(part) for part in parts)
-
-
-def _block_demands(workspace: Workspace, lacking: Sequence[Cycle]) -> dict[Cycle, Json]:
-    """The highest block demand of load curves, for accounts whose meters have frozen none; marked as what it is."""
-    from keyacct.analysis.load import load
-
-    together: dict[tuple[int, int], list[str]] = {}
-    for cycle in lacking:
-        together.setdefault((cycle.from_ms, cycle.to_ms), []).append(cycle.account_no)
-    result: dict[Cycle, Json] = {}
-    for (from_ms, to_ms), accounts in together.items():
-        first, last = civil(from_ms, workspace.zone).date(), civil(to_ms - 1, workspace.zone).date()
-        with contextlib.suppress(ConfigError):  # a ratio that cannot be used: the bill itself says so
-            found = load(workspace, Period(first, last, f"{first}..{last}", "span"), accounts=accounts).total
-            for row in found.to_pylist():
-                if row["md_kw"] is not None:
-                    result[Cycle(row["account_no"], from_ms, to_ms)] = {
-                        "kw": _text(Decimal(repr(row["md_kw"])).quantize(ENERGY_UNIT, ROUND_HALF_UP)),
-                        "at": row["md_at"].isoformat(timespec="seconds"), "basis": row["demand_kind"],
-                    }  # fmt: skip
-    return result
+            yield _Bill(workspace, cycle, parts[cycle], own, register, frozen, demands.get(cycle, NOTHING)).body()
 
 
 class _Bill:
@@ -115,9 +83,9 @@ class _Bill:
 
     def __init__(
         self, workspace: Workspace, cycle: Cycle, parts: Sequence[Part], rows: Sequence[Json], register: BillingRegistry,
-        frozen: FrozenRegisters, block: Json | None,
+        frozen: FrozenRegisters, billable: BillableDemand,
     ) -> None:  # fmt: skip
-        self.block = block
+        self.billable = billable
         self.workspace, self.cycle, self.parts, self.rows = workspace, cycle, parts, rows
         self.register, self.frozen = register, frozen
         self.settings = workspace.settings.billing
@@ -280,11 +248,10 @@ class _Bill:
     def _demands(self, part: Part) -> Iterator[Json]:
         names = {0: "total", **dict(enumerate(self.settings.tariffs, 1))}
         for tariff, name in names.items():
-            found = self.frozen.demand(part.meter, part.to_ms, tariff)
-            if found is None or part.multiplier is None:
+            if self.frozen.demand(part.meter, part.to_ms, tariff) is None or part.multiplier is None:
                 continue
-            inside = found.at is None or self.cycle.from_ms <= found.at <= part.to_ms
-            if not inside:
+            found = demand_of_part(self.cycle, part, self.frozen, tariff)
+            if found is None:
                 self.sums.flags.add(f"demand_of_another_cycle:{part.meter}")
                 continue
             yield {
@@ -295,27 +262,22 @@ class _Bill:
             }  # fmt: skip
 
     def _demand(self, demands: Sequence[Json]) -> Json:
-        """Maximum demand of the account: each point's highest, summed (demand is billed per incoming line)."""
-        best: dict[str, Json] = {}
-        for row in demands:
-            if row["tariff"] == "total" and (
-                row["point"] not in best or Decimal(row["kw"]) > Decimal(best[row["point"]]["kw"])
-            ):
-                best[row["point"]] = row
-        parts = {part.point for part in self.parts}
+        """The account's billable demand; what meters should have frozen and have not is missing where demand is billed."""
         covered = {(row["point"], row["meter"]) for row in demands if row["tariff"] == "total"}
-        lacking = [part for part in self.parts if (part.point, part.meter) not in covered]
         if self.terms.get("tariff_mode") == "two_part_demand":
-            for part in lacking:
-                self._lacks(part.point, part.meter, part.to_ms, "demand", "no frozen maximum demand at this instant")
-        if lacking or not parts:
-            return self.block or {"kw": None, "at": None, "basis": None}
-        kw = sum((Decimal(row["kw"]) for row in best.values()), Decimal(0))
-        single = next(iter(best.values())) if len(best) == 1 else None
-        return {
-            "kw": _text(kw), "at": single["at"] if single else None,
-            "basis": single["basis"] if single else f"sum of {len(best)} points",
+            for part in self.parts:
+                if (part.point, part.meter) not in covered:
+                    self._lacks(
+                        part.point, part.meter, part.to_ms, "demand", "no frozen maximum demand at this instant"
+                    )
+        found = self.billable
+        told: Json = {
+            "kw": _text(found.kw), "at": None if found.at is None else found.at.isoformat(timespec="seconds"),
+            "basis": found.basis,
         }  # fmt: skip
+        if found.loss_kw is not None:
+            told["loss_kw"] = _text(found.loss_kw)
+        return told | {"provisional": list(found.reasons)} if found.reasons else told
 
     def _power_factor(self) -> Json:
         totals = {q: by["total"] for q, by in self.sums.energy.items() if "total" in by}

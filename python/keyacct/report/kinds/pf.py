@@ -161,14 +161,14 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
 
     accounts = sorted(accounts)
     subjects = load_subjects(workspace, accounts)
-    found = gather(workspace, period, accounts, power_factor=True)
+    found = gather(workspace, period, accounts, demand=True, power_factor=True)
     scope = Scope(period, generated_at.astimezone(workspace.zone).date())
     money = charges(
         workspace,
         period,
         accounts=accounts,
         is_over=not scope.unfinished,
-        demand_kw={a: found.load[a]["md_kw"] for a in found.load},
+        demands=found.demand,
         adjustment_pct={a: row["adjustment_pct"] for a, row in found.power_factor.items()},
     )
     rows = [
