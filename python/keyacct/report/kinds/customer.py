@@ -173,7 +173,7 @@ def _document(
         none = Text("Your figures give no reason to change anything.", "当前数据无需调整用电。")
         # One section, and the two small tables together: it has to stay one page of paper.
         tables = (COST.fill(_cost(money)), USED.fill(rows), *((CHANGES.fill(changes),) if changes else ()))
-        notes = () if changes else (Note("info", none),)
+        notes = (*([] if changes else [Note("info", none)]), *_lost(factor))
         sections = (Section("used", USED.title, tables, tuple(charts), notes),)
     shares = [load["completeness"] if load and energy is not None else None]
     return Document(
@@ -262,6 +262,19 @@ def _cost(money: Charges) -> list[dict[str, Value]]:
     )
     rows.append({"item": Text("Together", "合计"), "basis": plain(""), "amount_cny": _total(money)})
     return rows
+
+
+def _lost(factor: Mapping[str, object] | None) -> list[Note]:
+    """What of the charged energy is the transformer's."""
+    lost = None if factor is None else factor["loss_kwh"]
+    if lost is None:
+        return []
+    kwh = f"{number(lost, 2):,f}"
+    text = Text(
+        f"You are metered behind your transformer: the energy charged holds {kwh} kWh of its losses.",
+        f"高供低计: 计费电量含变压器损耗{kwh}kWh。",
+    )
+    return [Note("info", text)]
 
 
 def _advice(
