@@ -61,6 +61,9 @@ _LINES = (
     Column("sold_kwh", Text("sold kWh", "售电量 kWh"), 1),
     Column("loss_kwh", Text("loss kWh", "损失 kWh"), 1),
     Column("loss_rate", Text("loss %", "线损率 %"), 3),
+    Column("expected_kwh", Text("theory kWh", "理论损耗 kWh"), 1),
+    Column("expected_rate", Text("theory %", "理论线损率 %"), 3),
+    Column("excess_kwh", Text("excess kWh", "超出 kWh"), 1),
     Column("read_skew_h", Text("skew h", "抄表时差 h"), 1),
     Column("provisional", Text("provisional", "暂定")),
     Column("causes", Text("because", "原因")),
@@ -108,7 +111,10 @@ def balance(
         losses = line_losses(workspace, span)
         if not losses:
             render.say(Text("no line has a metering point", "没有带计量点的线路"))
-        rows = [_percent(asdict(of) | {"provisional": of.provisional}, format, "loss_rate") for of in losses]
+        rows = [
+            _percent(asdict(of) | {"provisional": of.provisional}, format, "loss_rate", "expected_rate")
+            for of in losses
+        ]
         if format is Format.csv:
             rows = [{key: value for key, value in row.items() if key not in ("head", "points")} for row in rows]
         render.write_rows(rows, _LINES, format)
