@@ -34,6 +34,7 @@ _COLUMNS = (
     Column("peak_valley_gap_kw", Text("gap kW", "峰谷差 kW"), 1),
     Column("energy_kwh", Text("kWh", "电量 kWh"), 1),
     Column("completeness", Text("data %", "完整率 %"), 1),
+    Column("flags", Text("notes", "标记")),
 )
 
 _TYPICAL = (

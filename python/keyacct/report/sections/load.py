@@ -75,6 +75,13 @@ def section(
             "负荷与需量由电量计算: 为各时段的平均功率。",
         )
         notes.append(Note("info", text))
+    if "without_loss" in (row.get("flags") or ()):
+        text = Text(
+            "Metered at low voltage: load and energy here are those of the meter; the losses of the transformer are in power "
+            "factor, demand and charges.",
+            "高供低计: 此处负荷与电量为表计值; 变压器损耗计入功率因数、需量与电费。",
+        )
+        notes.append(Note("info", text))
     if not split:
         text = Text(
             "No split of the energy by tariff period: there are neither tariff registers nor a tariff "
