@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import keyacct.store.engine  # noqa: F401  the office stands in for the store's readers; the engine is the real one
 from keyacct.analysis.curve_demand import TransformersBefore, curve_demands
 from keyacct.analysis.load import load
 from keyacct.analysis.query import Asked, query
