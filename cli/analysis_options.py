@@ -1,8 +1,10 @@
-"""Options that the analysis commands (`voltage`, `pf`, `load`) share, and how they are understood."""
+"""Options that the analysis commands (`voltage`, `pf`, `load` …) share, and how they are understood."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -87,6 +89,34 @@ def chosen_accounts(
     from keyacct.analysis.query import accounts_of
 
     return accounts_of(workspace, span, chosen, accounts)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an analysis command is asked: where, over which time, and of which accounts (None: all)."""
+
+    workspace: Workspace
+    span: Period
+    accounts: list[str] | None
+
+
+def asked(
+    account: list[str] | None, where: list[str] | None, period: str | None, *, by: str | None = None,
+    kinds: Sequence[str] = (), hint: str = "",
+) -> Asked:  # fmt: skip
+    """The beginning of every analysis command: the rows that `--by` chooses of `kinds`, the workspace, time and accounts.
+
+    hint: why there are no others. Raises UsageError before anything is opened.
+    """
+    from keyacct.cli import session
+    from keyacct.errors import UsageError
+
+    if by is not None and by not in kinds:
+        names = ", ".join(kinds[:-1]) + f" or {kinds[-1]}"
+        raise UsageError("usage.invalid", f"--by {by!r}", hint=f"choose {names}" + (f": {hint}" if hint else ""))
+    workspace = session.open_workspace()
+    span = chosen_period(period, workspace)
+    return Asked(workspace, span, chosen_accounts(workspace, span, account, where))
 
 
 def rows_of(table: pa.Table) -> list[dict[str, object]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,11 @@ from keyacct.cli.options import Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
 from keyacct.i18n import Text
+
+if TYPE_CHECKING:
+    from keyacct.analysis.bus_balance import Balance
+    from keyacct.config import Workspace
+    from keyacct.model import Period
 
 app = make_app()
 
@@ -40,6 +45,15 @@ _FEEDERS = (
     Column("causes", Text("because", "原因")),
 )
 
+_CAUSES = (
+    Column("busbar", Text("busbar", "母线")),
+    Column("rank", Text("rank", "排序"), 0),
+    Column("cause", Text("cause", "疑似原因")),
+    Column("point", Text("point", "计量点")),
+    Column("supply_line", Text("line", "线路")),
+    Column("told", Text("evidence", "依据")),
+    Column("explained_kwh", Text("explains kWh", "可解释 kWh"), 1),
+)
 _LINES = (
     Column("supply_line", Text("line", "线路")),
     Column("busbars", Text("busbar", "母线")),
@@ -47,6 +61,9 @@ _LINES = (
     Column("sold_kwh", Text("sold kWh", "售电量 kWh"), 1),
     Column("loss_kwh", Text("loss kWh", "损失 kWh"), 1),
     Column("loss_rate", Text("loss %", "线损率 %"), 3),
+    Column("expected_kwh", Text("theory kWh", "理论损耗 kWh"), 1),
+    Column("expected_rate", Text("theory %", "理论线损率 %"), 3),
+    Column("excess_kwh", Text("excess kWh", "超出 kWh"), 1),
     Column("read_skew_h", Text("skew h", "抄表时差 h"), 1),
     Column("provisional", Text("provisional", "暂定")),
     Column("causes", Text("because", "原因")),
@@ -68,6 +85,13 @@ def balance(
         bool,
         typer.Option("--lines", help=str(Text("The loss of each line instead.", "改为列出各线路线损。"))),
     ] = False,
+    causes: Annotated[
+        bool,
+        typer.Option(
+            "--causes",
+            help=str(Text("What may have violated a balance, ranked, instead.", "改为列出越限的疑似原因 (已排序)。")),
+        ),
+    ] = False,
     format: FormatOption = Format.table,
 ) -> int | None:
     """Print balances; json holds the feeders too."""
@@ -76,15 +100,21 @@ def balance(
 
     workspace = session.open_workspace()
     span = chosen_period(period, workspace)
-    if lines and (busbar or feeders):
-        raise UsageError("usage.invalid", "--lines goes without --busbar and --feeders", hint="leave them out")
+    if lines and (busbar or feeders or causes):
+        hint = "leave them out"
+        raise UsageError("usage.invalid", "--lines goes without --busbar, --feeders and --causes", hint=hint)
+    if causes and feeders:
+        raise UsageError("usage.invalid", "--causes and --feeders are two lists", hint="ask for one of them")
     if lines:
         from keyacct.analysis.line_loss import line_losses
 
         losses = line_losses(workspace, span)
         if not losses:
             render.say(Text("no line has a metering point", "没有带计量点的线路"))
-        rows = [_percent(asdict(of) | {"provisional": of.provisional}, format, "loss_rate") for of in losses]
+        rows = [
+            _percent(asdict(of) | {"provisional": of.provisional}, format, "loss_rate", "expected_rate")
+            for of in losses
+        ]
         if format is Format.csv:
             rows = [{key: value for key, value in row.items() if key not in ("head", "points")} for row in rows]
         render.write_rows(rows, _LINES, format)
@@ -99,6 +129,9 @@ def balance(
     chosen = [of for of in found if (not busbar or of.busbar in busbar) and _inside(of, chosen_set(where))]
     if not chosen:
         render.say(Text("the registry has no busbar", "台账中没有母线"))
+    if causes:
+        _write_causes(workspace, span, chosen, format)
+        return None
     if feeders:
         rows = [_percent(asdict(feeder), format, "completeness") for of in chosen for feeder in of.feeders]
         render.write_rows(rows, _FEEDERS, format)
@@ -110,6 +143,21 @@ def balance(
         rows = [{key: value for key, value in row.items() if key != "feeders"} for row in rows]
     render.write_rows(rows, _COLUMNS, format)
     return None
+
+
+def _write_causes(workspace: Workspace, span: Period, chosen: list[Balance], format: Format) -> None:
+    from keyacct.analysis.balance_causes import suspects
+    from keyacct.report.sections.balance_causes import CAUSES, told
+
+    found = suspects(workspace, span, chosen)
+    if chosen and not any(of.passed is False for of in chosen):
+        render.say(Text("every balance is within its limit", "各母线平衡均在允许值内"))
+    elif chosen and not found:
+        render.say(Text("no cause found", "未发现疑似原因"))
+    rows = [asdict(of) | {"told": str(told(of))} for of in found]
+    if format is Format.table:
+        rows = [row | {"cause": str(CAUSES[row["cause"]])} for row in rows]
+    render.write_rows(rows, _CAUSES, format)
 
 
 def _inside(of: Any, where: dict[str, list[str]] | None) -> bool:

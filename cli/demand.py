@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from keyacct.cli import render, session
+from keyacct.cli import render
 from keyacct.cli.analysis_options import (
     AccountOption,
     PeriodOption,
     WhereOption,
-    chosen_accounts,
-    chosen_period,
+    asked,
     note_missing,
     with_percent,
 )
@@ -90,21 +89,19 @@ def demand(
     """Print demands."""
     from keyacct.analysis.demand import demand as analyse
 
-    workspace = session.open_workspace()
-    span = chosen_period(period, workspace)
-    chosen = chosen_accounts(workspace, span, account, where)
+    of = asked(account, where, period)
     if two_part:
         from keyacct.analysis.two_part import two_part as compare
 
-        found = compare(workspace, span, accounts=chosen)
+        found = compare(of.workspace, of.span, accounts=of.accounts)
         if not found:
             render.say(Text("no account with a two-part tariff", "没有执行两部制电价的用户"))
         if format is Format.table:
             found = [with_percent(row, "demand_share") for row in found]
         render.write_rows(found, _TWO_PART, format)
         return None
-    rows = analyse(workspace, span, accounts=chosen, slip_min=slip)
-    note_missing(rows, "md_kw", span)
+    rows = analyse(of.workspace, of.span, accounts=of.accounts, slip_min=slip)
+    note_missing(rows, "md_kw", of.span)
     if format is Format.table:
         rows = [with_percent(row, "contract_share", "loading_mean", "loading_max", "completeness") for row in rows]
     render.write_rows(rows, _COLUMNS, format)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from keyacct.cli import render, session
+from keyacct.cli import render
 from keyacct.cli.analysis_options import (
     AccountOption,
     PeriodOption,
     WhereOption,
-    chosen_accounts,
-    chosen_period,
+    asked,
     verdict,
     with_percent,
 )
@@ -56,11 +55,10 @@ def imbalance(
     """Print unbalance."""
     from keyacct.analysis.unbalance import unbalance
 
-    workspace = session.open_workspace()
-    span = chosen_period(period, workspace)
-    rows = unbalance(workspace, span, accounts=chosen_accounts(workspace, span, account, where))
+    of = asked(account, where, period)
+    rows = unbalance(of.workspace, of.span, accounts=of.accounts)
     if not rows:
-        render.say(Text(f"no three-phase points in {span.label}", f"{span.label} 内没有三相计量点"))
+        render.say(Text(f"no three-phase points in {of.span.label}", f"{of.span.label} 内没有三相计量点"))
     if format is Format.table:
         judged = ("voltage_passed", "current_passed")
         rows = [with_percent(row, *_SHARES) | {name: verdict(row[name]) for name in judged} for row in rows]

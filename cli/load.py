@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from keyacct.cli import render, session
+from keyacct.cli import render
 from keyacct.cli.analysis_options import (
     AccountOption,
     PeriodOption,
     WhereOption,
-    chosen_accounts,
-    chosen_period,
+    asked,
     note_missing,
     rows_of,
     with_percent,
@@ -20,7 +19,6 @@ from keyacct.cli.analysis_options import (
 from keyacct.cli.options import Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
-from keyacct.errors import UsageError
 from keyacct.i18n import Text
 
 app = make_app()
@@ -36,6 +34,7 @@ _COLUMNS = (
     Column("peak_valley_gap_kw", Text("gap kW", "峰谷差 kW"), 1),
     Column("energy_kwh", Text("kWh", "电量 kWh"), 1),
     Column("completeness", Text("data %", "完整率 %"), 1),
+    Column("flags", Text("notes", "标记")),
 )
 
 _TYPICAL = (
@@ -70,11 +69,8 @@ def load(
     """Print load figures."""
     from keyacct.analysis.load import load as analyse
 
-    if by not in ("period", "day", "typical"):
-        raise UsageError("usage.invalid", f"--by {by!r}", hint="choose period, day or typical")
-    workspace = session.open_workspace()
-    span = chosen_period(period, workspace)
-    result = analyse(workspace, span, accounts=chosen_accounts(workspace, span, account, where))
+    of = asked(account, where, period, by=by, kinds=("period", "day", "typical"))
+    result = analyse(of.workspace, of.span, accounts=of.accounts)
     if by == "typical":
         from keyacct.analysis.typical_day import typical_day
 
@@ -90,13 +86,13 @@ def load(
                 "at": at,
                 "kw": kw,
             }
-            for account, found in sorted(typical_day(workspace, of_account).items())
+            for account, found in sorted(typical_day(of.workspace, of_account).items())
             for at, kw in found.curve
         ]
         render.write_rows(curve, _TYPICAL, format)
         return None
     rows = rows_of(result.day if by == "day" else result.total)
-    note_missing(rows, "energy_kwh", span)
+    note_missing(rows, "energy_kwh", of.span)
     if format is Format.table:
         rows = [with_percent(row, "load_rate", "min_load_rate", "completeness") for row in rows]
     columns = [column for column in _COLUMNS if by == "day" or column.key != "day"]

@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from keyacct.cli import render, session
-from keyacct.cli.analysis_options import AccountOption, PeriodOption, chosen_period, note_missing, with_percent
+from keyacct.cli import render
+from keyacct.cli.analysis_options import AccountOption, PeriodOption, WhereOption, asked, note_missing, with_percent
 from keyacct.cli.options import Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
-from keyacct.errors import UsageError
 from keyacct.i18n import Text
 
 app = make_app()
@@ -58,6 +57,7 @@ _KINDS = ("account", "transformer", "ct")
 )
 def loading(
     account: AccountOption = None,
+    where: WhereOption = None,
     period: PeriodOption = None,
     by: Annotated[
         str,
@@ -72,24 +72,21 @@ def loading(
     format: FormatOption = Format.table,
 ) -> int | None:
     """Print loadings."""
-    if by not in _KINDS:
-        raise UsageError("usage.invalid", f"--by {by!r}", hint=f"choose of {', '.join(_KINDS)}")
-    workspace = session.open_workspace()
-    span = chosen_period(period, workspace)
+    of = asked(account, where, period, by=by, kinds=_KINDS)
     if by == "ct":
         from keyacct.analysis.ct_loading import ct_loading
 
-        rows = ct_loading(workspace, span, accounts=account)
+        rows = ct_loading(of.workspace, of.span, accounts=of.accounts)
         if not rows:
-            render.say(Text(f"no currents in {span.label}", f"{span.label} 内没有电流数据"))
+            render.say(Text(f"no currents in {of.span.label}", f"{of.span.label} 内没有电流数据"))
     else:
         from keyacct.analysis.loading import loading as analyse
 
-        rows = analyse(workspace, span, accounts=account, by=by)
+        rows = analyse(of.workspace, of.span, accounts=of.accounts, by=by)
         if by == "transformer" and not rows:
             render.say(Text("no metering point names its transformer", "没有计量点登记所属变压器"))
         else:
-            note_missing(rows, "loading_mean", span)
+            note_missing(rows, "loading_mean", of.span)
     if format is Format.table:
         rows = [with_percent(row, "loading_mean", "loading_max", "economic_from") for row in rows]
     columns = [column for column in _COLUMNS if by == "transformer" or column.key != "transformer"]

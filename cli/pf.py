@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from keyacct.cli import render, session
+from keyacct.cli import render
 from keyacct.cli.analysis_options import (
     AccountOption,
     PeriodOption,
     WhereOption,
-    chosen_accounts,
-    chosen_period,
+    asked,
     note_missing,
     rows_of,
     verdict,
@@ -21,7 +20,6 @@ from keyacct.cli.analysis_options import (
 from keyacct.cli.options import Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
-from keyacct.errors import UsageError
 from keyacct.i18n import Text
 
 app = make_app()
@@ -68,15 +66,12 @@ def pf(
     """Print power factors."""
     from keyacct.analysis.power_factor import power_factor
 
-    if by not in ("account", "point", "hour"):
-        hint = "choose account, point or hour: settlement knows no power factor of a day"
-        raise UsageError("usage.invalid", f"--by {by!r}", hint=hint)
-    workspace = session.open_workspace()
-    span = chosen_period(period, workspace)
-    result = power_factor(workspace, span, accounts=chosen_accounts(workspace, span, account, where))
+    hint = "settlement knows no power factor of a day"
+    of = asked(account, where, period, by=by, kinds=("account", "point", "hour"), hint=hint)
+    result = power_factor(of.workspace, of.span, accounts=of.accounts)
     table = {"account": result.accounts, "point": result.points, "hour": result.hours}[by]
     rows = rows_of(table)
-    note_missing(rows_of(result.accounts), "wp_kwh", span)
+    note_missing(rows_of(result.accounts), "wp_kwh", of.span)
     if by == "hour":
         render.write_rows(rows, _HOURS, format)
         return None

@@ -21,9 +21,9 @@ app = make_app()
     app,
     help=str(
         Text(
-            "Any quantity of any set of points over any span: load, reactive, apparent, pf, voltage, current, energy, export, "
-            "reactive_energy, apparent_energy, tariff_energy.",
-            "任意数据项、任意对象、任意时段的查询: load reactive apparent pf voltage current energy export "
+            "Any quantity of any set of points over any span: load, demand, reactive, apparent, pf, voltage, current, energy, "
+            "export, reactive_energy, apparent_energy, tariff_energy.",
+            "任意数据项、任意对象、任意时段的查询: load demand reactive apparent pf voltage current energy export "
             "reactive_energy apparent_energy tariff_energy。",
         )
     ),
@@ -147,6 +147,9 @@ def _columns(
         if compared:
             columns.append(Column(f"{name}_before", Text(f"{title.en} before", f"{title.zh} 对比期"), decimals))
             columns.append(Column(f"{name}_change_rate", Text("change %", "变化 %"), 1))
+    if rows and "demand_kind" in rows[0]:
+        columns.append(Column("demand_at", Text("demand at", "需量时间")))
+        columns.append(Column("demand_kind", Text("kind", "类别")))
     if rows and "completeness" in rows[0]:
         columns.append(Column("completeness", Text("data %", "完整率 %"), 1))
     if any(row.get("flags") for row in rows):

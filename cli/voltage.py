@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from keyacct.cli import render, session
+from keyacct.cli import render
 from keyacct.cli.analysis_options import (
     AccountOption,
     PeriodOption,
     WhereOption,
-    chosen_accounts,
-    chosen_period,
+    asked,
     note_missing,
     rows_of,
     verdict,
@@ -21,7 +20,6 @@ from keyacct.cli.analysis_options import (
 from keyacct.cli.options import Format, FormatOption
 from keyacct.cli.render import Column
 from keyacct.cli.session import command, make_app
-from keyacct.errors import UsageError
 from keyacct.i18n import Text
 
 app = make_app()
@@ -110,15 +108,11 @@ def voltage(
     format: FormatOption = Format.table,
 ) -> int | None:
     """Print voltage compliance."""
-    if by not in _KINDS:
-        raise UsageError("usage.invalid", f"--by {by!r}", hint=f"choose of {', '.join(_KINDS)}")
-    workspace = session.open_workspace()
-    span = chosen_period(period, workspace)
-    chosen = chosen_accounts(workspace, span, account, where)
+    of = asked(account, where, period, by=by, kinds=_KINDS)
     if by in ("loss", "event"):
         from keyacct.analysis.voltage_loss import voltage_loss
 
-        losses = voltage_loss(workspace, span, accounts=chosen)
+        losses = voltage_loss(of.workspace, of.span, accounts=of.accounts)
         if losses.total.num_rows == 0:
             text = "no point has voltages and currents of the same stamps, and a nominal voltage"
             render.say(Text(text, "没有同时具备同时刻电压、电流与标称电压的计量点"))
@@ -128,13 +122,14 @@ def voltage(
     if by == "hour":
         from keyacct.analysis.combined_voltage import voltage_curve
 
-        render.write_rows(rows_of(voltage_curve(workspace, span, accounts=chosen)), _HOURS, format)
+        curve = voltage_curve(of.workspace, of.span, accounts=of.accounts)
+        render.write_rows(rows_of(curve), _HOURS, format)
         return None
     from keyacct.analysis.voltage import voltage_compliance
 
-    result = voltage_compliance(workspace, span, accounts=chosen)
+    result = voltage_compliance(of.workspace, of.span, accounts=of.accounts)
     rows = rows_of(result.day if by == "day" else result.total)
-    note_missing(rows, "monitored_min", span)
+    note_missing(rows, "monitored_min", of.span)
     if by == "class":
         rows = _classes(rows)
         if format is Format.table:

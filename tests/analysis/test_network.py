@@ -222,6 +222,25 @@ def test_bands_of_the_nameplate_and_their_durations(tmp_path, capsys):
     assert row["findings"] == ["over_capacity"]
 
 
+@pytest.mark.parametrize("name", ["voltage", "pf", "load", "demand", "loading", "imbalance"])
+def test_every_analysis_takes_a_set(tmp_path, capsys, name):
+    root = _office(tmp_path, _registry(), _both_ends(ENERGY), _powers(SHARES))
+    rows = _ask(root, capsys, name, "--where", "supply_line=L2")
+    assert {row["account_no"] for row in rows} <= {"105"}
+    if name in ("load", "demand", "loading", "pf"):
+        assert [row["account_no"] for row in rows] == ["105"]
+    capsys.readouterr()
+    assert run([name, "--where", "supply_line", "--workspace", root, "--now", NOW, "--lang", "en"]) == 2
+    assert "chooses nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "told"), [("pf", "account, point or hour: settlement"), ("load", "period, day or typical"),
+                                            ("loading", "account, transformer or ct"), ("voltage", "loss or event")])  # fmt: skip
+def test_rows_that_there_are_not_are_refused_before_anything_is_opened(tmp_path, capsys, name, told):
+    assert run([name, "--by", "year", "--workspace", str(tmp_path / "none"), "--lang", "en"]) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_without_losses_the_band_of_the_settings_counts(tmp_path, capsys):
     text = _registry().replace("no_load_loss_kw = 1.7\n", "")
     root = _office(tmp_path, text, (), _powers(SHARES))

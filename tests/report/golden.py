@@ -49,7 +49,7 @@ SHOWN_LINES = 80
 
 def prepare(workspace: Workspace) -> None:
     """What single kinds need beside the registry and the samples (saved definitions, prices …)."""
-    fields = ["account_name", "energy_kwh", "md_kw", "pf_assessed", "voltage_compliance_pct"]
+    fields = ["account_name", "energy_kwh", "demand_kw", "pf_assessed", "voltage_compliance_pct"]
     save(
         workspace,
         define("by-class", title="By class", fields=fields, where=["voltage_level_kv<35"], group="account_class"),

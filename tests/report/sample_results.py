@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
+from keyacct.analysis.billable_demand import BillableDemand
 from keyacct.report.inputs import Results
 
 ZONE = zoneinfo.ZoneInfo("Asia/Shanghai")
@@ -41,7 +42,8 @@ POWER_FACTOR = pa.schema(
     + [(name, pa.float64()) for name in ("wp_kwh", "wq_kvarh", "q1_kvarh", "q4_kvarh", "pf", "pf_sharp", "pf_peak")]
     + [("pf_flat", pa.float64()), ("pf_valley", pa.float64()), ("pf_assessed", pa.decimal128(4, 2))]
     + [("pf_standard", pa.float64()), ("passed", pa.bool_()), ("adjustment_pct", pa.decimal128(6, 2))]
-    + [("leading", pa.bool_()), ("completeness", pa.float64()), ("flags", pa.list_(pa.string()))]
+    + [("leading", pa.bool_()), ("loss_kwh", pa.float64()), ("loss_kvarh", pa.float64())]
+    + [("completeness", pa.float64()), ("flags", pa.list_(pa.string()))]
 )
 HOURS = pa.schema([("account_no", pa.string()), ("hour", pa.int32()), ("pf", pa.float64()), ("leading", pa.bool_())])
 LOAD = pa.schema(
@@ -147,7 +149,7 @@ def month_results(account: str = "3301000001", name: str = "日月化工集团�
         "q1_kvarh": 40000.0, "q4_kvarh": 20000.0, "pf": 0.857492925, "pf_sharp": 0.9123, "pf_peak": 0.8951,
         "pf_flat": 0.8612,
         "pf_valley": None, "pf_assessed": Decimal("0.86"), "pf_standard": 0.9, "passed": False,
-        "adjustment_pct": Decimal("2.00"), "leading": False, "completeness": 0.98765,
+        "adjustment_pct": Decimal("2.00"), "leading": False, "loss_kwh": 3078.0, "loss_kvarh": 13140.0, "completeness": 0.98765,
         "flags": ["boundary_end"],
     }  # fmt: skip
     hours = [
@@ -174,6 +176,11 @@ def month_results(account: str = "3301000001", name: str = "日月化工集团�
             day=table(day_rows, LOAD.append(pa.field("day", pa.date32()))),
             peak_day_curve=table(load_curve(account, dt.date(2026, 6, 17)), CURVE),
         ),
+        demand={
+            account: BillableDemand(
+                Decimal("3432.48"), at(dt.date(2026, 6, 17), 615), "block15", "block15", None, ("incomplete",)
+            )
+        },
     )  # type: ignore[arg-type]
 
 

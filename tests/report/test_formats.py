@@ -185,7 +185,7 @@ def test_the_same_document_gives_the_same_bytes_in_any_process() -> None:
         ).stdout.split()
         for seed, zone, lang in (("0", "UTC", "C"), ("4711", "America/New_York", "zh_CN.UTF-8"))
     ]  # fmt: skip
-    assert len(outputs[0]) == 2 * (2 + 12)
+    assert len(outputs[0]) == 2 * (2 + 14)
     assert outputs[0] == outputs[1]
 
 

@@ -237,6 +237,7 @@ def test_rows_without_values_are_no_data(make: Make, sample: ModuleType) -> None
             full.load, total=nulled(full.load.total, KEEP, {}), day=nulled(full.load.day, KEEP, {}),
             peak_day_curve=full.load.peak_day_curve.slice(0, 0),
         ),
+        demand={},
     )  # fmt: skip
     document = make(results=results)
     assert document.row_count() == 0

@@ -6,21 +6,22 @@ middle of a cycle makes two parts, each with its own readings; nothing is ever c
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 
 from keyacct import clock
+from keyacct.analysis.bill_losses import PartLoss, has_reactive, lag_of, loss_lines, part_loss, plain
+from keyacct.analysis.billable_demand import NOTHING, BillableDemand, demand_of_part, of_cycles
 from keyacct.analysis.billing_registry import BillingRegistry, Json, Part, cycles_of, parts_of
 from keyacct.analysis.frozen_registers import ESTIMATED, HOUR_MS, MISSING, QUANTITIES, FrozenRegisters, Reading
 from keyacct.analysis.pf_adjustment import HUNDREDTH, RULE_1983, assessed
-from keyacct.analysis.power_factor import factor_of
+from keyacct.analysis.power_factor import by_quadrant, factor_of
 from keyacct.analysis.settlement import Cycle
+from keyacct.analysis.transformer_loss import TransformerLosses
 from keyacct.config import Workspace
-from keyacct.errors import ConfigError
-from keyacct.model import Period, civil
+from keyacct.model import Period
 from keyacct.registry.parameters import point_parameters
 
 UNITS = {name: "kWh" if name in ("import", "export") else "kvarh" for name in QUANTITIES}
@@ -36,6 +37,8 @@ class _Sums:
     """
 
     energy: dict[str, dict[str, Decimal]] = field(default_factory=dict)
+    of_part: dict[Part, dict[tuple[str, str], Decimal | None]] = field(default_factory=dict)
+    losses: list[PartLoss] = field(default_factory=list)
     unknown: set[tuple[str, str]] = field(default_factory=set)
     every_unknown: bool = False
     missing: list[Json] = field(default_factory=list)
@@ -48,16 +51,17 @@ def bills(workspace: Workspace, period: Period, accounts: Sequence[str] | None =
 
     A bill is plain JSON: numbers as decimal text, instants ISO 8601 in the workspace's zone. Its keys: account_no,
     account_name, cycle_from, cycle_to, from_ms, to_ms, complete, estimated, contract, energies (quantity → tariff period or
-    `total` → text), demand, power_factor, readings, demands, exchanges, missing (what, where and why), flags. The same
+    `total` → text), demand, power_factor, readings, demands, exchanges, missing (what, where and why), flags;
+    for an account metered behind its transformer also losses, loss and settled (`loss_lines`). The same
     readings and registry give the same bill. Raises ConfigError for unknown accounts.
     """
     found = cycles_of(workspace, period, accounts)
     if not found:
         return
     low, high = min(c.from_ms for c in found), max(c.to_ms for c in found)
-    rows = [
-        row for row in point_parameters(workspace, low, high, accounts).to_pylist() if row["kind"] == "billing"
-    ]  # fmt: skip
+    table = point_parameters(workspace, low, high, accounts)
+    rows = [row for row in table.to_pylist() if row["kind"] == "billing"]
+    losses = TransformerLosses(workspace, table, low, high)
     by_account: dict[str, list[Json]] = {}
     for row in rows:
         if row["account_no"] is not None:
@@ -68,46 +72,17 @@ def bills(workspace: Workspace, period: Period, accounts: Sequence[str] | None =
     ended = [c for c in found if c.to_ms <= now]
     needs = {(p.meter, at) for c in ended for p in parts[c] for at in (p.from_ms, p.to_ms)}
     frozen = FrozenRegisters(workspace, needs, register.decimals)
-    blocks = _block_demands(workspace, [c for c in ended if _demand_lacks(c, parts[c], frozen)])
+    demands = of_cycles(workspace, {c: parts[c] for c in ended if parts[c]}, frozen)
     for cycle in found:
         if cycle.to_ms > now:
             if parts[cycle]:
-                yield _Bill(workspace, cycle, [], [], register, frozen, None).not_ended()
+                yield _Bill(workspace, cycle, [], [], register, frozen, NOTHING, losses).not_ended()
             continue
         if parts[cycle] or register.had_points(cycle):
             own = [r for r in by_account.get(cycle.account_no, []) if r["from_ms"] < cycle.to_ms > cycle.from_ms]
-            yield _Bill(workspace, cycle, parts[cycle], own, register, frozen, blocks.get(cycle)).body()
-
-
-def _demand_lacks(cycle: Cycle, parts: Sequence[Part], frozen: FrozenRegisters) -> bool:
-    """Whether a part has no maximum demand that a meter has frozen in the cycle."""
-
-    def lacks(part: Part) -> bool:
-        found = frozen.demand(part.meter, part.to_ms, 0)
-        return found is None or not (found.at is None or cycle.from_ms <= found.at <= part.to_ms)
-
-    return any(lacks(part) for part in parts)
-
-
-def _block_demands(workspace: Workspace, lacking: Sequence[Cycle]) -> dict[Cycle, Json]:
-    """The highest block demand of load curves, for accounts whose meters have frozen none; marked as what it is."""
-    from keyacct.analysis.load import load
-
-    together: dict[tuple[int, int], list[str]] = {}
-    for cycle in lacking:
-        together.setdefault((cycle.from_ms, cycle.to_ms), []).append(cycle.account_no)
-    result: dict[Cycle, Json] = {}
-    for (from_ms, to_ms), accounts in together.items():
-        first, last = civil(from_ms, workspace.zone).date(), civil(to_ms - 1, workspace.zone).date()
-        with contextlib.suppress(ConfigError):  # a ratio that cannot be used: the bill itself says so
-            found = load(workspace, Period(first, last, f"{first}..{last}", "span"), accounts=accounts).total
-            for row in found.to_pylist():
-                if row["md_kw"] is not None:
-                    result[Cycle(row["account_no"], from_ms, to_ms)] = {
-                        "kw": _text(Decimal(repr(row["md_kw"])).quantize(ENERGY_UNIT, ROUND_HALF_UP)),
-                        "at": row["md_at"].isoformat(timespec="seconds"), "basis": row["demand_kind"],
-                    }  # fmt: skip
-    return result
+            yield _Bill(
+                workspace, cycle, parts[cycle], own, register, frozen, demands.get(cycle, NOTHING), losses
+            ).body()
 
 
 class _Bill:
@@ -115,9 +90,9 @@ class _Bill:
 
     def __init__(
         self, workspace: Workspace, cycle: Cycle, parts: Sequence[Part], rows: Sequence[Json], register: BillingRegistry,
-        frozen: FrozenRegisters, block: Json | None,
+        frozen: FrozenRegisters, billable: BillableDemand, losses: TransformerLosses,
     ) -> None:  # fmt: skip
-        self.block = block
+        self.billable, self.losses = billable, losses
         self.workspace, self.cycle, self.parts, self.rows = workspace, cycle, parts, rows
         self.register, self.frozen = register, frozen
         self.settings = workspace.settings.billing
@@ -134,6 +109,7 @@ class _Bill:
         """The whole bill."""
         self._gaps()
         readings = [row for part in self.parts for row in self._readings(part)]
+        self._lose()
         demands = [row for part in self.parts for row in self._demands(part)]
         return self._document(readings, demands)
 
@@ -147,21 +123,46 @@ class _Bill:
             "cycle_from": self._local(cycle.from_ms), "cycle_to": self._local(cycle.to_ms),
             "from_ms": cycle.from_ms, "to_ms": cycle.to_ms,
             "contract": {
-                name: _text(self.terms.get(name))
+                name: plain(self.terms.get(name))
                 for name in ("tariff_mode", "voltage_level_kv", "contract_capacity_kva", "running_capacity_kva",
                              "contract_demand_kw")
             },
-            "energies": {
-                quantity: {
-                    tariff: None if sums.every_unknown or (quantity, tariff) in sums.unknown else _text(value)
-                    for tariff, value in sorted(by.items())
-                }
-                for quantity, by in sorted(sums.energy.items())
-            },
+            "energies": self._told(sums.energy),
+            **loss_lines(sums.losses, sums.energy, self._told, self._local, estimated=sums.estimated),
             "demand": demand, "power_factor": factor, "readings": readings, "demands": demands,
             "exchanges": self._exchanges(), "missing": sums.missing, "flags": sorted(sums.flags),
             "estimated": sums.estimated, "complete": not sums.missing,
         }  # fmt: skip
+
+    def _told(self, energy: Mapping[str, Mapping[str, Decimal]]) -> Json:
+        """Energies as text; what a part lacks is not known of the whole."""
+        sums = self.sums
+        return {
+            quantity: {
+                tariff: None if sums.every_unknown or (quantity, tariff) in sums.unknown else plain(value)
+                for tariff, value in sorted(by.items())
+            }
+            for quantity, by in sorted(energy.items())
+        }  # fmt: skip
+
+    def _lose(self) -> None:
+        """Finds the losses of transformers before the meters; what is due and cannot be known is missing."""
+        settings = self.workspace.settings.power_factor
+        for part in self.parts:
+            energies = self.sums.of_part.get(part, {})
+            found = part_loss(part, self.rows, energies, self.losses, settings)
+            if found is None:
+                continue
+            self.sums.losses.append(found)
+            if found.loss is None:
+                self.sums.flags.add(f"loss_unknown:{part.point}")
+                self._lacks(part.point, part.meter, part.to_ms, "transformer_loss", found.why or "")
+            else:
+                self.sums.flags.add(f"transformer_loss:{part.point}")
+                if found.by_time:
+                    self.sums.flags.add(f"loss_by_time:{part.point}")
+                if not found.by_tariff and any(tariff != "total" for _, tariff in energies):
+                    self.sums.flags.add(f"loss_not_divided:{part.point}")
 
     def _gaps(self) -> None:
         """Time in which a point of the account had no meter."""
@@ -194,6 +195,7 @@ class _Bill:
                 if (quantity, tariff) not in known | needed:
                     continue
                 row, energy = self._register(part, quantity, tariff, name)
+                self.sums.of_part.setdefault(part, {})[quantity, name] = energy
                 yield row
                 if energy is None:
                     self.sums.unknown.add((quantity, name))
@@ -211,7 +213,7 @@ class _Bill:
         for quantity in QUANTITIES:
             total, split = sums.get(f"{quantity}/total"), sums.get(quantity)
             if total is not None and split is not None and abs(total - split) > tolerance:
-                self.sums.flags.add(f"tariff_sum_differs:{part.meter}:{quantity}:{_text(split - total)}")
+                self.sums.flags.add(f"tariff_sum_differs:{part.meter}:{quantity}:{plain(split - total)}")
 
     def _register(self, part: Part, quantity: str, tariff: int, name: str) -> tuple[Json, Decimal | None]:
         begin = self.frozen.at(part.meter, part.from_ms, quantity, tariff)
@@ -232,12 +234,12 @@ class _Bill:
         row = {
             "point": part.point, "meter": part.meter, "part_from": self._local(part.from_ms),
             "part_to": self._local(part.to_ms), "quantity": quantity, "tariff": name, "unit": UNITS[quantity],
-            "begin": _text(begin.value if begin else None), "begin_basis": begin.basis if begin else None,
+            "begin": plain(begin.value if begin else None), "begin_basis": begin.basis if begin else None,
             "begin_quality": begin.quality if begin else MISSING,
-            "end": _text(end.value if end else None), "end_basis": end.basis if end else None,
+            "end": plain(end.value if end else None), "end_basis": end.basis if end else None,
             "end_quality": end.quality if end else MISSING,
-            "difference": _text(difference), "multiplier": _text(part.multiplier), "pt": _text(part.pt),
-            "ct": _text(part.ct), "energy": _text(energy), "flags": flags,
+            "difference": plain(difference), "multiplier": plain(part.multiplier), "pt": plain(part.pt),
+            "ct": plain(part.ct), "energy": plain(energy), "flags": flags,
         }  # fmt: skip
         return row, energy
 
@@ -280,45 +282,39 @@ class _Bill:
     def _demands(self, part: Part) -> Iterator[Json]:
         names = {0: "total", **dict(enumerate(self.settings.tariffs, 1))}
         for tariff, name in names.items():
-            found = self.frozen.demand(part.meter, part.to_ms, tariff)
-            if found is None or part.multiplier is None:
+            if self.frozen.demand(part.meter, part.to_ms, tariff) is None or part.multiplier is None:
                 continue
-            inside = found.at is None or self.cycle.from_ms <= found.at <= part.to_ms
-            if not inside:
+            found = demand_of_part(self.cycle, part, self.frozen, tariff)
+            if found is None:
                 self.sums.flags.add(f"demand_of_another_cycle:{part.meter}")
                 continue
             yield {
                 "point": part.point, "meter": part.meter, "part_to": self._local(part.to_ms), "tariff": name,
-                "reading_kw": _text(found.kw), "multiplier": _text(part.multiplier),
-                "kw": _text(found.kw * part.multiplier),
+                "reading_kw": plain(found.kw), "multiplier": plain(part.multiplier),
+                "kw": plain(found.kw * part.multiplier),
                 "at": self._local(found.at) if found.at is not None else None, "basis": found.basis,
             }  # fmt: skip
 
     def _demand(self, demands: Sequence[Json]) -> Json:
-        """Maximum demand of the account: each point's highest, summed (demand is billed per incoming line)."""
-        best: dict[str, Json] = {}
-        for row in demands:
-            if row["tariff"] == "total" and (
-                row["point"] not in best or Decimal(row["kw"]) > Decimal(best[row["point"]]["kw"])
-            ):
-                best[row["point"]] = row
-        parts = {part.point for part in self.parts}
+        """The account's billable demand; what meters should have frozen and have not is missing where demand is billed."""
         covered = {(row["point"], row["meter"]) for row in demands if row["tariff"] == "total"}
-        lacking = [part for part in self.parts if (part.point, part.meter) not in covered]
         if self.terms.get("tariff_mode") == "two_part_demand":
-            for part in lacking:
-                self._lacks(part.point, part.meter, part.to_ms, "demand", "no frozen maximum demand at this instant")
-        if lacking or not parts:
-            return self.block or {"kw": None, "at": None, "basis": None}
-        kw = sum((Decimal(row["kw"]) for row in best.values()), Decimal(0))
-        single = next(iter(best.values())) if len(best) == 1 else None
-        return {
-            "kw": _text(kw), "at": single["at"] if single else None,
-            "basis": single["basis"] if single else f"sum of {len(best)} points",
+            for part in self.parts:
+                if (part.point, part.meter) not in covered:
+                    self._lacks(
+                        part.point, part.meter, part.to_ms, "demand", "no frozen maximum demand at this instant"
+                    )
+        found = self.billable
+        told: Json = {
+            "kw": plain(found.kw), "at": None if found.at is None else found.at.isoformat(timespec="seconds"),
+            "basis": found.basis,
         }  # fmt: skip
+        if found.loss_kw is not None:
+            told["loss_kw"] = plain(found.loss_kw)
+        return told | {"provisional": list(found.reasons)} if found.reasons else told
 
     def _power_factor(self) -> Json:
-        totals = {q: by["total"] for q, by in self.sums.energy.items() if "total" in by}
+        totals = self._by_quadrant()
         wp, wq, factor = (
             factor_of(totals, self.workspace.settings.power_factor) if not self.sums.missing else (None,) * 3
         )
@@ -329,10 +325,24 @@ class _Bill:
         elif self.standard is not None and self.standard not in RULE_1983.rebates:
             self.sums.flags.add("no_pf_rule")
         return {
-            "wp_kwh": _text(wp), "wq_kvarh": _text(wq),
-            "pf": _text(factor.quantize(ENERGY_UNIT, ROUND_HALF_UP) if factor is not None else None),
-            "pf_assessed": _text(rounded), "pf_standard": _text(self.standard), "adjustment_pct": _text(percent),
+            "wp_kwh": plain(wp), "wq_kvarh": plain(wq),
+            "pf": plain(factor.quantize(ENERGY_UNIT, ROUND_HALF_UP) if factor is not None else None),
+            "pf_assessed": plain(rounded), "pf_standard": plain(self.standard), "adjustment_pct": plain(percent),
         }  # fmt: skip
+
+    def _by_quadrant(self) -> dict[str, Decimal]:
+        """What the power factor is made of: the parts' energies by quadrant, with losses, so that those of any meters add up."""
+        totals: dict[str, Decimal] = {}
+        for energies in self.sums.of_part.values():
+            own = {q: amount for (q, tariff), amount in energies.items() if tariff == "total" and amount is not None}
+            for quantity, amount in by_quadrant(own).items():
+                totals[quantity] = totals.get(quantity, Decimal(0)) + amount
+        reactive, lag = has_reactive(totals), lag_of(totals)
+        for loss in (found.loss for found in self.sums.losses if found.loss is not None):
+            totals["import"] = totals.get("import", Decimal(0)) + loss.kwh
+            if reactive:
+                totals[lag] = totals.get(lag, Decimal(0)) + loss.kvarh
+        return totals
 
     def _exchanges(self) -> list[Json]:
         points = {part.point for part in self.parts}
@@ -357,12 +367,3 @@ class _Bill:
 
     def _local(self, ms: int) -> str:
         return dt.datetime.fromtimestamp(ms / 1000, self.workspace.zone).isoformat(timespec="seconds")
-
-
-def _text(value: Decimal | float | str | None) -> str | None:
-    """A number as its shortest decimal text, without an exponent."""
-    if value is None or isinstance(value, str):
-        return value
-    number = value if isinstance(value, Decimal) else Decimal(repr(value))
-    text = format(number, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -8,13 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 from keyacct.analysis.point_energy import DOUBTFUL, point_energy
-from keyacct.config import Workspace
+from keyacct.config import BalanceSettings, Workspace
 from keyacct.model import Period
 
 HIGH_VOLTAGE_KV = 220
-LIMITS = (Decimal("0.01"), Decimal("0.02"))
-"""|ΔW| allowed of the energy that flows in: from 220 kV on, and below (能源节能〔1990〕1149号 [U])."""
-
 CAUSES = (
     "missing_reading", "missing_feeder", "boundary_reading", "register_decrease", "meter_exchange", "ratio_change",
     "feeder_moved", "gap_over_change",
@@ -79,13 +76,15 @@ def bus_balance(workspace: Workspace, period: Period) -> list[Balance]:
     result = []
     for bus in buses:
         own = [row for row in spans if row["busbar"] == bus["busbar"]]
-        result.append(_balance(bus, own, lines.get(bus["busbar"], set())))
+        limit = limit_of(bus["voltage_level_kv"], workspace.settings.balance)
+        result.append(_balance(bus, own, lines.get(bus["busbar"], set()), limit))
     return result
 
 
-def limit_of(voltage_level_kv: float | None) -> Decimal:
-    """The imbalance allowed at a voltage level."""
-    return LIMITS[0] if voltage_level_kv is not None and voltage_level_kv >= HIGH_VOLTAGE_KV else LIMITS[1]
+def limit_of(voltage_level_kv: float | None, settings: BalanceSettings) -> Decimal:
+    """The imbalance allowed at a voltage level, of the energy that flows in."""
+    high = voltage_level_kv is not None and voltage_level_kv >= HIGH_VOLTAGE_KV
+    return Decimal(repr(settings.limit_high if high else settings.limit))
 
 
 def _registry(workspace: Workspace, period: Period) -> tuple[list[dict[str, Any]], dict[str, set[str]]]:
@@ -109,7 +108,7 @@ def _registry(workspace: Workspace, period: Period) -> tuple[list[dict[str, Any]
     return buses, lines
 
 
-def _balance(bus: Mapping[str, Any], spans: Sequence[Mapping[str, Any]], lines: set[str]) -> Balance:
+def _balance(bus: Mapping[str, Any], spans: Sequence[Mapping[str, Any]], lines: set[str], limit: Decimal) -> Balance:
     measured = {row["supply_line"] for row in spans if row["supply_line"] and row["kind"] != "billing"}
     counted: dict[str, list[Mapping[str, Any]]] = {}
     for row in spans:
@@ -126,7 +125,6 @@ def _balance(bus: Mapping[str, Any], spans: Sequence[Mapping[str, Any]], lines: 
         causes.add("missing_feeder")
     difference = None if in_kwh is None or out_kwh is None else in_kwh - out_kwh
     rate = difference / in_kwh if difference is not None and in_kwh else None
-    limit = limit_of(bus["voltage_level_kv"])
     return Balance(
         str(bus["busbar"]), str(bus["busbar_name"] or ""), str(bus["substation"]), bus["voltage_level_kv"],
         in_kwh, out_kwh, difference, rate, limit,

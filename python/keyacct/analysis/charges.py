@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 from typing import Any
 
+from keyacct.analysis.billable_demand import NOTHING, BillableDemand
 from keyacct.analysis.point_energy import point_energy
 from keyacct.analysis.question import measurable
 from keyacct.config import Workspace
@@ -85,13 +86,13 @@ def charges(
     period: Period,
     *,
     accounts: Sequence[str],
-    demand_kw: Mapping[str, float | None],
+    demands: Mapping[str, BillableDemand],
     adjustment_pct: Mapping[str, Decimal | None],
     is_over: bool,
 ) -> dict[str, Charges]:
     """Charges of accounts over a period, by account number.
 
-    demand_kw, adjustment_pct: maximum demand and percent of the accounts, from `load` and `power_factor`; is_over: whether
+    demands, adjustment_pct: of the accounts, from `billable_demands` and `power_factor`; is_over: whether
     the period is over (a basic charge and a total of a running month would mislead). Energies have the losses of transformers
     before meters at low voltage. Prices, capacities and contract
     demands count from the day on which they begin: an energy is split there. Raises ConfigError of the registry.
@@ -113,7 +114,7 @@ def charges(
     result = {}
     for account in accounts:
         work = _Account(account, book, spans.get(account, []), periods)
-        result[account] = work.charges(demand_kw.get(account), adjustment_pct.get(account), is_over=is_over)
+        result[account] = work.charges(demands.get(account, NOTHING), adjustment_pct.get(account), is_over=is_over)
     return result
 
 
@@ -182,11 +183,10 @@ class _Account:
     periods: Mapping[int, list[dict[str, Any]]]
     reasons: dict[str, str] = field(default_factory=dict)
 
-    def charges(self, demand_kw: float | None, percent: Decimal | None, *, is_over: bool) -> Charges:
+    def charges(self, demand: BillableDemand, percent: Decimal | None, *, is_over: bool) -> Charges:
         energy, cost, by_period = self._energy()
         terms = self.book.at("terms", self.account, self.book.to_ms - 1)
         mode = terms["tariff_mode"] if terms is not None else None
-        demand = None if demand_kw is None else Decimal(repr(demand_kw))
         capacity_cny, demand_cny, billed = self._basic(demand, is_over=is_over)
         basic: Decimal | None
         if mode == "two_part_capacity":
@@ -252,8 +252,9 @@ class _Account:
     def _has_table(self) -> bool:
         return self.book.at("account", self.account, self.book.to_ms - 1) is not None
 
-    def _basic(self, demand: Decimal | None, *, is_over: bool) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    def _basic(self, asked: BillableDemand, *, is_over: bool) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
         """Basic charge by capacity, by demand, and the demand billed (at the terms that hold last)."""
+        demand = asked.kw
         names = ("capacity_cny", "demand_cny")
         if self.book.period.kind != "month" or not is_over:
             self.reasons |= dict.fromkeys(names, "not_a_month" if self.book.period.kind != "month" else "not_over")
@@ -261,7 +262,8 @@ class _Account:
         capacity_cny: Decimal | None = Decimal(0)
         demand_cny: Decimal | None = Decimal(0)
         billed: Decimal | None = None
-        lines = {span["supply_line"] for span in self.spans if span["supply_line"] is not None}
+        # Several lines are billed by the sum of their own maxima, which only the meters can tell.
+        several = not asked.per_line and len({s["supply_line"] for s in self.spans if s["supply_line"] is not None}) > 1
         for days, whole, terms, basic in self._parts():
             share = Decimal(1) if whole else Decimal(days) / MONTH_DAYS
             capacity = _decimal(terms, "running_capacity_kva") or _decimal(terms, "contract_capacity_kva")
@@ -273,7 +275,7 @@ class _Account:
                 capacity_cny = None
             elif capacity_cny is not None:
                 capacity_cny += by_capacity * capacity * share
-            if by_demand is None or demand is None or len(lines) > 1:
+            if by_demand is None or demand is None or several:
                 self.reasons["demand_cny"] = (
                     "no_basic_price" if by_demand is None else "no_demand" if demand is None else "several_lines"
                 )

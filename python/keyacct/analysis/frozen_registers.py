@@ -56,10 +56,12 @@ class DemandReading:
 class FrozenRegisters:
     """What is known of meters at the instants that were asked for."""
 
-    def __init__(self, workspace: Workspace, needs: Iterable[Need], decimals: Mapping[str, int]) -> None:
+    def __init__(
+        self, workspace: Workspace, needs: Iterable[Need], decimals: Mapping[str, int], *, demands_only: bool = False
+    ) -> None:
         """Reads the store once an instant, and around it for what is missing there.
 
-        decimals: digits after the point of each meter's register; an estimate has no more.
+        decimals: digits after the point of each meter's register; an estimate has no more. demands_only: no energies.
         """
         self.workspace = workspace
         self.settings = workspace.settings.billing
@@ -70,9 +72,13 @@ class FrozenRegisters:
         wanted: dict[int, set[str]] = {}
         for meter, at in needs:
             wanted.setdefault(at, set()).add(meter)
-        self._exchanges(wanted)
+        if not demands_only:
+            self._exchanges(wanted)
         for at in sorted(wanted):
             meters = sorted(wanted[at])
+            if demands_only:
+                self._demand(at, meters)
+                continue
             for family in ("energy", "tariff_energy"):
                 self._exact(family, at, meters)
             self._demand(at, meters)

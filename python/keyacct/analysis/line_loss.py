@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from keyacct.analysis.bus_balance import CAUSES, Feeder, feeder_of, sum_of
+from keyacct.analysis.line_theory import LineTheory, Theory
 from keyacct.analysis.point_energy import point_energy
 from keyacct.analysis.question import HOUR_MS
 from keyacct.config import Workspace
@@ -22,7 +23,9 @@ class LineLoss:
     """Loss of a line with its branches. loss_rate: (supplied − sold) / supplied, None without supply.
 
     read_skew_h: hours by which the readings of its meters may lie apart at the ends of the period. provisional: with one
-    of `LINE_CAUSES`. head: the points that measure what the line was given; points: the billing points.
+    of `LINE_CAUSES`. head: the points that measure what the line was given; points: the billing points. …_theory_kwh,
+    expected_kwh, theory_…: the loss to be expected (`line_theory.Theory`); expected_rate: of what was supplied; excess_kwh:
+    measured less expected.
     """
 
     supply_line: str
@@ -36,6 +39,13 @@ class LineLoss:
     head: tuple[Feeder, ...]
     points: tuple[Feeder, ...]
     causes: tuple[str, ...]
+    line_theory_kwh: Decimal | None
+    transformer_theory_kwh: Decimal | None
+    expected_kwh: Decimal | None
+    expected_rate: Decimal | None
+    excess_kwh: Decimal | None
+    theory_basis: str | None
+    theory_lacks: tuple[str, ...]
 
     @property
     def provisional(self) -> bool:
@@ -52,7 +62,9 @@ def line_losses(workspace: Workspace, period: Period) -> list[LineLoss]:
     (exchange). Raises ConfigError of the registry.
     """
     lines = _lines(workspace)
-    spans = [row for row in point_energy(workspace, period, losses=True).spans.to_pylist() if row["supply_line"]]
+    energies = point_energy(workspace, period, losses=True)
+    theory = LineTheory(workspace, period, energies, lines)
+    spans = [row for row in energies.spans.to_pylist() if row["supply_line"]]
     children: dict[str | None, list[str]] = {}
     for name, line in lines.items():
         children.setdefault(line["branch_of"], []).append(name)
@@ -62,7 +74,8 @@ def line_losses(workspace: Workspace, period: Period) -> list[LineLoss]:
         head = _feeders([row for row in spans if row["supply_line"] == name and _measures(row)])
         sold = _feeders([row for row in spans if row["supply_line"] in family and row["kind"] == "billing"])
         if head or sold:
-            result.append(_loss(name, str(line["line_name"] or ""), head, sold, spans))
+            expected = theory.of(name, family, children)
+            result.append(_loss(name, str(line["line_name"] or ""), head, sold, spans, expected))
     return result
 
 
@@ -94,8 +107,9 @@ def _net(feeders: Sequence[Feeder]) -> Decimal | None:
 
 
 def _loss(
-    name: str, title: str, head: tuple[Feeder, ...], sold: tuple[Feeder, ...], spans: Sequence[Mapping[str, Any]]
-) -> LineLoss:
+    name: str, title: str, head: tuple[Feeder, ...], sold: tuple[Feeder, ...], spans: Sequence[Mapping[str, Any]],
+    theory: Theory,
+) -> LineLoss:  # fmt: skip
     causes = {cause for feeder in (*head, *sold) for cause in feeder.causes}
     points = {feeder.point for feeder in (*head, *sold)}
     own = [row for row in spans if row["point"] in points]
@@ -115,7 +129,9 @@ def _loss(
     return LineLoss(
         name, title, tuple(sorted({feeder.busbar for feeder in head})), supplied, sale, loss,
         loss / supplied if loss is not None and supplied else None, max(skew, default=0.0), head, sold,
-        tuple(cause for cause in LINE_CAUSES if cause in causes),
+        tuple(cause for cause in LINE_CAUSES if cause in causes), theory.line_kwh, theory.transformer_kwh, theory.kwh,
+        theory.kwh / supplied if theory.kwh is not None and supplied else None,
+        loss - theory.kwh if loss is not None and theory.kwh is not None else None, theory.basis, theory.lacks,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from keyacct import _core
 from keyacct.analysis.day_states import field_tables
 from keyacct.analysis.question import Question, ask, spans_of
+from keyacct.analysis.transformer_loss import HIGH_LOW
 from keyacct.config import Workspace
 from keyacct.model import MINUTE_MS, TARIFF_PERIODS, Period
 
@@ -29,7 +30,8 @@ class Load:
     peak_valley_rate (gap / highest), energy_kwh, max_load_hours (energy / highest; of a year the utilisation
     hours), sharp_kwh, peak_kwh, flat_kwh, valley_kwh, completeness, flags (list of words: `from_energy` where
     energies stand for missing power, `register_decrease`, `gap_over_seam`, and `unattributed` where registers
-    lie too far apart for a power, so that their energy is in energy_kwh only). peak_day_curve: account_no, at
+    lie too far apart for a power, so that their energy is in energy_kwh only; `without_loss` where the account is metered
+    behind its transformer, whose losses are in bills and power factor and not in a load curve). peak_day_curve: account_no, at
     (block's end), kw of every block of the day that has the highest demand; kw is null where values are
     missing. Import only: export counts as no load. Energies are those of the meters, without losses of
     transformers. Without values everything is null.
@@ -87,6 +89,10 @@ def _with_every_account(question: Question, total: pa.Table) -> pa.Table:
 
 def _shape(question: Question, table: pa.Table, *, by_day: bool) -> pa.Table:
     names = question.parameters["account_name"].to_pylist()
+    modes = zip(
+        question.parameters["account_no"].to_pylist(), question.parameters["metering_mode"].to_pylist(), strict=True
+    )
+    behind = {account for account, mode in modes if mode == HIGH_LOW}
     spans = spans_of(question.parameters, "account_no")
     accounts = table["account_no"].to_pylist()
     null = pa.scalar(None, pa.float64())
@@ -122,7 +128,12 @@ def _shape(question: Question, table: pa.Table, *, by_day: bool) -> pa.Table:
         **{f"{name}_kwh": table[f"{name}_kwh"] for name in TARIFF_PERIODS},
         "completeness": pc.if_else(pc.greater(table["expected_ms"], 0), covered, null),
         "flags": pa.array(
-            [sorted(word for bit, word in FLAGS.items() if bits & bit) for bits in table["flags"].to_pylist()],
+            [
+                sorted(
+                    [*(word for bit, word in FLAGS.items() if bits & bit), *(["without_loss"] if a in behind else [])]
+                )
+                for a, bits in zip(accounts, table["flags"].to_pylist(), strict=True)
+            ],
             pa.list_(pa.string()),
         ),
     }

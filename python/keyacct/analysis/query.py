@@ -51,6 +51,7 @@ QUANTITIES: dict[str, Quantity] = {
         _level("load", Text("load", "有功负荷"), "kW"),
         _level("reactive", Text("reactive power", "无功功率"), "kvar"),
         _level("apparent", Text("apparent power", "视在功率"), "kVA"),
+        Quantity("demand", Text("maximum demand", "最大需量"), "kW", {"demand_kw": Text("demand kW", "需量 kW")}),
         Quantity("pf", Text("power factor", "功率因数"), "", {"pf": Text("pf", "功率因数")}),
         _level("voltage", Text("voltage", "电压"), "V"),
         _level("current", Text("current", "电流"), "A"),
@@ -124,6 +125,8 @@ def query(workspace: Workspace, asked: Asked, *, against: Period | None = None) 
     energies are exact register differences: energy, export, reactive_energy (import Q1 + Q2, export Q3 + Q4),
     tariff_energy (import by tariff period of the time) and apparent_energy, √(Wp² + Wq²) of the group's sums with Wq as
     `[power_factor]` has it; `flags` says what was doubtful.
+    demand_kw is the highest demand window that ends in the bucket, with demand_at and demand_kind (`sliding15/1` where
+    all points have values every minute, else `block15`), as the meters saw it.
     completeness: time with values of the first level quantity. Null where there is no value.
     against: another period; then each figure also has `_before`, `_change` and `_change_rate`, bucket by bucket in order.
     Raises UsageError for unknown names, ConfigError for unknown accounts.
@@ -168,9 +171,13 @@ def _rows(workspace: Workspace, asked: Asked) -> list[dict[str, Any]]:
         for row in _levels(question, parameters, buckets, asked.by, family):
             cell = found.setdefault((tuple(row.pop("group")), row.pop("bucket")), {})
             cell.update({name: value for name, value in row.items() if name != "completeness" or name not in cell})
+    if "demand" in asked.quantities:
+        _demands(question, parameters, buckets, asked.by, found)
     if energies := [key for key in asked.quantities if key in _ENERGY]:
         _energies(workspace, asked, buckets, energies, found)
     figures = [*figures_of(asked), *(["completeness"] if any(k in _FAMILY for k in asked.quantities) else [])]
+    if "demand" in asked.quantities:
+        figures += ["demand_at", "demand_kind"]
     if energies:
         figures.append("flags")
     from_of = {n: civil_iso(bucket.start_ms, workspace) for n, bucket in enumerate(buckets)}
@@ -252,6 +259,20 @@ def _levels(
         rows = fetch_arrow(engine, statement).to_pylist()
     texts = {tuple(map(_sql_text, group)): group for group in _groups(parameters, by)}
     return [{**row, "group": texts[tuple(row["group"])]} for row in rows]
+
+
+def _demands(
+    question: Question, parameters: pa.Table, buckets: Sequence[Bucket], by: Sequence[str],
+    found: dict[tuple[tuple[Any, ...], int], dict[str, Any]],
+) -> None:  # fmt: skip
+    """Adds the demands to the cells."""
+    from keyacct.analysis.group_demand import group_demands
+
+    texts = {tuple(map(_sql_text, group)): group for group in _groups(parameters, by)}
+    for row in group_demands(question, parameters, buckets, by):
+        cell = found.setdefault((texts[tuple(row["group"])], row["bucket"]), {})
+        cell |= {"demand_kw": row["demand_kw"], "demand_kind": row["demand_kind"],
+                 "demand_at": civil_iso(row["demand_at_ms"], question.workspace)}  # fmt: skip
 
 
 def _sql_text(value: Any) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -77,6 +77,11 @@ class Question:
     def time_type(self) -> pa.DataType:
         """Type of an instant in result tables: milliseconds, shown in the workspace's zone."""
         return pa.timestamp("ms", tz=self.workspace.settings.workspace.timezone)
+
+    def of_accounts(self, accounts: Sequence[str]) -> Question:
+        """The same question for some of its accounts."""
+        kept = pc.is_in(self.parameters["account_no"], pa.array(accounts, pa.string()))
+        return replace(self, parameters=self.parameters.filter(kept))
 
     def samples(self, family: str, columns: Sequence[str], scale: int) -> pa.RecordBatchReader:
         """Samples of the points' meters, with what lies around the period and still counts in it."""

@@ -9,6 +9,7 @@ Every number that the rules of the field leave open stands here once, with its s
 
 from keyacct.config.acquisition import CareSettings, ControlSettings, ListenSettings, PollSettings
 from keyacct.config.judging import (
+    BalanceSettings,
     CalendarSettings,
     CtLoadingSettings,
     DemandSettings,
@@ -48,6 +49,7 @@ __all__ = [
     "SATURDAY",
     "AuditSettings",
     "BackupSettings",
+    "BalanceSettings",
     "BillingSettings",
     "CalendarSettings",
     "CareSettings",

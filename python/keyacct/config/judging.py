@@ -143,6 +143,27 @@ class CtLoadingSettings(Section):
     )
 
 
+class BalanceSettings(Section):
+    """`[balance]`: balance of busbars and loss of lines."""
+
+    limit_high: float = Field(
+        0.01, gt=0, lt=1, description="imbalance allowed from 220 kV on, of the inflow, 能源节能〔1990〕1149号 [U]"
+    )
+    limit: float = Field(0.02, gt=0, lt=1, description="the same below 220 kV [U]")
+    multiplier_tolerance: float = Field(
+        0.03, gt=0, lt=0.5, description="a ratio step explains a residue when it fits so near [D]"
+    )
+    assumed_class_pct: float = Field(
+        0.5,
+        gt=0,
+        le=5,
+        description="accuracy class of a meter or instrument transformer that the registry leaves open [D]",
+    )
+    form_factor: float = Field(
+        1.05, ge=1, le=2, description="RMS over mean current where no load curve of a line is known [D]"
+    )
+
+
 class UnbalanceSettings(Section):
     """`[unbalance]`: unbalance of three phases."""
 

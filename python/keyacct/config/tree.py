@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from keyacct.config.acquisition import CareSettings, ControlSettings, ListenSettings, PollSettings
 from keyacct.config.judging import (
+    BalanceSettings,
     CalendarSettings,
     CtLoadingSettings,
     DemandSettings,
@@ -58,6 +59,7 @@ class Settings(Section):
     demand: DemandSettings = DemandSettings.model_construct()
     loading: LoadingSettings = LoadingSettings.model_construct()
     ct_loading: CtLoadingSettings = CtLoadingSettings.model_construct()
+    balance: BalanceSettings = BalanceSettings.model_construct()
     unbalance: UnbalanceSettings = UnbalanceSettings.model_construct()
     audit: AuditSettings = AuditSettings.model_construct()
     backup: BackupSettings = BackupSettings.model_construct()

@@ -23,7 +23,7 @@ __all__ = [
     "translate",
 ]  # fmt: skip
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
 """Every migration in order; the last is the present form."""
 
 

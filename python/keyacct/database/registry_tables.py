@@ -41,7 +41,7 @@ supply_line = Table(
     "supply_line", metadata,
     text("supply_line", key=True), text("line_name", null=True), text("line_kind", null=True),
     real("voltage_level_kv", null=True), real("rated_a", null=True),
-    text("branch_of", "supply_line.supply_line", null=True),
+    text("branch_of", "supply_line.supply_line", null=True), real("resistance_ohm", null=True),
 )  # fmt: skip
 
 line_feed = Table(

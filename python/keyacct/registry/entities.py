@@ -95,7 +95,7 @@ _NETWORK = (
         (
             Field("supply_line", required=True), Field("line_name"),
             Field("line_kind", choices=("dedicated", "public")), _KV, Field("rated_a", "ratio"),
-            Field("branch_of", refers="supply_line"),
+            Field("branch_of", refers="supply_line"), Field("resistance_ohm", "amount"),
         ),
         ("supply_line",), tree=("branch_of", ()),
         check=lambda row: check_tree_self(row, "branch_of", "supply_line"),

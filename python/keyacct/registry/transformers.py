@@ -13,7 +13,7 @@ from keyacct.database.engine import open_database
 
 @dataclass(frozen=True)
 class Transformer:
-    """A nameplate, and [from_ms, to_ms) in which it belonged to an account with a status (None: nothing is noted)."""
+    """A nameplate, and [from_ms, to_ms) in which it belonged to an account, on a line, with a status (None: nothing is noted)."""
 
     transformer: str
     account_no: str | None
@@ -25,6 +25,7 @@ class Transformer:
     load_loss_kw: float | None
     i0_pct: float | None
     uk_pct: float | None
+    supply_line: str | None = None
 
 
 def transformers(workspace: Workspace, from_ms: int, to_ms: int) -> list[Transformer]:
@@ -40,11 +41,12 @@ def transformers(workspace: Workspace, from_ms: int, to_ms: int) -> list[Transfo
     noted = {row["transformer"] for row in states}
     for name in sorted(plates.keys() - noted):
         always = {"valid_from": tables.BEGINNING_MS, "valid_to": tables.END_MS}
-        states.append({"transformer": name, "account_no": None, "status": "run", **always})
+        states.append({"transformer": name, "account_no": None, "supply_line": None, "status": "run", **always})
     return [
         Transformer(
-            row["transformer"], row["account_no"], row["status"], max(row["valid_from"], from_ms), min(row["valid_to"], to_ms),
-            *(plates[row["transformer"]][name] for name in names),
+            transformer=row["transformer"], account_no=row["account_no"], status=row["status"],
+            from_ms=max(row["valid_from"], from_ms), to_ms=min(row["valid_to"], to_ms), supply_line=row["supply_line"],
+            **{name: plates[row["transformer"]][name] for name in names},
         )
         for row in states
         if row["valid_from"] < to_ms and row["valid_to"] > from_ms

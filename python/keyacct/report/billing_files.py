@@ -109,6 +109,30 @@ _ACCOUNTS = (
     _t("corrects_export", "corrects export", "更正第几号", number=True), _t("freeze_id", "freeze", "冻结号", number=True),
     _t("digest", "digest", "摘要"),
 )  # fmt: skip
+LOSSES = (*((p, f"loss_{p}_kwh") for p in PERIODS[1:]),)
+_ACCOUNT_LOSSES = (
+    _t("loss_kwh", "transformer loss, kWh", "变损电量, kWh", number=True),
+    *(_t(key, f"loss {_NAMES[p].en}, kWh", f"变损{_NAMES[p].zh}, kWh", number=True) for p, key in LOSSES),
+    _t("loss_kvarh", "transformer loss, kvarh", "变损无功, kvarh", number=True),
+    _t("settled_import_kwh", "import with loss, kWh", "结算正向有功 (含变损), kWh", number=True),
+    _t("demand_loss_kw", "of the demand losses, kW", "需量中变损, kW", number=True),
+    _t("loss_state", "state of the loss", "变损状态"),
+)  # fmt: skip
+"""Of an export in which somebody is metered behind a transformer."""
+_ACCOUNT_DEMAND = (_t("demand_provisional", "demand provisional", "需量暂定原因"),)
+_LOSSES = (
+    *_HEAD,
+    _t("point", "point", "计量点"), _t("meter", "meter", "表号"), _t("part_from", "from", "起"),
+    _t("part_to", "to", "止"), _t("transformers", "transformers", "变压器"),
+    _t("iron_kwh", "no-load loss, kWh", "铁损有功, kWh", number=True),
+    _t("copper_kwh", "load loss, kWh", "铜损有功, kWh", number=True),
+    _t("kwh", "loss, kWh", "变损有功, kWh", number=True),
+    _t("iron_kvarh", "no-load loss, kvarh", "铁损无功, kvarh", number=True),
+    _t("copper_kvarh", "load loss, kvarh", "铜损无功, kvarh", number=True),
+    _t("kvarh", "loss, kvarh", "变损无功, kvarh", number=True),
+    *(_t(key, f"loss {_NAMES[p].en}, kWh", f"变损{_NAMES[p].zh}, kWh", number=True) for p, key in LOSSES),
+    _t("state", "state", "状态"), _t("why", "why", "原因"),
+)  # fmt: skip
 _READINGS = (
     *_HEAD,
     _t("point", "point", "计量点"), _t("meter", "meter", "表号"), _t("part_from", "from", "起"),
@@ -148,14 +172,22 @@ _MISSING = (
 
 def _tables(content: ExportContent) -> list[tuple[str, Text, tuple[_Column, ...], list[Json]]]:
     def of(name: str) -> list[Json]:
-        return [{**_head(item.bill), **row} for item in content.items for row in item.bill[name]]
+        return [{**_head(item.bill), **row} for item in content.items for row in item.bill.get(name, ())]
 
+    # What an export does not hold adds no column: one made by an earlier release is written again byte for byte.
+    columns = _ACCOUNTS
+    if any("losses" in item.bill for item in content.items):
+        columns += _ACCOUNT_LOSSES
+    if any("provisional" in item.bill["demand"] for item in content.items):
+        columns += _ACCOUNT_DEMAND
+    losses = [{**row, **_by_tariff(row["by_tariff"])} for row in of("losses")]
     accounts = [_account(item) for item in content.items]
     corrections = [row for item in content.items for row in _differences(item)]
     found = [
-        ("accounts", Text("Accounts", "用户"), _ACCOUNTS, accounts),
+        ("accounts", Text("Accounts", "用户"), columns, accounts),
         ("readings", Text("Readings", "示数"), _READINGS, of("readings")),
         ("demands", Text("Demands", "需量"), _DEMANDS, of("demands")),
+        ("losses", Text("Transformer losses", "变压器损耗"), _LOSSES, losses),
         ("exchanges", Text("Meter exchanges", "换表"), _EXCHANGES, of("exchanges")),
         ("corrections", Text("Corrections", "更正"), _CORRECTIONS, corrections),
         ("missing", Text("Missing", "缺项"), _MISSING, [dict(row) for row in content.missing]),
@@ -174,6 +206,7 @@ def _account(item: ExportItem) -> Json:
         **{name: bill["contract"][name] for name in ("tariff_mode", "contract_capacity_kva", "running_capacity_kva",
                                                      "contract_demand_kw")},
         "complete": "yes" if bill["complete"] else "no", "estimated": "yes" if bill["estimated"] else "no",
+        "demand_provisional": " ".join(bill["demand"].get("provisional", ())),
         "flags": " ".join(bill["flags"]), "corrects_export": item.corrects_number, "freeze_id": item.freeze_id,
         "digest": hashlib.sha256(
             json.dumps(bill, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -186,8 +219,25 @@ def _figures(bill: Json) -> Json:
     return {
         **{key: bill["energies"].get(q, {}).get(p) for q, p, key in ENERGIES},
         "demand_kw": bill["demand"]["kw"],
+        **_loss_figures(bill),
         **{name: factor[name] for name in ("pf", "pf_assessed", "pf_standard", "adjustment_pct")},
     }
+
+
+def _by_tariff(amounts: Json) -> Json:
+    return {key: amounts.get(period) for period, key in LOSSES}
+
+
+def _loss_figures(bill: Json) -> Json:
+    """Losses of the account's transformers; nothing for one without."""
+    if "losses" not in bill:
+        return {}
+    return {
+        "loss_kwh": bill["loss"]["kwh"], **_by_tariff(bill["loss"]["by_tariff"]), "loss_kvarh": bill["loss"]["kvarh"],
+        "settled_import_kwh": bill["settled"].get("import", {}).get("total"),
+        "demand_loss_kw": bill["demand"].get("loss_kw"),
+        "loss_state": " ".join(sorted({row["state"] for row in bill["losses"]})),
+    }  # fmt: skip
 
 
 def _differences(item: ExportItem) -> Iterator[Json]:
@@ -212,6 +262,9 @@ def _named(bill: Json) -> dict[str, str | None]:
         name = f"{row['meter']} {row['part_from']}..{row['part_to']} {row['quantity']} {row['tariff']}"
         result |= {f"{name} {part}": row[part] for part in ("begin", "end", "multiplier", "energy")}
         result |= {f"{name} {part}_quality": str(row[f"{part}_quality"]) for part in ("begin", "end")}
+    for row in bill.get("losses", ()):
+        name = f"{row['meter']} {row['part_from']}..{row['part_to']} loss"
+        result |= {f"{name} {key}": row[key] for key in ("iron_kwh", "copper_kwh", "iron_kvarh", "copper_kvarh")}
     for row in bill["demands"]:
         result[f"{row['meter']} {row['part_to']} demand {row['tariff']}"] = row["kw"]
     return {name: value for name, value in result.items() if value is not None}

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from keyacct.config import Workspace
 from keyacct.model import Period
 from keyacct.report.inputs import Row, by_account
+
+if TYPE_CHECKING:
+    from keyacct.analysis.billable_demand import BillableDemand
 
 
 @dataclass
@@ -16,6 +20,7 @@ class Gathered:
 
     load: dict[str, Row] = field(default_factory=dict)
     load_day: dict[str, list[Row]] = field(default_factory=dict)
+    demand: dict[str, BillableDemand] = field(default_factory=dict)
     power_factor: dict[str, Row] = field(default_factory=dict)
     power_factor_hour: dict[str, list[Row]] = field(default_factory=dict)
     voltage: dict[str, list[Row]] = field(default_factory=dict)
@@ -29,12 +34,13 @@ class Gathered:
 
 
 def gather(
-    workspace: Workspace, period: Period, accounts: Sequence[str], *, load: bool = True, power_factor: bool = False,
-    voltage: bool = False, office_points: bool = False,
+    workspace: Workspace, period: Period, accounts: Sequence[str], *, load: bool = True, demand: bool = False,
+    power_factor: bool = False, voltage: bool = False, office_points: bool = False,
 ) -> Gathered:  # fmt: skip
     """The chosen analyses of the accounts that have a meter in the period.
 
-    office_points: voltage also of the points that belong to no account (those of the utility), under the account "".
+    demand: the billable one, with the load. office_points: voltage also of the points that belong to no account (those of
+    the utility), under the account "".
     """
     from keyacct.analysis.question import measurable
 
@@ -48,6 +54,11 @@ def gather(
         loads = analyse_load(workspace, period, accounts=known)
         found.load = {account: rows[0] for account, rows in by_account(loads.total, workspace.zone).items()}
         found.load_day = by_account(loads.day, workspace.zone)
+        if demand:
+            from keyacct.analysis.billable_demand import billable_demands
+
+            blocks = {row["account_no"]: row for row in loads.total.to_pylist()}
+            found.demand = billable_demands(workspace, period, accounts=known, blocks=blocks)
     if power_factor and known:
         from keyacct.analysis.power_factor import power_factor as analyse_power_factor
 

@@ -11,11 +11,14 @@ import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
 from keyacct.errors import InternalError
+
+if TYPE_CHECKING:
+    from keyacct.analysis.billable_demand import BillableDemand
 
 Row = Mapping[str, Any]
 
@@ -66,11 +69,12 @@ class LoadFigures(Protocol):
 
 @dataclass(frozen=True)
 class Results:
-    """The three analyses over the same accounts and period."""
+    """The three analyses over the same accounts and period, and the demand that is billed, by account."""
 
     voltage: VoltageFigures
     power_factor: PowerFactorFigures
     load: LoadFigures
+    demand: Mapping[str, BillableDemand] = field(default_factory=dict)
 
 
 @dataclass
@@ -85,6 +89,7 @@ class AccountRows:
     load_total: list[Row] = field(default_factory=list)
     load_day: list[Row] = field(default_factory=list)
     load_curve: list[Row] = field(default_factory=list)
+    demand: BillableDemand | None = None
 
 
 _VOLTAGE = (
@@ -140,6 +145,8 @@ def split_by_account(results: Results, zone: zoneinfo.ZoneInfo) -> dict[str, Acc
         for row in table.to_pylist():
             rows = found.setdefault(str(row["account_no"]), AccountRows())
             getattr(rows, name).append({key: _plain(value, zone) for key, value in row.items()})
+    for account, demand in results.demand.items():
+        found.setdefault(account, AccountRows()).demand = demand
     return found
 
 
@@ -159,8 +166,9 @@ def digest(rows: AccountRows, parameters: Mapping[str, Any]) -> str:
             name: sorted(json.dumps(row, default=_spell, sort_keys=True) for row in getattr(rows, name))
             for name in EXPECTED
         },
+        "demand": rows.demand,
     }
-    return hashlib.sha256(json.dumps(document, default=_spell, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(document, default=_spell_all, sort_keys=True).encode()).hexdigest()
 
 
 def _spell(value: Any) -> Any:

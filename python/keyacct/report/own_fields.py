@@ -9,7 +9,7 @@ from keyacct.report.document import Column
 from keyacct.report.sections import account_columns, load_columns, office, power_factor_columns, voltage_columns
 from keyacct.report.sections.common import COMPLETENESS
 
-Origin = Literal["account", "registry", "load", "power_factor", "voltage"]
+Origin = Literal["account", "registry", "load", "demand", "power_factor", "voltage"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,11 @@ FIELDS: dict[str, Field] = dict(
         _of(account_columns.MODE, "registry"),
         _of(account_columns.ENERGY, "load", adds=True),
         *(_of(column, "load", adds=True) for column in account_columns.SPLIT),
-        _of(load_columns.MAX_DEMAND, "load"),
-        _of(load_columns.MAX_DEMAND_AT, "load"),
+        _of(load_columns.MAX_LOAD, "load"),
+        _of(load_columns.MAX_LOAD_AT, "load"),
+        _of(load_columns.DEMAND, "demand"),
+        _of(load_columns.DEMAND_AT, "demand"),
+        _of(load_columns.DEMAND_METHOD, "demand"),
         _of(load_columns.MEAN_LOAD, "load"),
         _of(load_columns.LOAD_RATE, "load", "load_rate"),
         _of(load_columns.GAP, "load"),

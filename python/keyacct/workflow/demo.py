@@ -35,7 +35,7 @@ STEEL_ACCOUNT = "1000000001"
 TOWN_MONTH = "2026-06"
 STEEL_MONTHS = tuple(f"2018-{month:02d}" for month in range(1, 10))
 
-OWN_FIELDS = ("account_name", "energy_kwh", "md_kw", "pf_assessed", "voltage_compliance_pct")
+OWN_FIELDS = ("account_name", "energy_kwh", "demand_kw", "pf_assessed", "voltage_compliance_pct")
 
 Say = Callable[[Text], None]
 

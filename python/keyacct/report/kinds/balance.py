@@ -25,11 +25,12 @@ from keyacct.report.document import (
     Value,
 )
 from keyacct.report.kind import Kind
-from keyacct.report.sections import office
+from keyacct.report.sections import balance_causes, office
 from keyacct.report.sections.common import COMPLETENESS, COMPLETENESS_FIGURE, KWH, METER, POINT, number, plain
 from keyacct.report.sections.office import amount, share, words
 
 if TYPE_CHECKING:
+    from keyacct.analysis.balance_causes import Suspect
     from keyacct.analysis.bus_balance import Balance, Feeder
 
 TITLE = Text("Bus balance", "母线电量平衡报表")
@@ -111,6 +112,26 @@ FEEDERS = TableSpec(
     Text("By point", "各计量点"),
     (BUS, POINT, LINE, METER, ROLE, IN, OUT, STATE, COMPLETENESS),
 )
+RANK = Column("rank", Text("Rank", "排序"), Text("Place in the order of suspicion.", "疑似程度排序。"))
+SUSPECT = words(
+    "suspect", Text("Cause", "疑似原因"), Text("What may have violated the balance.", "可能造成越限的原因。")
+)
+EVIDENCE = words("evidence", Text("Evidence", "依据"), Text("The figure that speaks for it.", "支持该原因的数据。"))
+EXPLAINED = amount(
+    "explained_kwh",
+    Text("Explains", "可解释电量"),
+    Text(
+        "Energy of the imbalance that it would explain; of a clock at most.", "该原因可解释的不平衡电量; 时钟为上限。"
+    ),
+    KWH,
+    absent=Text("not to be told", "无法估计"),
+)
+SUSPECTS = TableSpec(
+    "bus_suspects",
+    Text("What may have violated a balance", "越限疑似原因"),
+    Text("Suspected causes", "疑似原因"),
+    (BUS, RANK, SUSPECT, POINT, LINE, EVIDENCE, EXPLAINED),
+)
 COUNT_FIGURE = Column("busbars", Text("Busbars", "母线数"), Text("Busbars of the registry.", "档案中的母线数。"))
 WITHIN_FIGURE = share(
     "within_limit_pct",
@@ -130,10 +151,12 @@ WORST_FIGURE = Column(
 
 def build(workspace: Workspace, period: Period, accounts: Sequence[str], generated_at: dt.datetime) -> list[Document]:
     """One document over all busbars of the registry; accounts have no part in it. Raises KeyacctError of the registry."""
+    from keyacct.analysis.balance_causes import suspects
     from keyacct.analysis.bus_balance import bus_balance
 
     accounts = sorted(accounts)
     found = bus_balance(workspace, period)
+    causes = suspects(workspace, period, found)
     feeders = [feeder for balance in found for feeder in balance.feeders]
     rated = [balance for balance in found if balance.imbalance_rate is not None]
     worst = (
@@ -149,7 +172,8 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
                 f"{balance.busbar}: {names.zh} 无计量点, 平衡未计入。",
             )
             notes.append(Note("warning", text))
-    tables = (TABLE.fill(map(_cells, found)), FEEDERS.fill(map(_feeder, feeders))) if found else ()
+    because = (SUSPECTS.fill(map(_suspect, causes)),) if causes else ()
+    tables = (TABLE.fill(map(_cells, found)), *because, FEEDERS.fill(map(_feeder, feeders))) if found else ()
     return [
         office.document(
             "balance",
@@ -170,7 +194,7 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
                 ),
             ],
             sections=[Section("balance", TITLE, tables, tuple(_chart(rated)), tuple(notes))],
-            inputs={"balances": found},
+            inputs={"balances": found, "suspects": causes},
             notes=[Note("rule", _RULE)],
         )
     ]
@@ -223,6 +247,14 @@ def _feeder(feeder: Feeder) -> dict[str, Value]:
     }
 
 
+def _suspect(suspect: Suspect) -> dict[str, Value]:
+    return {
+        "busbar": suspect.busbar, "rank": suspect.rank, "suspect": balance_causes.CAUSES[suspect.cause],
+        "point": suspect.point, "supply_line": suspect.supply_line, "evidence": balance_causes.told(suspect),
+        "explained_kwh": suspect.explained_kwh,
+    }  # fmt: skip
+
+
 def _chart(rated: Sequence[Balance]) -> list[Chart]:
     top = sorted(rated, key=lambda b: (-abs(b.imbalance_rate or Decimal(0)), b.busbar))[: office.TOP]
     if not top:
@@ -255,5 +287,5 @@ KIND = Kind(
     build=build,
     scope="office",
     figures=(COUNT_FIGURE, WITHIN_FIGURE, WORST_FIGURE, COMPLETENESS_FIGURE),
-    tables=(TABLE, FEEDERS),
+    tables=(TABLE, SUSPECTS, FEEDERS),
 )

@@ -22,6 +22,7 @@ from keyacct.report.own_fields import FIELDS
 from keyacct.report.registry_rows import RegistryRows, read_registry
 from keyacct.report.sections import office
 from keyacct.report.sections.common import COMPLETENESS_FIGURE, number, plain
+from keyacct.report.sections.load import demand_cells
 from keyacct.report.subject import load_subjects
 
 TITLE = Text("Customer-defined report", "自定义报表")
@@ -70,7 +71,13 @@ def build(
         for key in (*d.fields, *(c.field for c in d.where), *([d.group] if d.group else []))
     }
     now = gather(
-        workspace, period, accounts, load=True, power_factor="power_factor" in needs, voltage="voltage" in needs
+        workspace,
+        period,
+        accounts,
+        load=True,
+        demand="demand" in needs,
+        power_factor="power_factor" in needs,
+        voltage="voltage" in needs,
     )
     registry = read_registry(workspace, min(period.last, generated_at.astimezone(workspace.zone).date()))
     names_of = {subject.account_no: subject.account_name for subject in load_subjects(workspace, accounts)}
@@ -93,6 +100,7 @@ def _values(account: str, name: str, registry: RegistryRows, now: Gathered) -> d
         "account": own,
         "registry": own,
         "load": now.load.get(account, {}),
+        "demand": demand_cells(now.demand.get(account)),
         "power_factor": now.power_factor.get(account, {}),
         "voltage": {"rate": min(points) if points else None},
     }

@@ -27,6 +27,7 @@ from keyacct.report.sections.power_factor_columns import PF_FIGURE
 from keyacct.report.subject import Subject, facts, load_subjects
 
 if TYPE_CHECKING:
+    from keyacct.analysis.billable_demand import BillableDemand
     from keyacct.analysis.charges import Charges
     from keyacct.analysis.typical_day import TypicalDay
 
@@ -96,7 +97,7 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     from keyacct.analysis.typical_day import typical_day
 
     subjects = load_subjects(workspace, accounts)
-    now = gather(workspace, period, accounts, power_factor=True)
+    now = gather(workspace, period, accounts, demand=True, power_factor=True)
     others = [(previous_period(period), NO_BEFORE)]
     year = last_year(period)
     if year is not None:
@@ -109,7 +110,7 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
         period,
         accounts=accounts,
         is_over=not scope.unfinished,
-        demand_kw={a: row["md_kw"] for a, row in now.load.items()},
+        demands=now.demand,
         adjustment_pct={a: row["adjustment_pct"] for a, row in now.power_factor.items()},
     )
     days = typical_day(workspace, now.load_day)
@@ -138,12 +139,15 @@ def _document(
     account = subject.account_no
     load, factor = now.load.get(account), now.power_factor.get(account)
     energy = now.energy(account)
+    demand = now.demand.get(account)
     before = then[0][1].energy(account)
     figures = [
         Figure(ENERGY_FIGURE, ENERGY_FIGURE.cell(energy)),
         Figure(CHANGE_FIGURE, CHANGE_FIGURE.cell(change(energy, before, scope, NO_BEFORE))),
         Figure(TOTAL_FIGURE, TOTAL_FIGURE.cell(_total(money))),
-        Figure(DEMAND_FIGURE, DEMAND_FIGURE.cell(load["md_kw"] if load else None)),
+        Figure(
+            DEMAND_FIGURE, DEMAND_FIGURE.cell(demand.kw if demand else None), detail=load_section.demand_word(demand)
+        ),
         Figure(PF_FIGURE, PF_FIGURE.cell(factor["pf_assessed"] if factor else None)),
     ]
     rows: list[dict[str, Value]] = [
@@ -154,7 +158,7 @@ def _document(
         }
         for other, found, missing in then
     ]
-    changes = _advice(subject, load, factor, money)
+    changes = _advice(subject, load, demand, factor, money)
     if load is None or energy is None:
         text = (
             Text(
@@ -169,7 +173,7 @@ def _document(
         none = Text("Your figures give no reason to change anything.", "当前数据无需调整用电。")
         # One section, and the two small tables together: it has to stay one page of paper.
         tables = (COST.fill(_cost(money)), USED.fill(rows), *((CHANGES.fill(changes),) if changes else ()))
-        notes = () if changes else (Note("info", none),)
+        notes = (*([] if changes else [Note("info", none)]), *_lost(factor))
         sections = (Section("used", USED.title, tables, tuple(charts), notes),)
     shares = [load["completeness"] if load and energy is not None else None]
     return Document(
@@ -188,7 +192,13 @@ def _document(
         notes=tuple(office.unfinished(scope)),
         inputs_sha256=digest_of(
             {
-                "rows": [load, factor, now.load_day.get(account), [found.load.get(account) for _, found, _ in then]],
+                "rows": [
+                    load,
+                    demand,
+                    factor,
+                    now.load_day.get(account),
+                    [found.load.get(account) for _, found, _ in then],
+                ],
                 "money": money,
                 "day": day,
                 "subject": subject,
@@ -254,8 +264,25 @@ def _cost(money: Charges) -> list[dict[str, Value]]:
     return rows
 
 
+def _lost(factor: Mapping[str, object] | None) -> list[Note]:
+    """What of the charged energy is the transformer's."""
+    lost = None if factor is None else factor["loss_kwh"]
+    if lost is None:
+        return []
+    kwh = f"{number(lost, 2):,f}"
+    text = Text(
+        f"You are metered behind your transformer: the energy charged holds {kwh} kWh of its losses.",
+        f"高供低计: 计费电量含变压器损耗{kwh}kWh。",
+    )
+    return [Note("info", text)]
+
+
 def _advice(
-    subject: Subject, load: Mapping[str, object] | None, factor: Mapping[str, object] | None, money: Charges
+    subject: Subject,
+    load: Mapping[str, object] | None,
+    billable: BillableDemand | None,
+    factor: Mapping[str, object] | None,
+    money: Charges,
 ) -> list[dict[str, Value]]:
     found: list[dict[str, Value]] = []
     if factor is not None:
@@ -278,7 +305,7 @@ def _advice(
         )
     if load is None or load["energy_kwh"] is None:
         return found
-    demand = None if load["md_kw"] is None else Decimal(repr(load["md_kw"]))
+    demand = billable.kw if billable is not None else None
     contract = subject.attributes.get("contract_demand_kw")
     if demand is not None and contract and money.tariff_mode == "two_part_demand":
         part = demand / Decimal(repr(contract))

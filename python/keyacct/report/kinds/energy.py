@@ -16,8 +16,8 @@ from keyacct.report.kind import Kind
 from keyacct.report.sections import office
 from keyacct.report.sections.account_columns import ENERGY, MODE, MODES, SPLIT
 from keyacct.report.sections.common import COMPLETENESS, COMPLETENESS_FIGURE, KW, KWH, Scope, number, plain
-from keyacct.report.sections.load import TARIFF_COLORS
-from keyacct.report.sections.load_columns import LOAD_RATE, MAX_DEMAND, MAX_DEMAND_AT, SHARE, TARIFF, TARIFF_ENERGY
+from keyacct.report.sections.load import TARIFF_COLORS, demand_cells, demand_note
+from keyacct.report.sections.load_columns import DEMAND, DEMAND_AT, LOAD_RATE, SHARE, TARIFF, TARIFF_ENERGY
 from keyacct.report.sections.office import NO_BEFORE, NO_YEAR_AGO, NOT_OVER, amount, share
 from keyacct.report.sections.power_factor_columns import ASSESSED, REACTIVE
 from keyacct.report.subject import Subject, load_subjects
@@ -56,8 +56,8 @@ ACCOUNTS = TableSpec(
         *SPLIT,
         REACTIVE,
         ASSESSED,
-        MAX_DEMAND,
-        MAX_DEMAND_AT,
+        DEMAND,
+        DEMAND_AT,
         LOAD_RATE,
         MODE,
         COMPLETENESS,
@@ -94,7 +94,7 @@ YEAR_FIGURE = share(
 PEAK_FIGURE = amount(
     "highest_demand_kw",
     Text("Highest demand of an account", "单户最大需量"),
-    MAX_DEMAND.definition,
+    DEMAND.definition,
     KW,
 )
 
@@ -105,7 +105,7 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
 
     accounts = sorted(accounts)
     subjects = load_subjects(workspace, accounts)
-    now = gather(workspace, period, accounts, power_factor=True)
+    now = gather(workspace, period, accounts, demand=True, power_factor=True)
     before = gather(workspace, previous_period(period), accounts)
     year = last_year(period)
     ago = gather(workspace, year, accounts) if year is not None else Gathered()
@@ -120,7 +120,10 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
             Text("Energy by account", "各户电量"),
             (ACCOUNTS.fill(rows),),
             tuple(_chart(subjects, now)),
-            tuple(office.without_data(accounts, lambda a: now.energy(a) is not None, TITLE)),
+            (
+                *office.without_data(accounts, lambda a: now.energy(a) is not None, TITLE),
+                *demand_note(now.demand),
+            ),
         ),
         Section(
             "other_periods",
@@ -131,7 +134,7 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     ]
     if measured:
         sections.insert(1, Section("tariff", BY_TARIFF.title, (BY_TARIFF.fill(_tariff_rows(now)),)))
-    peaks = [(row["md_kw"], account) for account, row in now.load.items() if row["md_kw"] is not None]
+    peaks = [(demand.kw, account) for account, demand in now.demand.items() if demand.kw is not None]
     figures = [
         Figure(office.COUNT_FIGURE, office.COUNT_FIGURE.cell(len(accounts))),
         Figure(TOTAL_FIGURE, TOTAL_FIGURE.cell(sum(map(_exact, measured)) if measured else None)),
@@ -155,7 +158,7 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
             figures=figures,
             sections=sections,
             completeness=office.lowest([r["completeness"] for r in now.load.values() if r["energy_kwh"] is not None]),
-            inputs={"rows": [now.load, now.power_factor, before.load, ago.load], "subjects": subjects},
+            inputs={"rows": [now.load, now.demand, now.power_factor, before.load, ago.load], "subjects": subjects},
         )
     ]
 
@@ -171,6 +174,7 @@ def _row(subject: Subject, now: Gathered) -> dict[str, Value]:
         return {column.key: office.NO_POINT for column in ACCOUNTS.columns} | head
     cells: dict[str, Value] = {
         **load,
+        **demand_cells(now.demand.get(subject.account_no)),
         **head,
         "load_rate_pct": load["load_rate"],
         "completeness_pct": load["completeness"],

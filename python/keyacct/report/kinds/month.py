@@ -61,15 +61,19 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
 
 
 def analyse(workspace: Workspace, period: Period, accounts: Sequence[str]) -> Results:
-    """The three analyses that the report shows."""
+    """The analyses that the report shows."""
+    from keyacct.analysis.billable_demand import billable_demands
     from keyacct.analysis.load import load as load_figures
     from keyacct.analysis.power_factor import power_factor as power_factor_figures
     from keyacct.analysis.voltage import voltage_compliance
 
+    loads = load_figures(workspace, period, accounts=accounts)
+    blocks = {row["account_no"]: row for row in loads.total.to_pylist()}
     return Results(
         voltage=voltage_compliance(workspace, period, accounts=accounts),
         power_factor=power_factor_figures(workspace, period, accounts=accounts),
-        load=load_figures(workspace, period, accounts=accounts),
+        load=loads,
+        demand=billable_demands(workspace, period, accounts=accounts, blocks=blocks),
     )
 
 
@@ -93,14 +97,14 @@ def build_from(
         parameters=_parameters(settings),
         completeness=_completeness(rows),
         figures=(
-            *load.figures(rows.load_total),
+            *load.figures(rows.load_total, rows.demand),
             *power_factor.figures(rows.pf_account),
             voltage.figure(rows.voltage_total),
         ),
         sections=(
             voltage.section(rows.voltage_total, rows.voltage_day, scope),
             power_factor.section(rows.pf_account, rows.pf_point, rows.pf_hour),
-            load.section(rows.load_total, rows.load_day, rows.load_curve, scope),
+            load.section(rows.load_total, rows.demand, rows.load_day, rows.load_curve, scope),
         ),
         notes=tuple(_notes(settings, scope)),
         inputs_sha256=digest(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from keyacct.config import Workspace
@@ -20,6 +20,7 @@ from keyacct.report.document import (
     Note,
     Section,
     Series,
+    Table,
     TableSpec,
     Value,
 )
@@ -35,6 +36,7 @@ from keyacct.report.sections.power_factor_columns import (
     ACTIVE,
     ADJUSTMENT,
     ASSESSED,
+    LOSSES,
     NO_STANDARD,
     PASSED,
     PF,
@@ -151,6 +153,7 @@ YUAN_FIGURE = amount(
     YUAN,
     absent=office.NOT_AVAILABLE,
 )
+LOST = TableSpec("pf_losses", LOSSES.title, LOSSES.short, (office.ACCOUNT_NO, *LOSSES.columns))
 LITTLE, MUCH = 0.10, 0.20
 """Share of Q4 in the reactive energy: up to here too little compensation, above there too much [D]."""
 
@@ -161,14 +164,14 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
 
     accounts = sorted(accounts)
     subjects = load_subjects(workspace, accounts)
-    found = gather(workspace, period, accounts, power_factor=True)
+    found = gather(workspace, period, accounts, demand=True, power_factor=True)
     scope = Scope(period, generated_at.astimezone(workspace.zone).date())
     money = charges(
         workspace,
         period,
         accounts=accounts,
         is_over=not scope.unfinished,
-        demand_kw={a: found.load[a]["md_kw"] for a in found.load},
+        demands=found.demand,
         adjustment_pct={a: row["adjustment_pct"] for a, row in found.power_factor.items()},
     )
     rows = [
@@ -187,7 +190,7 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
         ),
         *(Note("warning", FLAGS[flag]) for flag in sorted(remarks) if flag in FLAGS),
     ]
-    tables = (TABLE.fill(rows), *((DETAIL.fill(details),) if details else ()))
+    tables = (TABLE.fill(rows), *((DETAIL.fill(details),) if details else ()), *_lost(found.power_factor))
     return [
         office.document(
             "pf",
@@ -253,6 +256,13 @@ def _row(subject: Subject, row: Row | None, money: Charges) -> dict[str, Value]:
         else Absent(REASONS[money.reasons["adjustment_cny"]]),
         "advice": ADVICE[code] if code else None,
     }
+
+
+def _lost(rows: Mapping[str, Row]) -> Iterator[Table]:
+    """Losses of transformers, where somebody is metered behind one."""
+    lost = [{**row, "account": account} for account, row in sorted(rows.items()) if row["loss_kwh"] is not None]
+    if lost:
+        yield LOST.fill(lost)
 
 
 def _detail(row: Row) -> dict[str, Value]:
@@ -322,5 +332,5 @@ KIND = Kind(
     build=build,
     scope="office",
     figures=(ASSESSED_FIGURE, SHARE_FIGURE, YUAN_FIGURE, COMPLETENESS_FIGURE),
-    tables=(TABLE, DETAIL),
+    tables=(TABLE, DETAIL, LOST),
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keyacct.i18n import Text
 from keyacct.model import TARIFF_PERIODS
@@ -26,6 +26,7 @@ from keyacct.report.document import (
 from keyacct.report.inputs import Row
 from keyacct.report.sections.common import KW, KWH, Scope, gap_notes, number, plain
 from keyacct.report.sections.load_columns import (
+    BILLED,
     CURVE,
     DAILY,
     DEMAND_FIGURE,
@@ -35,20 +36,26 @@ from keyacct.report.sections.load_columns import (
     TOTAL,
 )
 
+if TYPE_CHECKING:
+    from keyacct.analysis.billable_demand import BillableDemand
+
 TITLE = Text("Load and demand", "负荷与需量")
 TARIFF_COLORS = {"sharp": 1, "peak": 3, "flat": 4, "valley": 0}
 MINUTES_A_DAY = 1440
 
 
-def section(total: Sequence[Row], day: Sequence[Row], curve: Sequence[Row], scope: Scope) -> Section:
-    """Tables of the period, tariff periods and days; charts of daily energy, peak day and tariff split."""
-    if all(_empty(row) for row in total):
+def section(
+    total: Sequence[Row], demand: BillableDemand | None, day: Sequence[Row], curve: Sequence[Row], scope: Scope
+) -> Section:
+    """Tables of the period, the demand, tariff periods and days; charts of daily energy, peak day and tariff split."""
+    known = demand is not None and demand.kw is not None
+    if not total or (all(_empty(row) for row in total) and not known):
         text = Text("No load or energy of this account is known in the period.", "本期该客户没有负荷与电量数据。")
         return Section("load", TITLE, notes=(Note("warning", text),))
     row = total[0]
     by_day = {item["day"]: item for item in day}
     split = [(key, name) for key, name in TARIFF_PERIODS.items() if row[f"{key}_kwh"] is not None]
-    tables = [TOTAL.fill([_cells(row)])]
+    tables = [TOTAL.fill([_cells(row)]), BILLED.fill([demand_cells(demand)])]
     if split:
         tables.append(SPLIT.fill(_split_rows(row)))
     tables.append(DAILY.fill(_day_rows(by_day, scope)))
@@ -68,6 +75,13 @@ def section(total: Sequence[Row], day: Sequence[Row], curve: Sequence[Row], scop
             "负荷与需量由电量计算: 为各时段的平均功率。",
         )
         notes.append(Note("info", text))
+    if "without_loss" in (row.get("flags") or ()):
+        text = Text(
+            "Metered at low voltage: load and energy here are those of the meter; the losses of the transformer are in power "
+            "factor, demand and charges.",
+            "高供低计: 此处负荷与电量为表计值; 变压器损耗计入功率因数、需量与电费。",
+        )
+        notes.append(Note("info", text))
     if not split:
         text = Text(
             "No split of the energy by tariff period: there are neither tariff registers nor a tariff "
@@ -78,17 +92,21 @@ def section(total: Sequence[Row], day: Sequence[Row], curve: Sequence[Row], scop
     return Section("load", TITLE, tuple(tables), tuple(charts), tuple(notes))
 
 
-def figures(total: Sequence[Row]) -> list[Figure]:
+def figures(total: Sequence[Row], demand: BillableDemand | None) -> list[Figure]:
     """Energy, maximum demand with its time, load rate."""
-    if all(_empty(row) for row in total):
-        columns = (ENERGY_FIGURE, DEMAND_FIGURE, LOAD_RATE_FIGURE)
-        return [Figure(column, column.cell(Absent(NOT_MEASURED))) for column in columns]
-    row = total[0]
-    at = row["md_at"]
+    at = demand.at if demand is not None else None
     when = Text("", "") if at is None else plain(interval_end(at))
+    kw = demand.kw if demand is not None else None
+    if all(_empty(row) for row in total):
+        return [
+            Figure(ENERGY_FIGURE, ENERGY_FIGURE.cell(Absent(NOT_MEASURED))),
+            Figure(DEMAND_FIGURE, DEMAND_FIGURE.cell(Absent(NOT_MEASURED) if kw is None else kw), detail=when),
+            Figure(LOAD_RATE_FIGURE, LOAD_RATE_FIGURE.cell(Absent(NOT_MEASURED))),
+        ]
+    row = total[0]
     return [
         Figure(ENERGY_FIGURE, ENERGY_FIGURE.cell(row["energy_kwh"])),
-        Figure(DEMAND_FIGURE, DEMAND_FIGURE.cell(row["md_kw"]), detail=when),
+        Figure(DEMAND_FIGURE, DEMAND_FIGURE.cell(kw), detail=when),
         Figure(LOAD_RATE_FIGURE, LOAD_RATE_FIGURE.cell(row["load_rate"])),
     ]
 
@@ -98,17 +116,70 @@ def _empty(row: Row) -> bool:
     return row["energy_kwh"] is None and row["md_kw"] is None
 
 
-def _demand_kind(code: str | None) -> Text | str | None:
+def demand_kind(code: str | None) -> Text | str | None:
     """The analysis' code in words: `block15` is blocks of 15 minutes on the clock."""
     if code is not None and code.startswith("block") and code[5:].isdecimal():
         return Text(f"blocks of {code[5:]} min", f"{code[5:]}分钟固定周期")
-    return code
+    if code is not None and code.startswith("sliding"):
+        window, _, slip = code.removeprefix("sliding").partition("/")
+        return Text(f"sliding, {window} min by {slip}", f"{window}分钟滑差式 (滑差{slip}分钟)")
+    return Text("frozen by the meters", "表计冻结") if code == "frozen" else code
+
+
+PROVISIONAL: dict[str, Text] = {
+    "not_over": Text("the period is not over", "统计期尚未结束"),
+    "incomplete": Text("values are missing", "缺数"),
+    "several_lines": Text("not each line's own maximum", "非各进线各自的最大值"),
+    "loss_unknown": Text("losses of the transformer are not known", "变压器损耗未知"),
+}
+
+
+def demand_cells(demand: BillableDemand | None) -> dict[str, Value]:
+    """The cells of the demand that is billed."""
+    if demand is None:
+        return {}
+    names = [PROVISIONAL[reason] for reason in demand.reasons]
+    state = Text("final", "确定")
+    if names:
+        state = Text(f"provisional: {', '.join(n.en for n in names)}", f"暂定: {'、'.join(n.zh for n in names)}")
+    return {
+        "demand_kw": demand.kw, "demand_at": demand.at, "demand_method": demand_kind(demand.kind),
+        "demand_loss_kw": demand.loss_kw, "demand_state": None if demand.kw is None else state,
+    }  # fmt: skip
+
+
+def demand_word(demand: BillableDemand | None) -> Text:
+    """Where a demand comes from, beside its figure."""
+    word = None if demand is None else demand_kind(demand.kind)
+    return word if isinstance(word, Text) else Text("", "")
+
+
+def demand_note(demands: Mapping[str, BillableDemand]) -> list[Note]:
+    """Where the demands of many accounts come from, and whose may still change."""
+    kinds: dict[str, int] = {}
+    for demand in demands.values():
+        if demand.kind is not None:
+            kinds[demand.kind] = kinds.get(demand.kind, 0) + 1
+    if not kinds:
+        return []
+    words = [(demand_kind(kind), count) for kind, count in sorted(kinds.items())]
+    told = [(word.en, word.zh, count) for word, count in words if isinstance(word, Text)]
+    late = sum(demand.provisional for demand in demands.values())
+    return [
+        Note(
+            "info",
+            Text(
+                f"Maximum demand: {', '.join(f'{en} {count}' for en, _, count in told)}; provisional {late}.",
+                f"最大需量来源: {'、'.join(f'{zh}{count}户' for _, zh, count in told)}; 暂定{late}户。",
+            ),
+        )
+    ]
 
 
 def _cells(row: Row) -> dict[str, Value]:
     return {
         **row,
-        "demand_kind": _demand_kind(row["demand_kind"]),
+        "demand_kind": demand_kind(row["demand_kind"]),
         "load_rate_pct": row["load_rate"],
         "min_load_rate_pct": row["min_load_rate"],
         "completeness_pct": row["completeness"],

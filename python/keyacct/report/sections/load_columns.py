@@ -13,25 +13,68 @@ ENERGY = Column(
     unit=KWH,
     decimals=2,
 )
-MAX_DEMAND = Column(
+MAX_LOAD = Column(
     "md_kw",
-    Text("Maximum demand", "最大需量"),
-    Text("Largest mean power of a demand window.", "需量周期内平均功率的最大值。"),
+    Text("Maximum load", "最大负荷"),
+    Text(
+        "Largest mean power of a block of the demand window, as the meters saw it (without losses of transformers).",
+        "需量周期 (固定区间) 平均功率的最大值, 按表计计量, 不含变压器损耗。",
+    ),
     unit=KW,
     decimals=2,
     absent=Text("no complete demand window", "无完整的需量周期"),
 )
-MAX_DEMAND_AT = Column(
+MAX_LOAD_AT = Column(
     "md_at",
-    Text("Time of maximum", "最大需量时间"),
-    Text("End of the window of the maximum demand.", "最大需量周期的止点。"),
+    Text("Time of maximum", "最大负荷时间"),
+    Text("End of the block of the maximum load.", "最大负荷所在区间的止点。"),
     "instant",
-    absent=MAX_DEMAND.absent,
+    absent=MAX_LOAD.absent,
 )
 DEMAND_KIND = Column(
     "demand_kind",
-    Text("Demand windows", "需量周期"),
-    Text("The windows that the demand was sought in.", "求取最大需量所用的周期。"),
+    Text("Load windows", "负荷区间"),
+    Text("The windows that the maximum load was sought in.", "求取最大负荷所用的区间。"),
+    "text",
+)
+DEMAND = Column(
+    "demand_kw",
+    Text("Maximum demand", "最大需量"),
+    Text(
+        "The demand that is billed: the meters' own where they have frozen it, else the highest of a sliding window, else of "
+        "blocks; with the losses of the transformer where the metering is behind it.",
+        "计费最大需量: 有表计冻结需量时取冻结值, 否则取滑差式, 再否则取区间式; 高供低计的含变压器损耗。",
+    ),
+    unit=KW,
+    decimals=2,
+    absent=Text("no complete demand window", "无完整的需量周期"),
+)
+DEMAND_AT = Column(
+    "demand_at",
+    Text("Time of maximum demand", "最大需量时间"),
+    Text("End of the window of the maximum demand.", "最大需量周期的止点。"),
+    "instant",
+    absent=Text("not told by the meters", "表计未给出"),
+)
+DEMAND_METHOD = Column(
+    "demand_method",
+    Text("Demand from", "需量依据"),
+    Text("Where the demand comes from, and the window it was sought in.", "需量的来源及周期。"),
+    "text",
+    absent=DEMAND.absent,
+)
+DEMAND_LOSS = Column(
+    "demand_loss_kw",
+    Text("Of it losses", "其中变损"),
+    Text("Losses of the transformer before the meters at that demand.", "该需量下表计前变压器的损耗。"),
+    unit=KW,
+    decimals=2,
+    absent=Text("none", "无"),
+)
+DEMAND_STATE = Column(
+    "demand_state",
+    Text("State", "状态"),
+    Text("Final, or provisional because of what is named.", "确定, 或因所列原因为暂定。"),
     "text",
 )
 MIN_LOAD = Column("min_kw", Text("Minimum load", "最小负荷"), Text("Lowest load.", "最低负荷。"), unit=KW, decimals=2)
@@ -104,12 +147,12 @@ CURVE_LOAD = Column(
 
 TOTAL = TableSpec(
     "load_total",
-    Text("Load and demand of the period", "本期负荷与需量"),
-    Text("Load and demand", "负荷与需量"),
+    Text("Load of the period", "本期负荷"),
+    Text("Load", "负荷"),
     (
         ENERGY,
-        MAX_DEMAND,
-        MAX_DEMAND_AT,
+        MAX_LOAD,
+        MAX_LOAD_AT,
         DEMAND_KIND,
         MIN_LOAD,
         MIN_LOAD_AT,
@@ -119,6 +162,12 @@ TOTAL = TableSpec(
         GAP,
         COMPLETENESS,
     ),
+)
+BILLED = TableSpec(
+    "demand_total",
+    Text("Demand that is billed", "计费需量"),
+    Text("Demand", "需量"),
+    (DEMAND, DEMAND_AT, DEMAND_METHOD, DEMAND_LOSS, DEMAND_STATE),
 )
 SPLIT = TableSpec(
     "energy_tariff",
@@ -130,25 +179,25 @@ DAILY = TableSpec(
     "load_daily",
     Text("Load by day", "逐日负荷"),
     Text("Load by day", "逐日负荷"),
-    (DAY, ENERGY, MAX_DEMAND, MAX_DEMAND_AT, MIN_LOAD, MIN_LOAD_AT, MEAN_LOAD, LOAD_RATE, COMPLETENESS),
+    (DAY, ENERGY, MAX_LOAD, MAX_LOAD_AT, MIN_LOAD, MIN_LOAD_AT, MEAN_LOAD, LOAD_RATE, COMPLETENESS),
 )
 CURVE = TableSpec(
     "load_curve",
-    Text("Load curve of the day of maximum demand", "最大需量日负荷曲线"),
+    Text("Load curve of the day of maximum load", "最大负荷日负荷曲线"),
     Text("Load curve", "负荷曲线"),
     (CURVE_AT, CURVE_LOAD),
     detail=True,
 )
-TABLES = (TOTAL, SPLIT, DAILY, CURVE)
+TABLES = (TOTAL, BILLED, SPLIT, DAILY, CURVE)
 
 ENERGY_FIGURE = Column("period_energy_kwh", Text("Energy", "用电量"), ENERGY.definition, unit=KWH, decimals=2)
 DEMAND_FIGURE = Column(
     "max_demand_kw",
     Text("Maximum demand", "最大需量"),
-    MAX_DEMAND.definition,
+    DEMAND.definition,
     unit=KW,
     decimals=2,
-    absent=MAX_DEMAND.absent,
+    absent=DEMAND.absent,
 )
 LOAD_RATE_FIGURE = Column(
     "period_load_rate_pct", Text("Load rate", "负荷率"), LOAD_RATE.definition, "share", PERCENT, 2

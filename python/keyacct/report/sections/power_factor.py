@@ -27,6 +27,7 @@ from keyacct.report.sections.power_factor_columns import (
     BY_POINT,
     BY_TARIFF,
     ENERGIES,
+    LOSSES,
     NO_REACTIVE,
     PF_FIGURE,
     STANDARD,
@@ -89,7 +90,8 @@ def section(account: Sequence[Row], points: Sequence[Row], hours: Sequence[Row])
         {"tariff_period": name, "pf": row[f"pf_{key}"]} for key, name in TARIFF_PERIODS.items()
     ]
     tariff.append({"tariff_period": Text("all", "合计"), "pf": row["pf"]})
-    tables = [ENERGIES.fill([_cells(row)]), BY_TARIFF.fill(tariff)]
+    lost = [LOSSES.fill([row])] if row.get("loss_kwh") is not None else []
+    tables = [ENERGIES.fill([_cells(row)]), *lost, BY_TARIFF.fill(tariff)]
     if len(points) > 1:
         tables.append(BY_POINT.fill(sorted(points, key=lambda point: str(point["point"]))))
     by_hour = {int(hour["hour"]): hour for hour in hours}

@@ -112,6 +112,32 @@ HOUR = Column(
     decimals=0,
 )
 
+LOSS = Column(
+    "loss_kwh",
+    Text("Active loss", "变损有功"),
+    Text(
+        "Energy lost in the transformer before a meter at low voltage: P0·t + Pk·β²·t. It is in the active energy.",
+        "高供低计时表计前变压器的有功损耗: P0·t + Pk·β²·t, 已计入有功电量。",
+    ),
+    unit=KWH,
+    decimals=2,
+)
+LOSS_REACTIVE = Column(
+    "loss_kvarh",
+    Text("Reactive loss", "变损无功"),
+    Text(
+        "Reactive energy of that transformer: (i0 %·S + uk %·S·β²)/100·t. It is in the reactive energy and in Q1.",
+        "该变压器的无功损耗: (i0%·S + uk%·S·β²)/100·t, 已计入无功电量与一象限无功。",
+    ),
+    unit=KVARH,
+    decimals=2,
+)
+LOSSES = TableSpec(
+    "power_factor_losses",
+    Text("Transformer losses (metered at low voltage)", "变压器损耗 (高供低计)"),
+    Text("Transformer losses", "变压器损耗"),
+    (LOSS, LOSS_REACTIVE),
+)
 ENERGIES = TableSpec(
     "power_factor_account",
     Text("Power factor and its assessment", "功率因数及考核"),
@@ -137,7 +163,7 @@ BY_HOUR = TableSpec(
     (HOUR, PF, LEADING),
     detail=True,
 )
-TABLES = (ENERGIES, BY_TARIFF, BY_POINT, BY_HOUR)
+TABLES = (ENERGIES, LOSSES, BY_TARIFF, BY_POINT, BY_HOUR)
 
 PF_FIGURE = Column(
     "power_factor",

@@ -1,0 +1,151 @@
+"""Maximum demand of load curves: the sliding window where values are fine enough, else blocks, with losses (domain §5.2)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from keyacct.analysis.buckets import buckets_of
+from keyacct.analysis.curve_tables import curve_meters, curve_tables, exact_sum
+from keyacct.analysis.load import load
+from keyacct.analysis.loading import Block, apparent_power, at_most
+from keyacct.analysis.question import Question
+from keyacct.analysis.transformer_loss import TransformerLosses, loss_of
+from keyacct.model import MINUTE_MS, civil
+
+FINEST_MIN = 1
+"""Values at most this far apart make a sliding window."""
+
+
+@dataclass(frozen=True)
+class CurveDemand:
+    """What the load curve of an account gives. meter_kw: as the meters saw it; loss_kw: of the transformer before them."""
+
+    meter_kw: float | None
+    at: dt.datetime | None
+    kind: str | None
+    loss_kw: float | None
+    loss_unknown: bool
+    completeness: float | None
+
+    @property
+    def kw(self) -> float | None:
+        """With the losses, where there are any to add."""
+        return self.meter_kw if self.meter_kw is None or self.loss_kw is None else self.meter_kw + self.loss_kw
+
+
+def curve_demands(
+    question: Question, blocks: Mapping[str, Mapping[str, Any]] | None, before: TransformersBefore,
+    slip_min: int | None = None,
+) -> dict[str, CurveDemand]:  # fmt: skip
+    """The maximum demand of every account of a question: by the sliding window where there are values every minute, else by
+    blocks. blocks: rows of `load(…).total` by account (None: they are computed). slip_min: else that of the settings.
+    """
+    workspace = question.workspace
+    slip = slip_min or workspace.settings.demand.slip_min
+    accounts = sorted({account for account in question.parameters["account_no"].to_pylist() if account is not None})
+    if blocks is None:
+        blocks = {r["account_no"]: r for r in load(workspace, question.period, accounts=accounts).total.to_pylist()}
+    sliding = _sliding(question, slip)
+    result = {}
+    for account in (account for account in accounts if account in blocks):
+        row = blocks[account]
+        kw, at, kind = row["md_kw"], row["md_at"], row["demand_kind"]
+        if (found := sliding.get(account)) is not None:
+            kw, at = found[0], civil(found[1], workspace.zone)
+            kind = f"sliding{workspace.settings.demand.window_min}/{slip}"
+        loss, unknown = before.loss(account, kw, at)
+        result[account] = CurveDemand(kw, at, kind, loss, unknown, row["completeness"])
+    return result
+
+
+def _sliding(question: Question, slip: int) -> dict[str, tuple[float, int]]:
+    """Sliding maxima (kW, end of the window) by account."""
+    from keyacct.store.engine import query_engine
+
+    if not curve_meters(question, question.parameters):
+        return {}
+    settings = question.workspace.settings
+    zone = question.workspace.zone
+    # Values are added by steps that both the window and the slip are made of; then the window's ends are chosen.
+    base_ms = math.gcd(settings.demand.window_min, slip) * MINUTE_MS
+    window_ms, slip_ms = settings.demand.window_min * MINUTE_MS, slip * MINUTE_MS
+    with query_engine(question.workspace) as engine:
+        whole = buckets_of(question.period, "period", zone)
+        curve_tables(engine, question, question.parameters, whole, ("account_no",), "power")
+        engine.execute(
+            """CREATE TEMP TABLE points AS
+            SELECT t.key[1] AS account, count(DISTINCT s.point) AS points FROM spans s JOIN told t USING (span) GROUP BY ALL;
+            CREATE TEMP TABLE account_curve AS
+            SELECT t.key[1] AS account, point, ms, w, greatest(p, 0) AS p FROM weighed JOIN told t USING (span)
+            WHERE p IS NOT NULL"""
+        )
+        need = window_ms * settings.demand.minimum_coverage
+        sliding = engine.execute(
+            f"""WITH fine AS (
+                SELECT account FROM (SELECT account, point, quantile_disc(w, 0.5) AS usual FROM account_curve GROUP BY ALL)
+                JOIN points USING (account)
+                GROUP BY account HAVING max(usual) <= {FINEST_MIN * MINUTE_MS} AND count(*) = any_value(points)),
+            steps AS (
+                SELECT account, point, (ms + {base_ms} - 1) // {base_ms} AS step, sum((p * 1e9)::HUGEINT * w) AS s, sum(w) AS w
+                FROM account_curve SEMI JOIN fine USING (account) GROUP BY ALL),
+            grid AS (
+                SELECT account, point, step FROM (
+                    SELECT account, step FROM steps UNION SELECT account,
+                        (step * {base_ms} + {slip_ms} - 1) // {slip_ms} * {slip_ms} // {base_ms} FROM steps)
+                JOIN (SELECT DISTINCT account, point FROM steps) USING (account)),
+            windows AS (
+                SELECT account, point, step * {base_ms} AS end_ms, sum(coalesce(s, 0)) OVER length AS s,
+                    sum(coalesce(w, 0)) OVER length AS covered
+                FROM grid LEFT JOIN steps USING (account, point, step)
+                WINDOW length AS (PARTITION BY account, point ORDER BY step
+                    RANGE BETWEEN {window_ms // base_ms - 1} PRECEDING AND CURRENT ROW)),
+            sums AS (
+                SELECT account, end_ms, {exact_sum("s::DOUBLE / 1e9 / covered")} AS kw, count(*) AS points FROM windows
+                WHERE covered >= {need} AND end_ms % {slip_ms} = 0 GROUP BY ALL)
+            SELECT s.account, max(s.kw), arg_max(s.end_ms, (s.kw, -s.end_ms)) FROM sums s JOIN points p USING (account)
+            WHERE s.points = p.points GROUP BY s.account"""
+        ).fetchall()
+    return {account: (kw, at) for account, kw, at in sliding}
+
+
+class TransformersBefore:
+    """Transformers before the meters of the accounts of a question that are metered at low voltage."""
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._rows: dict[str, list[dict[str, Any]]] = {}
+        for row in question.parameters.to_pylist():
+            self._rows.setdefault(row["account_no"], []).append(row)
+        self._losses = TransformerLosses(question.workspace, question.parameters, question.from_ms, question.to_ms)
+        self._kva: dict[str, list[Block]] | None = None
+
+    def loss(self, account: str, kw: float | None, at: dt.datetime | None) -> tuple[float | None, bool]:
+        """(Power lost at a demand, whether it is due and cannot be known): P0 + Pk·β².
+
+        β is that of the apparent power of the demand's block, else of the active power alone. An account of which some points
+        only are behind a transformer has losses that cannot be told from one demand.
+        """
+        rows = self._rows.get(account, [])
+        due = [self._losses.applies(row) for row in rows]
+        if kw is None or at is None or not any(due):
+            return None, False
+        if not all(due):
+            return None, True
+        at_ms = round(at.timestamp() * 1000)
+        found: dict[str, Any] = {}
+        for row in rows:
+            units = self._losses.units(row)
+            if units is None:
+                return None, True
+            found |= {u.transformer: u for u in units if u.from_ms < at_ms <= u.to_ms and u.status == "run"}
+        if self._kva is None:
+            behind = sorted(a for a, own in self._rows.items() if a and all(map(self._losses.applies, own)))
+            self._kva = apparent_power(self._question.of_accounts(behind), "account_no")
+        kva = max(at_most(self._kva, account, at_ms) or kw, kw)
+        loss = loss_of(list(found.values()), Decimal(1), Decimal(repr(kva)), Decimal(0))
+        return (None, True) if loss is None else (float(loss.kwh), False)
