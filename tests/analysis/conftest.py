@@ -181,3 +181,18 @@ class Reads:
 @pytest.fixture
 def reads(office, monkeypatch):
     return Reads(office, monkeypatch)
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Segments that are opened for reading."""
+    from keyacct.store import read
+
+    seen, rows = [], read._Source.rows
+
+    def counted(source, paths, low, high):
+        seen.extend(paths)
+        return rows(source, paths, low, high)
+
+    monkeypatch.setattr(read._Source, "rows", counted)
+    return seen
