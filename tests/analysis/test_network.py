@@ -140,6 +140,24 @@ def test_a_complete_month_balances_and_gives_line_losses(tmp_path, capsys):
     assert {row["point"] for row in _ask(root, capsys, "pf", "--by", "point")} == set(POINTS)
 
 
+@pytest.mark.parametrize(
+    ("kv", "limit", "out_kwh", "passed"),
+    # 能源节能〔1990〕1149号: up to 1 % from 220 kV on, up to 2 % below, of the 3000 kWh that flow in.
+    [
+        (500, 0.01, 2970, True), (220, 0.01, 2970, True), (220, 0.01, 2969.99, False), (220, 0.01, 3030, True),
+        (220, 0.01, 3030.01, False), (219, 0.02, 2969.99, True), (110, 0.02, 2940, True), (110, 0.02, 2939.99, False),
+        (110, 0.02, 3060, True), (110, 0.02, 3060.01, False), (10, 0.02, 2900, False),
+    ],
+)  # fmt: skip
+def test_the_imbalance_that_is_allowed_depends_on_the_voltage_level(tmp_path, capsys, kv, limit, out_kwh, passed):
+    text = _registry().replace("voltage_level_kv = 110", f"voltage_level_kv = {kv}")
+    root = _office(tmp_path, text, _both_ends(ENERGY | {"H2": round(out_kwh - 2000, 2)}))
+    row = next(row for row in _ask(root, capsys, "balance") if row["busbar"] == "B1")
+    assert (row["voltage_level_kv"], row["in_kwh"], row["out_kwh"]) == (kv, 3000, out_kwh)
+    assert (row["limit"], row["passed"], row["provisional"]) == (limit, passed, False)
+    assert row["imbalance_rate"] == pytest.approx((3000 - out_kwh) / 3000, rel=1e-12)
+
+
 def test_a_missing_reading_makes_balance_and_loss_provisional(tmp_path, capsys):
     root = _office(tmp_path, _registry(), _both_ends(ENERGY, less=("H1",)))
     row = next(row for row in _ask(root, capsys, "balance") if row["busbar"] == "B1")
