@@ -5,12 +5,15 @@ import hashlib
 import sys
 import types
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from keyacct import clock
 from keyacct.config import Workspace, parse_settings
+
+sys.path.insert(0, str(Path(__file__).parent))  # twin_town.py
 
 FAMILIES = {
     "voltage": (("a", "b", "c", "ab", "bc", "ca"), 3),
