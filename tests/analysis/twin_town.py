@@ -64,17 +64,15 @@ class Town:
     def text(self, ms: int) -> str:
         return dt.datetime.fromtimestamp(ms / 1000, dt.UTC).isoformat().replace("+00:00", "Z")
 
-    def point(self, name: str, wiring: str, ratios, *, limits=None, account=None, more="") -> str:
-        """A billing point of an account of its own; ratios: (PT, CT) before and after the change."""
+    def point(self, name: str, wiring: str, ratios, *, limits=None, kind="billing", more="") -> str:
+        """A point; a billing one is of the account of its name. ratios: (PT, CT) before and after the change."""
         exchange, change = self.text(self.exchange_ms), self.text(self.ratio_ms)
-        account = account or name
+        owner = f'[[point_account]]\npoint = "{name}"\naccount_no = "{name}"\n' if kind == "billing" else ""
         text = f"""
 [[point]]
 point = "{name}"
-[[point_account]]
-point = "{name}"
-account_no = "{account}"
-[[meter]]
+kind = "{kind}"
+{owner}[[meter]]
 meter_no = "{name}-1"
 [[meter]]
 meter_no = "{name}-2"
