@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # peer698.py and peers.py
+sys.path.insert(0, str(Path(__file__).parents[1] / "simulation"))  # park_at_work.py
 from peers import Loop, free_port, sdm630
 from pump import Pump
 

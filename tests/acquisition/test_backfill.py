@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import json
-import threading
 import zoneinfo
 
 import pytest
+from park_at_work import at_work
 
 from keyacct import clock
 from keyacct.cli.run import run
 from keyacct.config import open_workspace
 from keyacct.simulation.account import registry_text
-from keyacct.simulation.description import load_description
-from keyacct.simulation.park import Park
 from keyacct.store.read import read_table
 from keyacct.workflow.poll_backfill import find_gaps
 from keyacct.workflow.poll_targets import read_targets
@@ -38,32 +35,10 @@ def _clock():
 
 
 @contextlib.contextmanager
-def at_work(park):
-    """The devices of a park, in a thread of their own."""
-    ready, loop, over = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
-
-    async def work():
-        await park.start()
-        ready.set()
-        await over.wait()
-        await park.stop()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(work()))
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield park
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)
-        loop.close()
-
-
-@contextlib.contextmanager
 def office(tmp_path, protocol="dlt645-2007", memory=""):
     """A workspace whose line is a simulated one; gives the workspace and a way to run `poll` at a time."""
     (tmp_path / "park.toml").write_text(METER.format(protocol=protocol) + memory)
-    with at_work(Park(load_description(tmp_path / "park.toml"))) as park:
+    with at_work(tmp_path / "park.toml") as park:
         folder = tmp_path / "office"
         init_workspace(folder)
         (tmp_path / "registry.toml").write_text(

@@ -10,15 +10,13 @@ import threading
 import time
 
 import pytest
-from test_backfill import at_work
+from park_at_work import at_work
 
 from keyacct import clock
 from keyacct.capture.line_lock import LineLock
 from keyacct.cli.run import run
 from keyacct.simulation.account import registry_text
-from keyacct.simulation.description import load_description
 from keyacct.simulation.device import Habits
-from keyacct.simulation.park import Park
 from keyacct.workflow.workspace import init_workspace
 
 NOW = "2026-07-01T12:00:00+08:00"
@@ -37,7 +35,7 @@ def _clock():
 
 def line_of(tmp_path, text):
     (tmp_path / "park.toml").write_text(text)
-    return at_work(Park(load_description(tmp_path / "park.toml")))
+    return at_work(tmp_path / "park.toml")
 
 
 def workspace_of(tmp_path, park, plan=PLAN):

@@ -6,14 +6,13 @@ import datetime as dt
 import zoneinfo
 
 import pytest
-from test_backfill import METER, at_work, stored
+from park_at_work import at_work
+from test_backfill import METER, stored
 
 from keyacct import clock
 from keyacct.cli.run import run
 from keyacct.config import open_workspace
 from keyacct.simulation.account import registry_text
-from keyacct.simulation.description import load_description
-from keyacct.simulation.park import Park
 from keyacct.workflow.poll_due import due_jobs
 from keyacct.workflow.poll_targets import read_plans, read_targets
 from keyacct.workflow.workspace import init_workspace
@@ -120,7 +119,7 @@ class Served:
 
     def __enter__(self):
         (self.tmp_path / "park.toml").write_text(METER.format(protocol=self.protocol))
-        self.working = at_work(Park(load_description(self.tmp_path / "park.toml")))
+        self.working = at_work(self.tmp_path / "park.toml")
         park = self.working.__enter__()
         folder = self.tmp_path / "office"
         init_workspace(folder)

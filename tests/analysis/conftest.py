@@ -5,12 +5,15 @@ import hashlib
 import sys
 import types
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from keyacct import clock
 from keyacct.config import Workspace, parse_settings
+
+sys.path.insert(0, str(Path(__file__).parent))  # twin_town.py
 
 FAMILIES = {
     "voltage": (("a", "b", "c", "ab", "bc", "ca"), 3),
@@ -181,3 +184,18 @@ class Reads:
 @pytest.fixture
 def reads(office, monkeypatch):
     return Reads(office, monkeypatch)
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Segments that are opened for reading."""
+    from keyacct.store import read
+
+    seen, rows = [], read._Source.rows
+
+    def counted(source, paths, low, high):
+        seen.extend(paths)
+        return rows(source, paths, low, high)
+
+    monkeypatch.setattr(read._Source, "rows", counted)
+    return seen

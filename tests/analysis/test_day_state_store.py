@@ -129,21 +129,6 @@ def without(root, answers):
     return found
 
 
-@pytest.fixture
-def opened(monkeypatch):
-    """Segments that are opened for reading."""
-    from keyacct.store import read
-
-    seen, rows = [], read._Source.rows
-
-    def counted(source, paths, low, high):
-        seen.extend(paths)
-        return rows(source, paths, low, high)
-
-    monkeypatch.setattr(read._Source, "rows", counted)
-    return seen
-
-
 def states(root):
     return sorted((root / "states").rglob("*.state"))
 

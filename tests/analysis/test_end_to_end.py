@@ -296,21 +296,6 @@ def test_days_of_23_and_25_hours_are_whole_days(tmp_path, ask):
         assert (row["md_kw"], row["min_kw"]) == (1.0, 1.0)
 
 
-@pytest.fixture
-def opened(monkeypatch):
-    """Segments that are opened for reading."""
-    from keyacct.store import read
-
-    seen, rows = [], read._Source.rows
-
-    def counted(source, paths, low, high):
-        seen.extend(paths)
-        return rows(source, paths, low, high)
-
-    monkeypatch.setattr(read._Source, "rows", counted)
-    return seen
-
-
 COMMANDS = (("voltage",), ("voltage", "--by", "day"), ("pf",), ("load",), ("load", "--by", "day"))
 
 

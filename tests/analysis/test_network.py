@@ -140,6 +140,24 @@ def test_a_complete_month_balances_and_gives_line_losses(tmp_path, capsys):
     assert {row["point"] for row in _ask(root, capsys, "pf", "--by", "point")} == set(POINTS)
 
 
+@pytest.mark.parametrize(
+    ("kv", "limit", "out_kwh", "passed"),
+    # 能源节能〔1990〕1149号: up to 1 % from 220 kV on, up to 2 % below, of the 3000 kWh that flow in.
+    [
+        (500, 0.01, 2970, True), (220, 0.01, 2970, True), (220, 0.01, 2969.99, False), (220, 0.01, 3030, True),
+        (220, 0.01, 3030.01, False), (219, 0.02, 2969.99, True), (110, 0.02, 2940, True), (110, 0.02, 2939.99, False),
+        (110, 0.02, 3060, True), (110, 0.02, 3060.01, False), (10, 0.02, 2900, False),
+    ],
+)  # fmt: skip
+def test_the_imbalance_that_is_allowed_depends_on_the_voltage_level(tmp_path, capsys, kv, limit, out_kwh, passed):
+    text = _registry().replace("voltage_level_kv = 110", f"voltage_level_kv = {kv}")
+    root = _office(tmp_path, text, _both_ends(ENERGY | {"H2": round(out_kwh - 2000, 2)}))
+    row = next(row for row in _ask(root, capsys, "balance") if row["busbar"] == "B1")
+    assert (row["voltage_level_kv"], row["in_kwh"], row["out_kwh"]) == (kv, 3000, out_kwh)
+    assert (row["limit"], row["passed"], row["provisional"]) == (limit, passed, False)
+    assert row["imbalance_rate"] == pytest.approx((3000 - out_kwh) / 3000, rel=1e-12)
+
+
 def test_a_missing_reading_makes_balance_and_loss_provisional(tmp_path, capsys):
     root = _office(tmp_path, _registry(), _both_ends(ENERGY, less=("H1",)))
     row = next(row for row in _ask(root, capsys, "balance") if row["busbar"] == "B1")
@@ -402,14 +420,44 @@ def test_the_spring_of_a_chemical_works(tmp_path, capsys, step):
         assert loading["finding"] == of_capacity
 
 
+def _works(tmp_path, capacity_kva, amperes, quarters):
+    """The works with another capacity, so many quarter hours at a current at 35 kV, cosφ 0.8; the meter reads primary values."""
+    text = WORKS.replace("30500", str(capacity_kva)).replace(
+        'meter_no = "W"', 'meter_no = "W"\nreading_side = "primary"', 1
+    )
+    rows = []
+    for n in range(1, quarters + 1):
+        kva = math.sqrt(3) * 35 * amperes
+        at = f"2026-06-01T{n // 4:02}:{n % 4 * 15:02}"
+        rows.append(("W", at, f"{0.8 * kva:.4f}", f"{0.6 * kva:.4f}", f"{amperes:.4f}"))
+    return _office(tmp_path, text, (), rows)
+
+
 @pytest.mark.parametrize(
-    ("kva", "amperes"),
+    ("capacity_kva", "full_load_a"),
     [(30_500, 503.1), (31_500, 519.6), (1500, 24.7)],
     ids=["sum of units", "catalogue size", "3 × 500"],
 )
-def test_full_load_currents_at_35_kv(kva, amperes):
-    assert round(kva / (math.sqrt(3) * 35), 1) == amperes
-    assert (round(math.sqrt(3) * 35 * 550), round(math.sqrt(3) * 35 * 550 / 315, 1)) == (33_342, 105.8)
+def test_full_load_currents_at_35_kv_are_the_capacity(tmp_path, capsys, capacity_kva, full_load_a):
+    root = _works(tmp_path, capacity_kva, full_load_a, 8)
+    (row,) = _ask(root, capsys, "loading")
+    # The currents are printed to a tenth of an ampere.
+    assert row["loading_max"] == pytest.approx(1, abs=0.05 / full_load_a)
+
+
+@pytest.mark.parametrize(("capacity_kva", "percent"), [(30_500, 109.3), (31_500, 105.8)])
+def test_550_ampere_behind_500_are_severe_by_either_reading_of_the_capacity(tmp_path, capsys, capacity_kva, percent):
+    root = _works(tmp_path, capacity_kva, 550, 56)
+    (row,) = _ask(root, capsys, "loading")
+    assert (round(100 * row["loading_max"], 1), row["finding"], row["longest_overload_min"]) == (
+        percent,
+        "overload",
+        840,
+    )
+    (ct,) = _ask(root, capsys, "loading", "--by", "ct")
+    assert (ct["loading_max"], ct["current_max_secondary_a"], ct["finding"]) == (1.1, 5.5, "severe")
+    (asked,) = _ask(root, capsys, "query", "apparent", "--bucket", "period")
+    assert round(asked["apparent_max_kva"]) == 33_342
 
 
 def _at(day, quarter):

@@ -1,5 +1,9 @@
-from decimal import Decimal
+import csv
+import json
+import math
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -7,6 +11,7 @@ from hypothesis import strategies as st
 
 from keyacct.analysis.pf_adjustment import RULE_1983, assessed
 from keyacct.analysis.power_factor import power_factor
+from keyacct.cli.run import run
 from keyacct.model import MINUTE_MS, Period, civil
 
 JUNE = Period.parse("2026-06")
@@ -23,24 +28,53 @@ def boundaries(office, **columns):
     office.sample("energy", "2026-07-01T00:00", "register", **columns)
 
 
-# (83)水电财字215号: surcharges by hundredths below the standard, equal for the three standards.
-SURCHARGES = {1: "0.5", 2: "1.0", 5: "2.5", 10: "5.0", 15: "7.5", 20: "10", 21: "11", 22: "12", 23: "13",
-              24: "14", 25: "15", 26: "17", 27: "19", 30: "25"}  # fmt: skip
-REBATES = {
-    "0.90": "0 -0.15 -0.30 -0.45 -0.60 -0.75 -0.75 -0.75 -0.75 -0.75 -0.75",
-    "0.85": "0 -0.1 -0.2 -0.3 -0.4 -0.5 -0.65 -0.80 -0.95 -1.10 -1.10 -1.10 -1.10 -1.10 -1.10 -1.10",
-    "0.80": "0 -0.1 -0.2 -0.3 -0.4 -0.5 -0.6 -0.7 -0.8 -0.9 -1.0 -1.15" + 9 * " -1.30",
-}
+def _printed():
+    path = Path(__file__).resolve().parents[2] / "fixtures" / "tariffs" / "pf-adjustment-1983.tsv"
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return [(row["standard"], row["power_factor"], row["percent"]) for row in rows]
 
 
-@pytest.mark.parametrize("standard", sorted(REBATES))
-def test_every_printed_percent_of_the_rule(standard):
-    limit = Decimal(standard)
-    for below, percent in SURCHARGES.items():
-        assert RULE_1983.percent(limit - Decimal(below) / 100, limit) == Decimal(percent)
-    for above, percent in enumerate(REBATES[standard].split()):
-        assert RULE_1983.percent(limit + Decimal(above) / 100, limit) == Decimal(percent)
-    assert limit + Decimal(len(REBATES[standard].split()) - 1) / 100 == 1
+PRINTED = _printed()
+"""(83)水电财字215号: standard, power factor, percent."""
+
+
+@pytest.mark.parametrize(("standard", "rebates"), [("0.90", 11), ("0.85", 16), ("0.80", 21)])
+def test_every_printed_percent_of_the_rule(standard, rebates):
+    table = {Decimal(factor): Decimal(percent) for of, factor, percent in PRINTED if of == standard}
+    assert len(table) == rebates + 28
+    assert {factor: RULE_1983.percent(factor, Decimal(standard)) for factor in table} == table
+
+
+def test_the_command_prints_every_printed_percent_and_the_test_values_of_the_rule(office, tmp_path, capsys):
+    # A customer each; the factor is one of two energies, to 10^-4 kvarh. 0.857 is 40 000 forward and 20 000 reverse kvarh.
+    (tmp_path / "keyacct.toml").write_text("")
+    wanted = {}
+    for standard, factor, percent in [
+        *PRINTED,
+        ("0.90", "0.52", "41"),
+        ("0.90", "0.9549", "-0.75"),
+        ("0.90", "0.857", "2"),
+    ]:
+        account_no = f"{len(wanted) + 1:010}"
+        assessed_as = Decimal(factor).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        wanted[account_no] = (Decimal(standard), assessed_as, Decimal(percent), assessed_as >= Decimal(standard))
+        meter = f"M{account_no}"
+        office.point(f"P{account_no}", account_no=account_no, meter=meter, pf_standard=float(standard))
+        share = float(factor)
+        ends = {"import": 1000 * share, "q1": 1000 * math.sqrt(1 - share * share), "q4": 0}
+        if factor == "0.857":
+            ends = {"import": 100_000, "q1": 40_000, "q4": 20_000}
+        office.sample("energy", "2026-06-01T00:00", "register", meter=meter, **dict.fromkeys(ends, 0))
+        office.sample("energy", "2026-07-01T00:00", "register", meter=meter, **{k: f"{v:.4f}" for k, v in ends.items()})
+    asked = ["pf", "--period", "2026-06", "--workspace", str(tmp_path), "--now", "2026-07-05T00:00+08:00"]
+    assert run([*asked, "--lang", "en", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    names = ("pf_standard", "pf_assessed", "adjustment_pct")
+    got = {r["account_no"]: (*(Decimal(str(r[name])) for name in names), r["passed"]) for r in rows}
+    assert got == wanted
+    assert run([*asked, "--account", "0000000133", "--lang", "en"]) == 0
+    assert "41.00" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

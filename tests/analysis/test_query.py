@@ -274,15 +274,6 @@ def test_bands_need_two_hours_without_a_break(shares, finding):
         assert loading_of(with_gap, LoadingSettings()).finding is None
 
 
-def test_the_worked_figures_of_a_chemical_works():
-    # 30 500 kVA at 35 kV carry 503.1 A; 550 A are 33 342 kVA, 109.3 % of the capacity and 110 % of a 500 A transformer.
-    kva = math.sqrt(3) * 35 * 550
-    assert round(30_500 / (math.sqrt(3) * 35), 1) == 503.1
-    assert (round(kva), round(100 * kva / 30_500, 1), 550 / 500) == (33_342, 109.3, 1.1)
-    loading = loading_of([(n * 900_000, kva / 30_500) for n in range(1, 57)], LoadingSettings())
-    assert (loading.finding, loading.longest_overload_min) == ("overload", 14 * 60)
-
-
 def test_voltage_unbalance_is_negative_over_positive_sequence():
     rotate = complex(math.cos(2 * math.pi / 3), math.sin(2 * math.pi / 3))
     for share in (0.0, 0.005, 0.02, 0.3):

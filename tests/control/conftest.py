@@ -13,6 +13,7 @@ from keyacct.control.targets import Target
 from keyacct.workflow.workspace import init_workspace
 
 sys.path.insert(0, str(Path(__file__).parent))  # control_orders
+sys.path.insert(0, str(Path(__file__).parents[1] / "simulation"))  # park_at_work.py
 
 from control_orders import ADDRESSES
 

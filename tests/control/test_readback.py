@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import json
 import os
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
 from control_orders import ADDRESSES, STAMP
+from park_at_work import at_work
 
 from keyacct import clock, wire
 from keyacct.capture.link import parse_link
@@ -23,8 +22,6 @@ from keyacct.control.readback import read_state
 from keyacct.control.targets import RelayRound, Target
 from keyacct.errors import LinkError
 from keyacct.secrets import Secrets
-from keyacct.simulation.description import load_description
-from keyacct.simulation.park import Park
 from keyacct.workflow.controlling import state_of_dialler, state_over_link
 
 
@@ -32,27 +29,8 @@ from keyacct.workflow.controlling import state_of_dialler, state_over_link
 def running(file):
     """A park of simulated devices in a thread; gives it."""
     clock.fix(None)  # the devices and the line live in real time
-    ready, over = threading.Event(), threading.Event()
-    park = Park(load_description(file))
-
-    def run():
-        async def serve():
-            await park.start()
-            ready.set()
-            while not over.is_set():
-                await asyncio.sleep(0.02)
-            await park.stop()
-
-        asyncio.run(serve())
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert ready.wait(10)
-    try:
+    with at_work(file) as park:
         yield park
-    finally:
-        over.set()
-        thread.join(10)
 
 
 def test_a_meter_on_a_line_says_its_state(description):

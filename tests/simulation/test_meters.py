@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import socket
-import threading
 import zoneinfo
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from dlt645.service.clientsvc.client_service import MeterClientService
+from park_at_work import at_work
 from pymodbus.client import ModbusTcpClient
 
 from keyacct import clock, wire
@@ -40,25 +39,8 @@ def park_of(text: str, folder: Path) -> Iterator[Park]:
     """The devices of a description, at work in a thread of their own."""
     file = folder / "devices.toml"
     file.write_text(text, encoding="utf-8")
-    park = Park(load_description(file))
-    ready, loop = threading.Event(), asyncio.new_event_loop()
-
-    async def work() -> None:
-        await park.start()
-        ready.set()
-        await over.wait()
-        await park.stop()
-
-    over = asyncio.Event()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(work()))
-    thread.start()
-    assert ready.wait(10)
-    try:
+    with at_work(file) as park:
         yield park
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)
-        loop.close()
 
 
 def port_of(park: Park, line: int = 0) -> tuple[str, int]:

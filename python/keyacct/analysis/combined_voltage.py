@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from keyacct.analysis.curve_tables import exact_sum
+from keyacct.analysis.curve_tables import best_of_kinds, exact_sum
 from keyacct.analysis.voltage import VOLTAGES
 from keyacct.config import Workspace
 from keyacct.model import Period
@@ -58,17 +58,19 @@ def voltage_curve(workspace: Workspace, period: Period, *, accounts: list[str] |
     """Voltage by hour of the civil day over a period: a row per metering point, phase and hour that has values.
 
     Columns: account_no, point, phase (A, B, C; AB, CB and CA of three-wire meters), hour (0 to 23, of the interval's end less a
-    moment), mean_v, min_v, max_v (primary, in the sense of the wiring), values. Values below the assessment floor are left
-    out, as in the compliance rate. Raises ConfigError for unknown accounts.
+    moment), mean_v, min_v, max_v (primary, in the sense of the wiring), values: of several kinds at one instant the first
+    of `KINDS`. Values below the assessment floor are left out, as in the compliance rate. Raises ConfigError for unknown
+    accounts.
     """
     from keyacct.analysis.question import ask
     from keyacct.store.engine import fetch_arrow, query_engine
 
     question = ask(workspace, period, accounts)
     offsets = question.kernel[2]
-    shift = "CASE " + " ".join(f"WHEN ms >= {start} THEN {offset}" for start, offset in reversed(offsets)) + " END"
+    shift = "CASE " + " ".join(f"WHEN ms > {start} THEN {offset}" for start, offset in reversed(offsets)) + " END"
     floor = workspace.settings.voltage.assessment_floor
     reader = question.samples("voltage", VOLTAGES, 3)
+    best = best_of_kinds(VOLTAGES, KINDS)
     columns: dict[str, Any] = {name: question.parameters[name] for name in (
         "point", "account_no", "meter", "reading_side", "wiring", "pt", "from_ms", "to_ms", "nominal_v",
     )}  # fmt: skip
@@ -76,11 +78,12 @@ def voltage_curve(workspace: Workspace, period: Period, *, accounts: list[str] |
         engine.register("spans", pa.table(columns))
         engine.register("samples", reader)
         sql = f"""
-            WITH long AS (
-                SELECT s.meter, kind, ts AS ms, unnest(CASE WHEN three THEN [coalesce(a, ab), NULL, coalesce(c, bc), ca]
+            WITH best AS (
+                SELECT meter, ts, {best} FROM samples WHERE kind IN {KINDS} GROUP BY meter, ts
+            ), long AS (
+                SELECT s.meter, ts AS ms, unnest(CASE WHEN three THEN [coalesce(a, ab), NULL, coalesce(c, bc), ca]
                     ELSE [a, b, c, NULL] END)::DOUBLE AS v, unnest([0, 1, 2, 3]) AS place
-                FROM samples s JOIN (SELECT meter, bool_or(wiring = '3p3w') AS three FROM spans GROUP BY ALL) USING (meter)
-                WHERE kind IN {KINDS}
+                FROM best s JOIN (SELECT meter, bool_or(wiring = '3p3w') AS three FROM spans GROUP BY ALL) USING (meter)
             ), primary_side AS (
                 SELECT s.account_no, s.point, s.nominal_v, long.ms,
                     CASE WHEN s.wiring = '3p3w' THEN (CASE place WHEN 0 THEN 'AB' WHEN 2 THEN 'CB' ELSE 'CA' END)
@@ -91,6 +94,6 @@ def voltage_curve(workspace: Workspace, period: Period, *, accounts: list[str] |
             )
             SELECT account_no, point, phase, (((ms - 1 + {shift}) // 3600000) % 24)::BIGINT AS hour,
                 {exact_sum("v")} / count(v) AS mean_v, min(v) AS min_v, max(v) AS max_v, count(*) AS "values"
-            FROM primary_side WHERE nominal_v IS NULL OR v >= {floor} * nominal_v
+            FROM primary_side WHERE nominal_v IS NULL OR round(v, 9) >= round({floor} * nominal_v, 9)
             GROUP BY ALL ORDER BY account_no, point, phase, hour"""
         return question.run(lambda: [fetch_arrow(engine, sql)])[0]

@@ -36,13 +36,14 @@ def ct_loading(workspace: Workspace, period: Period, *, accounts: Sequence[str] 
     settings = workspace.settings.ct_loading
     with query_engine(workspace) as engine:
         days = buckets_of(period, "day", workspace.zone)
-        curve_tables(engine, question, question.parameters, days, (), "current")
-        engine.register("rated", _rated(question))
+        curve_tables(engine, question, question.parameters, days, (), "current", ("w", "w_either"))
+        engine.register("rated", rated_currents(question))
         engine.execute(
             f"""CREATE TEMP TABLE loads AS
             WITH highest AS (
-                SELECT span, point, bucket, ms, w, CASE WHEN r.three THEN greatest(abs(a), abs(c))
-                    ELSE greatest(abs(a), abs(b), abs(c)) END AS amperes, r.primary_a FROM weighed JOIN rated r USING (span))
+                SELECT span, point, bucket, ms, CASE WHEN r.three THEN w_either ELSE w END AS w,
+                    CASE WHEN r.three THEN greatest(abs(a), abs(c)) ELSE greatest(abs(a), abs(b), abs(c)) END AS amperes,
+                    r.primary_a FROM weighed JOIN rated r USING (span))
             SELECT *, round(amperes / primary_a, {PLACES}) AS share, share >= {settings.severe!r} AS severe FROM highest
             WHERE amperes IS NOT NULL"""
         )
@@ -98,8 +99,8 @@ def _often(starts: Sequence[int], workspace: Workspace) -> bool:
     return any((b - a).days < SEVERE_OF_DAYS for a, b in zip(days, days[SEVERE_DAYS - 1 :], strict=False))
 
 
-def _rated(question: Question) -> pa.Table:
-    """Rated primary current of the transformer of each span."""
+def rated_currents(question: Question) -> pa.Table:
+    """Rated primary current of the transformer of each span: span, primary_a, three (wires)."""
     default = question.workspace.settings.voltage_loss.rated_a
     rows = question.parameters.select(["ct", "ct_primary_a", "wiring"]).to_pylist()
     return pa.table(

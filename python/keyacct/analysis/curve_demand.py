@@ -76,12 +76,12 @@ def _sliding(question: Question, slip: int) -> dict[str, tuple[float, int]]:
     window_ms, slip_ms = settings.demand.window_min * MINUTE_MS, slip * MINUTE_MS
     with query_engine(question.workspace) as engine:
         whole = buckets_of(question.period, "period", zone)
-        curve_tables(engine, question, question.parameters, whole, ("account_no",), "power")
+        curve_tables(engine, question, question.parameters, whole, ("account_no",), "power", ("w_p",))
         engine.execute(
             """CREATE TEMP TABLE points AS
             SELECT t.key[1] AS account, count(DISTINCT s.point) AS points FROM spans s JOIN told t USING (span) GROUP BY ALL;
             CREATE TEMP TABLE account_curve AS
-            SELECT t.key[1] AS account, point, ms, w, greatest(p, 0) AS p FROM weighed JOIN told t USING (span)
+            SELECT t.key[1] AS account, point, ms, w_p AS w, greatest(p, 0) AS p FROM weighed JOIN told t USING (span)
             WHERE p IS NOT NULL"""
         )
         need = window_ms * settings.demand.minimum_coverage

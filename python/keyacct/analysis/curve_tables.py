@@ -16,7 +16,20 @@ BLOCK_MS = 15 * MINUTE_MS
 COLUMNS = {"power": ("p", "q"), "voltage": ("a", "b", "c", "ab", "bc", "ca"), "current": ("a", "b", "c")}
 """Family → the columns that a curve has."""
 KINDS = ("interval", "snapshot", "freeze_minute", "freeze_hour")
-"""Kinds of values that make a curve, the best first; of several at one instant the best counts."""
+"""Kinds of values that make a curve, the best first; of several values at one instant the best counts."""
+WEIGHTS = {
+    "power": {"w": "p IS NOT NULL OR q IS NOT NULL", "w_p": "p IS NOT NULL", "w_q": "q IS NOT NULL",
+              "w_both": "p IS NOT NULL AND q IS NOT NULL"},
+    "voltage": {**{f"w_{x}": f"{x} IS NOT NULL" for x in COLUMNS["voltage"]},
+                "w": "coalesce(a, b, c, ab, bc, ca) IS NOT NULL",
+                "w_phases": "a IS NOT NULL AND b IS NOT NULL AND c IS NOT NULL",
+                "w_lines": "ab IS NOT NULL AND bc IS NOT NULL AND ca IS NOT NULL"},
+    "current": {**{f"w_{x}": f"{x} IS NOT NULL" for x in COLUMNS["current"]},
+                "w": "coalesce(a, b, c) IS NOT NULL", "w_either": "coalesce(a, c) IS NOT NULL",
+                "w_phases": "a IS NOT NULL AND b IS NOT NULL AND c IS NOT NULL",
+                "w_pair": "a IS NOT NULL AND c IS NOT NULL"},
+}  # fmt: skip
+"""Family → weight → which rows have it: a missing value is a gap of its column, whatever else its row holds."""
 _REGISTERS = ("register", "freeze_minute", "freeze_hour")
 _HOUR_MS = 60 * MINUTE_MS
 
@@ -27,6 +40,12 @@ def exact_sum(value: str, weight: str = "1") -> str:
     Each value is taken as a whole number of 10^-9; whole numbers add to the same sum in any order.
     """
     return f"(sum((({value}) * 1e9)::HUGEINT * {weight})::DOUBLE / 1e9)"
+
+
+def best_of_kinds(columns: Sequence[str], kinds: Sequence[str]) -> str:
+    """SQL for the columns of one meter and instant: of several kinds the first that has a value, column by column."""
+    rank = f"list_position({list(kinds)!r}, kind)"
+    return ", ".join(f'arg_min("{name}", {rank}) FILTER ("{name}" IS NOT NULL) AS "{name}"' for name in columns)
 
 
 def curve_meters(question: Question, parameters: pa.Table) -> list[str]:
@@ -43,18 +62,20 @@ def curve_tables(
     buckets: Sequence[Bucket],
     by: Sequence[str],
     family: str,
+    weights: Sequence[str] = ("w",),
 ) -> None:
     """Make the tables of a family.
 
-    weighed: span, point, bucket, ms (UTC, end of the time), block (quarter hour), w (ms that the value stands for, at most
-    `samples.max_gap_intervals` intervals, else one interval) and the primary values; told: span, key (the values of `by` as
+    weighed: span, point, wiring, bucket, ms (UTC, end of the time), block (quarter hour), the primary values and the
+    weights asked for of `WEIGHTS`: ms that the value stands for, the time since the one before it up to
+    `samples.max_gap_intervals` intervals, else one interval; told: span, key (the values of `by` as
     texts); expected: key, bucket, ms. Power of a meter without power values is that of its energies: increments, else
     differences of registers not further apart; a fall of the register gives none.
     """
     workspace, default = question.workspace, question.workspace.settings.samples.interval_min
     gap_intervals = workspace.settings.samples.max_gap_intervals
     reach = max(default, pc.max(parameters["interval_min"]).as_py() or 0) * MINUTE_MS * gap_intervals
-    names = ["point", "meter", "from_ms", "to_ms", "reading_side", "pt", "ct", "interval_min", *by]
+    names = ["point", "meter", "from_ms", "to_ms", "reading_side", "wiring", "pt", "ct", "interval_min", *by]
     spans = pa.table({name: parameters[name] for name in dict.fromkeys(names)})
     engine.execute("SET preserve_insertion_order = true")
     engine.register("spans", spans.append_column("span", pa.array(range(spans.num_rows), pa.int64())))
@@ -70,20 +91,30 @@ def curve_tables(
         if family == "power":
             _from_energy(engine, question, meters, reach, default)
     columns = COLUMNS[family]
-    ratio = {"power": "s.pt * s.ct", "voltage": "s.pt", "current": "s.ct"}[family]
+    pt, ct = "coalesce(s.pt, 1)", "coalesce(s.ct, 1)"
+    ratio = {"power": f"{pt} * {ct}", "voltage": pt, "current": ct}[family]
     values = ", ".join(f"c.{name} * f.ratio AS {name}" for name in columns)
     own = "c.own_ms" if family == "power" else "NULL"
+    has = {name: WEIGHTS[family][name] for name in weights}
+    before = "PARTITION BY meter ORDER BY ms ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+    gaps = ", ".join(
+        f"CASE WHEN {test} THEN ms - max(ms) FILTER ({test}) OVER ({before}) END AS gap_{name}, {test} AS has_{name}"
+        for name, test in has.items()
+    )
+    weighing = ", ".join(
+        f"CASE WHEN has_{name} THEN coalesce({own}, CASE WHEN c.gap_{name} <= f.interval_ms * {gap_intervals} "
+        f"THEN c.gap_{name} ELSE f.interval_ms END) END AS {name}"
+        for name in has
+    )
     engine.execute(
         f"""CREATE TEMP TABLE weighed AS
-        WITH step AS (SELECT *, ms - lag(ms) OVER (PARTITION BY meter ORDER BY ms) AS gap FROM curve),
+        WITH step AS (SELECT *, {gaps} FROM curve),
         fitted AS (
-            SELECT s.span, s.point, s.meter, s.from_ms, s.to_ms,
+            SELECT s.span, s.point, s.meter, s.wiring, s.from_ms, s.to_ms,
                 CASE WHEN s.reading_side = 'primary' THEN 1.0 ELSE {ratio} END AS ratio,
                 coalesce(s.interval_min, {default}) * {MINUTE_MS} AS interval_ms
             FROM spans s)
-        SELECT f.span, f.point, b.bucket, c.ms, (c.ms - 1) // {BLOCK_MS} AS block,
-            coalesce({own}, CASE WHEN c.gap <= f.interval_ms * {gap_intervals} THEN c.gap ELSE f.interval_ms END) AS w,
-            {values}
+        SELECT f.span, f.point, f.wiring, b.bucket, c.ms, (c.ms - 1) // {BLOCK_MS} AS block, {weighing}, {values}
         FROM step c JOIN fitted f ON c.meter = f.meter AND c.ms > f.from_ms AND c.ms <= f.to_ms
         ASOF JOIN buckets b ON c.ms - 1 >= b.start_ms"""
     )
@@ -109,8 +140,8 @@ def _stored(
     cells = ", ".join(f'"{name}"::DOUBLE AS {name}' for name in columns)
     engine.execute(
         f"""CREATE TEMP TABLE curve AS
-        SELECT meter, epoch_ms(ts) AS ms, {cells}, NULL::BIGINT AS own_ms FROM stored WHERE kind IN ({kinds})
-        QUALIFY row_number() OVER (PARTITION BY meter, ts ORDER BY list_position([{kinds}], kind)) = 1"""
+        SELECT meter, epoch_ms(ts) AS ms, {cells}, NULL::BIGINT AS own_ms FROM (
+            SELECT meter, ts, {best_of_kinds(columns, KINDS)} FROM stored WHERE kind IN ({kinds}) GROUP BY meter, ts)"""
     )
 
 

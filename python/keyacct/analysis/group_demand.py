@@ -31,10 +31,10 @@ def group_demands(
     settings = question.workspace.settings.demand
     window, slip = settings.window_min, settings.slip_min
     with query_engine(question.workspace) as engine:
-        curve_tables(engine, question, parameters, buckets, by, "power")
+        curve_tables(engine, question, parameters, buckets, by, "power", ("w_p",))
         engine.execute(
             f"""CREATE TEMP TABLE group_curve AS
-            SELECT t.key, point, ms, w, greatest(p, 0) AS p FROM weighed JOIN told t USING (span) WHERE p IS NOT NULL;
+            SELECT t.key, point, ms, w_p AS w, greatest(p, 0) AS p FROM weighed JOIN told t USING (span) WHERE p IS NOT NULL;
             CREATE TEMP TABLE group_points AS SELECT key, count(DISTINCT point) AS points FROM group_curve GROUP BY key;
             CREATE TEMP TABLE fine AS
             SELECT key FROM (SELECT key, point, quantile_disc(w, 0.5) AS usual FROM group_curve GROUP BY ALL)

@@ -213,15 +213,14 @@ def apparent_power(question: Question, by: str) -> dict[str, list[Block]]:
     need = BLOCK_MS * question.workspace.settings.demand.minimum_coverage
     with query_engine(question.workspace) as engine:
         whole = buckets_of(question.period, "period", question.workspace.zone)
-        curve_tables(engine, question, question.parameters, whole, (by,), "power")
+        curve_tables(engine, question, question.parameters, whole, (by,), "power", ("w_both",))
         rows = engine.execute(
             f"""WITH points AS (
                 SELECT t.key[1] AS owner, count(DISTINCT s.point) AS points FROM spans s JOIN told t USING (span) GROUP BY ALL),
             blocks AS (
-                SELECT t.key[1] AS owner, point, block, {exact_sum("p", "w")} / sum(w) AS p,
-                    {exact_sum("q", "w")} / sum(w) AS q
-                FROM weighed JOIN told t USING (span) WHERE p IS NOT NULL AND q IS NOT NULL GROUP BY ALL
-                HAVING sum(w) >= {need}),
+                SELECT t.key[1] AS owner, point, block, {exact_sum("p", "w_both")} / sum(w_both) AS p,
+                    {exact_sum("q", "w_both")} / sum(w_both) AS q
+                FROM weighed JOIN told t USING (span) WHERE w_both IS NOT NULL GROUP BY ALL HAVING sum(w_both) >= {need}),
             sums AS (
                 SELECT owner, block, sqrt({exact_sum("p")} ** 2 + {exact_sum("q")} ** 2) AS s, count(*) AS n
                 FROM blocks GROUP BY ALL)

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from keyacct.analysis.buckets import Bucket, buckets_of
-from keyacct.analysis.curve_tables import curve_meters, curve_tables, exact_sum
+from keyacct.analysis.curve_tables import WEIGHTS, curve_meters, curve_tables, exact_sum
 from keyacct.analysis.point_energy import PLACES, UNITS, point_energy
 from keyacct.analysis.power_factor import ENERGIES, by_quadrant, factor_of
 from keyacct.analysis.question import Question, ask
@@ -253,9 +253,9 @@ def _levels(
     if not curve_meters(question, parameters):
         return []
     with query_engine(question.workspace) as engine:
-        curve_tables(engine, question, parameters, buckets, by, family)
+        curve_tables(engine, question, parameters, buckets, by, family, tuple(WEIGHTS[family]))
         coverage = question.workspace.settings.demand.minimum_coverage
-        statement = _power_sql(coverage) if family == "power" else _phase_sql(family, ("a", "b", "c"))
+        statement = _power_sql(coverage) if family == "power" else _phase_sql(family)
         rows = fetch_arrow(engine, statement).to_pylist()
     texts = {tuple(map(_sql_text, group)): group for group in _groups(parameters, by)}
     return [{**row, "group": texts[tuple(row["group"])]} for row in rows]
@@ -280,18 +280,24 @@ def _sql_text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _phase_sql(family: str, columns: Sequence[str]) -> str:
+def _phase_sql(family: str) -> str:
+    """Over all phases: four wires have three, one a, three the line voltages (as A and C or by name) and the currents A and C."""
     unit = "v" if family == "voltage" else "a"
-    listed = ", ".join(columns)
+    three = ("coalesce({}a, {}ab)", "{}ca", "coalesce({}c, {}bc)") if family == "voltage" else ("{}a", "NULL", "{}c")
+
+    def listed(stem: str) -> str:
+        lines, of = ", ".join(text.replace("{}", stem) for text in three), ", ".join(f"{stem}{x}" for x in "abc")
+        return f"CASE wiring WHEN '3p3w' THEN [{lines}] WHEN '1p' THEN [{stem}a, NULL, NULL] ELSE [{of}] END"
+
     return f"""
         WITH phases AS (
-            SELECT span, bucket, w, unnest([{listed}]) AS x, unnest(range({len(columns)})) AS place FROM weighed),
+            SELECT span, bucket, ms, w AS whole, unnest({listed("")}) AS x, unnest({listed("w_")}) AS w FROM weighed),
         figures AS (
             SELECT t.key, bucket, {exact_sum("x", "w")} / sum(w) AS mean, max(x) AS high, min(x) AS low
             FROM phases JOIN told t USING (span) WHERE x IS NOT NULL GROUP BY ALL),
         present AS (
-            SELECT t.key, bucket, sum(w) AS ms FROM weighed JOIN told t USING (span)
-            WHERE coalesce({listed}) IS NOT NULL GROUP BY ALL)
+            SELECT t.key, bucket, sum(whole) AS ms FROM (
+                SELECT DISTINCT span, bucket, ms, whole FROM phases WHERE x IS NOT NULL) JOIN told t USING (span) GROUP BY ALL)
         SELECT f.key AS group, f.bucket, f.mean AS {family}_mean_{unit}, f.high AS {family}_max_{unit},
             f.low AS {family}_min_{unit}, least(1.0, p.ms / e.ms) AS completeness
         FROM figures f JOIN present p USING (key, bucket) JOIN expected e USING (key, bucket) ORDER BY ALL"""
@@ -299,14 +305,15 @@ def _phase_sql(family: str, columns: Sequence[str]) -> str:
 
 def _power_sql(coverage: float) -> str:
     def side(name: str, column: str, unit: str) -> str:
+        w = f"w_{column}"
         return f"""
         {name}_points AS (
-            SELECT t.key, bucket, point, {exact_sum(column, "w")} / sum(w) AS mean FROM weighed JOIN told t USING (span)
+            SELECT t.key, bucket, point, {exact_sum(column, w)} / sum({w}) AS mean FROM weighed JOIN told t USING (span)
             WHERE {column} IS NOT NULL GROUP BY ALL),
         {name}_sums AS (SELECT key, bucket, {exact_sum("mean")} AS mean, count(*) AS points FROM {name}_points
             GROUP BY ALL),
         {name}_blocks AS (
-            SELECT t.key, bucket, block, point, {exact_sum(column, "w")} / sum(w) AS x FROM weighed JOIN told t USING (span)
+            SELECT t.key, bucket, block, point, {exact_sum(column, w)} / sum({w}) AS x FROM weighed JOIN told t USING (span)
             WHERE {column} IS NOT NULL GROUP BY ALL),
         {name}_totals AS (SELECT key, bucket, block, {exact_sum("x")} AS x, count(*) AS points FROM {name}_blocks
             GROUP BY ALL),
@@ -319,8 +326,8 @@ def _power_sql(coverage: float) -> str:
     return f"""
         WITH {side("load", "p", "kw")}, {side("reactive", "q", "kvar")},
         both_blocks AS (
-            SELECT t.key, bucket, block, point, {exact_sum("p", "w")} / sum(w) AS p,
-                {exact_sum("q", "w")} / sum(w) AS q
+            SELECT t.key, bucket, block, point, {exact_sum("p", "w_both")} / sum(w_both) AS p,
+                {exact_sum("q", "w_both")} / sum(w_both) AS q
             FROM weighed JOIN told t USING (span) WHERE p IS NOT NULL AND q IS NOT NULL GROUP BY ALL),
         both_points AS (SELECT key, bucket, count(DISTINCT point) AS points FROM both_blocks GROUP BY ALL),
         both_totals AS (
@@ -332,11 +339,11 @@ def _power_sql(coverage: float) -> str:
             FROM both_totals b JOIN both_points e USING (key, bucket)
             WHERE b.points >= {coverage} * e.points GROUP BY ALL),
         energies AS (
-            SELECT t.key, bucket, {exact_sum("greatest(p, 0)", "w")} AS wp,
-                {exact_sum("abs(q)", "w")} AS wq FROM weighed JOIN told t USING (span)
+            SELECT t.key, bucket, {exact_sum("greatest(p, 0)", "w_both")} AS wp,
+                {exact_sum("abs(q)", "w_both")} AS wq FROM weighed JOIN told t USING (span)
             WHERE p IS NOT NULL AND q IS NOT NULL GROUP BY ALL),
         present AS (
-            SELECT t.key, bucket, sum(w) AS ms FROM weighed JOIN told t USING (span) WHERE p IS NOT NULL GROUP BY ALL)
+            SELECT t.key, bucket, sum(w_p) AS ms FROM weighed JOIN told t USING (span) WHERE p IS NOT NULL GROUP BY ALL)
         SELECT e.key AS group, e.bucket, load_mean_kw, load_max_kw, load_min_kw, reactive_mean_kvar, reactive_max_kvar,
             reactive_min_kvar, apparent_mean_kva, apparent_max_kva, apparent_min_kva,
             CASE WHEN wp > 0 OR wq > 0 THEN wp / sqrt(wp * wp + wq * wq) END AS pf,

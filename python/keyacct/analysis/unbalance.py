@@ -9,13 +9,12 @@ from typing import Any
 import pyarrow as pa
 
 from keyacct.analysis.buckets import buckets_of
+from keyacct.analysis.ct_loading import rated_currents
 from keyacct.analysis.curve_tables import curve_meters, curve_tables
 from keyacct.analysis.question import Question, ask
+from keyacct.analysis.voltage import VOLTAGES
 from keyacct.config import Workspace
 from keyacct.model import Period, civil
-
-RATED_SECONDARY_A = 5.0
-"""Rated current of a meter behind a current transformer, where the registry does not say [D]."""
 
 
 def voltage_unbalance(ab: float, bc: float, ca: float) -> float | None:
@@ -47,7 +46,8 @@ def unbalance(workspace: Workspace, period: Period, *, accounts: Sequence[str] |
     no voltage unbalance. voltage_mean, voltage_p95 (the value that 95 % of the time keep), voltage_max, voltage_max_at,
     voltage_over_min (time above `unbalance.voltage_limit`), voltage_passed (p95 within the limit and the highest within the
     short-time limit). The same of current over phases A, B, C (three wires: A and C) while the mean current is at least
-    `unbalance.smallest_current` of 5 A × CT. Shares are 0..1. Raises ConfigError for unknown accounts.
+    `unbalance.smallest_current` of the rated current (nameplate, else CT × `voltage_loss.rated_a`). Shares are 0..1.
+    Raises ConfigError for unknown accounts.
     """
     question = ask(workspace, period, accounts)
     rows = {
@@ -85,18 +85,19 @@ Value = tuple[float, int, int]
 """Unbalance, the time it stands for, its end (both ms)."""
 
 
-def _rows(question: Question, family: str, chosen: str) -> list[dict[str, Any]]:
+def _rows(question: Question, family: str, columns: Sequence[str], weights: Sequence[str]) -> list[dict[str, Any]]:
     from keyacct.store.engine import fetch_arrow, query_engine
 
     if not curve_meters(question, question.parameters):
         return []
     with query_engine(question.workspace) as engine:
         whole = buckets_of(question.period, "period", question.workspace.zone)
-        curve_tables(engine, question, question.parameters, whole, ("wiring", "ct", "reading_side"), family)
+        curve_tables(engine, question, question.parameters, whole, (), family, weights)
+        engine.register("rated", rated_currents(question))
         table: pa.Table = fetch_arrow(
             engine,
-            f"SELECT point, ms, w, t.key[1] AS wiring, CASE WHEN t.key[3] = 'primary' THEN 1.0 ELSE "
-            f"t.key[2]::DOUBLE END AS ct, {chosen} FROM weighed JOIN told t USING (span) ORDER BY point, ms",
+            f"SELECT point, ms, wiring, primary_a, {', '.join((*columns, *weights))} FROM weighed JOIN rated USING (span) "
+            "ORDER BY point, ms",
         )
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
@@ -104,7 +105,7 @@ def _rows(question: Question, family: str, chosen: str) -> list[dict[str, Any]]:
 
 def _voltage_values(question: Question) -> dict[str, tuple[list[Value], str | None]]:
     found: dict[str, tuple[list[Value], str | None]] = {}
-    for row in _rows(question, "voltage", "a, b, c, ab, bc, ca"):
+    for row in _rows(question, "voltage", VOLTAGES, ("w_lines", "w_phases")):
         lines, phases = [row[k] for k in ("ab", "bc", "ca")], [row[k] for k in ("a", "b", "c")]
         basis = "line"
         if any(v is None for v in lines):
@@ -115,23 +116,24 @@ def _voltage_values(question: Question) -> dict[str, tuple[list[Value], str | No
         share = voltage_unbalance(*lines)
         if share is not None:
             values, known = found.get(row["point"], ([], basis))
-            values.append((share, row["w"], row["ms"]))
+            values.append((share, row["w_lines" if basis == "line" else "w_phases"], row["ms"]))
             found[row["point"]] = (values, basis if known == basis else "phase")
     return found
 
 
 def _current_values(question: Question, smallest: float) -> dict[str, list[Value]]:
     found: dict[str, list[Value]] = {}
-    for row in _rows(question, "current", "a, b, c"):
+    for row in _rows(question, "current", ("a", "b", "c"), ("w_pair", "w_phases")):
         names = ("a", "c") if row["wiring"] == "3p3w" else ("a", "b", "c")
         amperes = [row[name] for name in names]
         if row["wiring"] not in ("3p3w", "3p4w") or any(a is None for a in amperes):
             continue
-        if sum(map(abs, amperes)) / len(amperes) < smallest * RATED_SECONDARY_A * (row["ct"] or 1.0):
+        if sum(map(abs, amperes)) / len(amperes) < smallest * row["primary_a"]:
             continue
         share = current_unbalance(amperes)
         if share is not None:
-            found.setdefault(row["point"], []).append((share, row["w"], row["ms"]))
+            weight = row["w_pair" if row["wiring"] == "3p3w" else "w_phases"]
+            found.setdefault(row["point"], []).append((share, weight, row["ms"]))
     return found
 
 
