@@ -18,6 +18,8 @@ pub mod field_parameters;
 pub mod field_samples;
 mod field_voltage;
 mod field_voltage_loss;
+mod joined_table;
+mod kept_file;
 mod month_kept;
 pub mod month_limits;
 mod month_pipeline;
