@@ -182,6 +182,10 @@ def test_another_standard_of_the_power_factor_reads_no_sample(place):
     assert kept == place.stats("plain", state=False)[1]
 
 
+def flipped(whole, at):
+    return whole[:at] + bytes(byte ^ 1 for byte in whole[at : at + 1]) + whole[at + 1 :]
+
+
 def damage(paths, how):
     for path in list(paths):
         whole = path.read_bytes()
@@ -189,11 +193,10 @@ def damage(paths, how):
         if how == "gone":
             path.unlink()
             continue
-        flipped = lambda at: whole[:at] + bytes(byte ^ 1 for byte in whole[at : at + 1]) + whole[at + 1 :]  # noqa: E731
         path.write_bytes(
             {
-                "flip": flipped(middle),
-                "footer": flipped(len(whole) - 12),
+                "flip": flipped(whole, middle),
+                "footer": flipped(whole, len(whole) - 12),
                 "length": whole[:-8] + b"\xff\xff\xff\x7f" + whole[-4:],
                 "end": whole[:-2] + b"xx",
                 "cut": whole[:middle],
@@ -216,7 +219,7 @@ def test_a_damaged_state_is_made_again(place, what, how):
 @pytest.mark.parametrize("what", ["joined.state", "*.days", "rows-*.parquet", "meters-*.state"])
 @pytest.mark.parametrize("how", ["flip", "footer", "length", "end", "cut", "stub", "empty", "gone"])
 def test_a_damaged_state_takes_a_further_day_or_nothing_new(place, what, how):
-    _rows, days = fill(place)
+    _rows, days = fill(place, meters=3)
     last = place.data / f"part-{len(days) - 1:02}.parquet"
     last.unlink()
     _, before = place.stats()

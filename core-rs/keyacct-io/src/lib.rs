@@ -18,6 +18,7 @@ pub mod field_parameters;
 pub mod field_samples;
 mod field_voltage;
 mod field_voltage_loss;
+mod joined_state;
 mod joined_table;
 mod kept_file;
 mod month_kept;

@@ -312,3 +312,37 @@ fn move_times(tally: &mut Tally, by_ms: i64, by_blocks: i64) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exact::amount;
+
+    fn bytes(sum: i128) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        Sum(sum).write(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn a_sum_comes_back_whatever_its_size_and_sign_and_is_refused_when_cut() {
+        let mut sums = vec![0, 1, i128::MAX, i128::MIN];
+        for shift in 0..126 {
+            sums.extend([1 << shift, 0b1011 << (shift - shift.min(3)), (1 << shift) - 1, i128::MAX >> shift]);
+        }
+        for sum in sums.iter().flat_map(|&sum| [sum, sum.wrapping_neg()]) {
+            let bytes = bytes(sum);
+            let from = &mut &bytes[..];
+            assert_eq!(Sum::read(from).map(|found| found.0), Some(sum));
+            assert!(from.is_empty());
+            assert!((0..bytes.len()).all(|end| Sum::read(&mut &bytes[..end]).is_none()), "{sum}");
+        }
+    }
+
+    #[test]
+    fn a_sum_of_single_precision_values_takes_few_bytes() {
+        let sum = (0..96).map(|n| amount(f64::from(n as f32 * 0.37 + 51.3), 900_000)).sum();
+        assert!(bytes(sum).len() <= 8, "{} bytes", bytes(sum).len());
+        assert_eq!(bytes(0).len(), 1);
+    }
+}
