@@ -16,7 +16,7 @@ use crate::month_limits::Limits;
 use crate::parquet_file::unreadable;
 
 /// Form of the segments; another form is not read.
-const MAGIC: &[u8] = b"keyacct day states 3\n";
+const MAGIC: &[u8] = b"keyacct day states 4\n";
 
 /// What tells whether a sample file is still the one that a segment was made of.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::day_segment::{Fingerprint, SegmentMeter, same_figures};
 use crate::kept_file::{Named, keep, kept_content};
 use crate::month_limits::Limits;
 
-const MAGIC: &[u8] = b"keyacct joined states 3\n";
+const MAGIC: &[u8] = b"keyacct joined states 4\n";
 const JOINED: &str = "joined.state";
 /// Rows of complete days and months.
 pub const ROWS: Named = Named { stem: "rows", suffix: ".parquet" };
