@@ -182,12 +182,12 @@ def test_another_standard_of_the_power_factor_reads_no_sample(place):
     assert kept == place.stats("plain", state=False)[1]
 
 
-@pytest.mark.parametrize("what", ["joined.state", "*.days", "rows-*.parquet"])
-@pytest.mark.parametrize("how", ["flip", "cut", "empty", "gone"])
-def test_a_damaged_state_is_made_again(place, what, how):
-    _rows, days = fill(place)
-    place.stats()
-    for path in place.state.glob(what):
+def flipped(whole, at):
+    return whole[:at] + bytes(byte ^ 1 for byte in whole[at : at + 1]) + whole[at + 1 :]
+
+
+def damage(paths, how):
+    for path in list(paths):
         whole = path.read_bytes()
         middle = len(whole) // 2
         if how == "gone":
@@ -195,13 +195,61 @@ def test_a_damaged_state_is_made_again(place, what, how):
             continue
         path.write_bytes(
             {
-                "flip": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
+                "flip": flipped(whole, middle),
+                "footer": flipped(whole, len(whole) - 12),
+                "length": whole[:-8] + b"\xff\xff\xff\x7f" + whole[-4:],
+                "end": whole[:-2] + b"xx",
                 "cut": whole[:middle],
+                "stub": whole[:5],
                 "empty": b"",
             }[how]
         )
+
+
+@pytest.mark.parametrize("what", ["joined.state", "*.days", "rows-*.parquet", "meters-*.state"])
+@pytest.mark.parametrize("how", ["flip", "cut", "empty", "gone"])
+def test_a_damaged_state_is_made_again(place, what, how):
+    _rows, days = fill(place)
+    place.stats()
+    damage(place.state.glob(what), how)
     place.put("00", days[0])  # the joined state does not do, so the segments are asked
     assert place.stats()[1] == place.stats("plain", state=False)[1]
+
+
+@pytest.mark.parametrize("what", ["joined.state", "*.days", "rows-*.parquet", "meters-*.state"])
+@pytest.mark.parametrize("how", ["flip", "footer", "length", "end", "cut", "stub", "empty", "gone"])
+def test_a_damaged_state_takes_a_further_day_or_nothing_new(place, what, how):
+    _rows, days = fill(place, meters=3)
+    last = place.data / f"part-{len(days) - 1:02}.parquet"
+    last.unlink()
+    _, before = place.stats()
+    damage(place.state.glob(what), how)
+    assert place.stats()[1] == before
+    damage(place.state.glob(what), how)
+    place.put(f"{len(days) - 1:02}", days[-1])
+    assert place.stats()[1] == place.stats("plain", state=False)[1]
+    assert not [name for folder in ("kept", "state") for name in os.listdir(place.folder / folder) if "tmp" in name]
+
+
+def test_the_tables_are_parquet_whose_row_groups_say_where_they_lie(place):
+    _rows, days = fill(place)
+    for day in reversed(range(1, len(days))):
+        (place.data / f"part-{day:02}.parquet").unlink()
+    for day in range(len(days)):
+        place.put(f"{day:02}", days[day])
+        place.stats()
+    for path in [*(place.folder / "kept").glob("*.parquet"), *place.state.glob("rows-*.parquet")]:
+        meta = pq.ParquetFile(path).metadata
+        at = 4
+        for n in range(meta.num_row_groups):
+            for column in range(meta.num_columns):
+                found = meta.row_group(n).column(column)
+                assert (found.dictionary_page_offset or found.data_page_offset) == at
+                at += found.total_compressed_size
+        assert meta.num_rows == sum(meta.row_group(n).num_rows for n in range(meta.num_row_groups))
+        footer = int.from_bytes(path.read_bytes()[-8:-4], "little")
+        assert at + footer + 8 == path.stat().st_size
+    assert pq.ParquetFile(place.folder / "kept" / "day.parquet").metadata.num_row_groups > 2
 
 
 def test_a_file_that_goes_back_in_time_is_refused_and_the_results_stay(place):

@@ -11,12 +11,12 @@ use keyacct_model::Result;
 use keyacct_stats::month::{DayState, Parameters};
 use keyacct_stats::state_bytes::Bytes;
 
+use crate::kept_file::{keep, kept_content};
 use crate::month_limits::Limits;
-use crate::month_tables::unwritable;
 use crate::parquet_file::unreadable;
 
 /// Form of the segments; another form is not read.
-const MAGIC: &[u8] = b"keyacct day states 3\n";
+const MAGIC: &[u8] = b"keyacct day states 4\n";
 
 /// What tells whether a sample file is still the one that a segment was made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,36 +72,6 @@ impl Bytes for Fingerprint {
             footer: Bytes::read(from)?,
         })
     }
-}
-
-/// The content of a kept file between its mark and its checksum; nothing when it is not whole.
-pub fn kept_content<'a>(bytes: &'a [u8], magic: &[u8]) -> Option<&'a [u8]> {
-    let content = bytes.strip_prefix(magic)?;
-    let (content, sum) = content.split_at_checked(content.len().checked_sub(4)?)?;
-    (crc32fast::hash(content).to_le_bytes() == sum).then_some(content)
-}
-
-/// Writes a kept file: whole or not at all, under its own name only when it is on the disk.
-///
-/// # Errors
-/// `write.*`.
-pub fn keep(path: &Path, magic: &[u8], content: &[u8]) -> Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = PathBuf::from(temporary);
-    let write = || -> std::io::Result<()> {
-        use std::io::Write;
-        let mut file = std::fs::File::create(&temporary)?;
-        file.write_all(magic)?;
-        file.write_all(content)?;
-        file.write_all(&crc32fast::hash(content).to_le_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().map_err(|e| {
-        let _ = std::fs::remove_file(&temporary);
-        unwritable(&e, path)
-    })
 }
 
 /// A meter of a segment.

@@ -8,20 +8,20 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::{ScopedJoinHandle, scope};
 
 use bytes::Bytes as Shared;
 use keyacct_model::{Error, ErrorCode, Result};
 use keyacct_stats::month::{DayState, Kernel, Meter, MonthTally, Parts, Sink, Tally};
 use keyacct_stats::state_bytes::Bytes;
 
-use crate::day_segment::{Fingerprint, Segment, SegmentMeter, keep, kept_content, same_figures};
+use crate::day_segment::{Fingerprint, Segment, SegmentMeter};
+use crate::joined_state::{Joined, METERS, ROWS};
+use crate::joined_table::JoinedFile;
 use crate::month_limits::Limits;
 use crate::month_pipeline::Output;
 use crate::month_stats::{Answer, Opened};
-use crate::month_tables::{Batches, JoinedFile, Tables, parquet_bytes, unwritable};
-
-const MAGIC: &[u8] = b"keyacct joined states 3\n";
-const JOINED: &str = "joined.state";
+use crate::month_tables::{Batches, Tables, parquet_bytes, unwritable};
 
 /// A run with kept states.
 pub struct Kept<'a> {
@@ -38,7 +38,6 @@ pub struct Kept<'a> {
 }
 
 /// States that a run over one file gives.
-#[derive(Default)]
 struct Collected(Vec<(u32, DayState)>);
 
 impl Output for Collected {
@@ -65,80 +64,35 @@ impl Sink for Rows<'_> {
     }
 }
 
-/// The joined state, as it is kept.
-struct Joined {
-    interval_ms: i64,
-    files: Vec<Fingerprint>,
-    rows: i64,
-    unknown: Vec<String>,
-    known: Vec<SegmentMeter>,
-    /// Names of the kept tables: complete days and months, and those that the last reading of each meter ends.
-    tables: [Vec<String>; 2],
-    last: [String; 2],
-    /// The meters after the last file, not yet read.
-    meters: Vec<u8>,
-}
-
-impl Joined {
-    fn load(folder: &Path) -> Option<Joined> {
-        let bytes = std::fs::read(folder.join(JOINED)).ok()?;
-        let from = &mut kept_content(&bytes, MAGIC)?;
-        let (interval_ms, files) = (Bytes::read(from)?, Bytes::read(from)?);
-        let (rows, unknown) = (Bytes::read(from)?, Bytes::read(from)?);
-        let mut known = Vec::new();
-        for _ in 0..i64::read(from)? {
-            known.push(SegmentMeter { id: Bytes::read(from)?, parameters: Bytes::read(from)? });
-        }
-        let (tables, last) = (Bytes::read(from)?, Bytes::read(from)?);
-        Some(Joined { interval_ms, files, rows, unknown, known, tables, last, meters: from.to_vec() })
-    }
-
-    fn save(&self, folder: &Path) -> Result<()> {
-        let mut to = Vec::with_capacity(self.meters.len() + 100 * self.known.len());
-        self.interval_ms.write(&mut to);
-        self.files.write(&mut to);
-        self.rows.write(&mut to);
-        self.unknown.write(&mut to);
-        (self.known.len() as i64).write(&mut to);
-        for meter in &self.known {
-            meter.id.write(&mut to);
-            meter.parameters.write(&mut to);
-        }
-        self.tables.write(&mut to);
-        self.last.write(&mut to);
-        to.extend(&self.meters);
-        keep(&folder.join(JOINED), MAGIC, &to)
-    }
-
-    /// Whether it was made with these limits; `standards`: also those of the power factor.
-    fn fits(&self, limits: &Limits, interval_ms: i64) -> bool {
-        let same = |(n, meter): (usize, &SegmentMeter)| {
-            meter.id == limits.ids[n]
-                && meter.parameters.pf_standard == limits.parameters[n].pf_standard
-                && same_figures(&meter.parameters, &limits.parameters[n])
-        };
-        self.interval_ms == interval_ms
-            && self.known.len() == limits.ids.len()
-            && self.known.iter().enumerate().all(same)
-    }
-
-    fn meters(&self, count: usize) -> Option<Vec<Option<Meter>>> {
-        let mut meters: Vec<Option<Meter>> = (0..count).map(|_| None).collect();
-        let from = &mut &self.meters[..];
-        while !from.is_empty() {
-            let number = usize::try_from(i64::read(from)?).ok()?;
-            *meters.get_mut(number)? = Some(Meter::read(from)?);
-        }
-        Some(meters)
-    }
-}
-
-/// The name of a kept table: its checksum and length.
-fn rows_name(bytes: &[u8]) -> String {
-    format!("rows-{:08x}-{}.parquet", crc32fast::hash(bytes), bytes.len())
-}
-
 type Interrupted<'a> = dyn FnMut() -> Result<()> + 'a;
+/// The tables of a result being put together: days and months.
+type Out = [JoinedFile; 2];
+
+/// Where joining stands.
+struct Stand {
+    meters: Vec<Option<Meter>>,
+    /// The result with the rows that were kept before, once there are some.
+    out: Option<Out>,
+    complete: Tables,
+    rows: i64,
+    unknown: HashSet<String>,
+}
+
+fn ended<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|_| Err(Error::new(ErrorCode::Internal, "a thread ended early")))
+}
+
+fn lost() -> Error {
+    Error::new(ErrorCode::Internal, "states that were not asked for are missing")
+}
+
+/// Ends both tables; the disk takes them at the same time.
+fn close([days, months]: &mut Out) -> Result<()> {
+    scope(|threads| {
+        let closing = threads.spawn(|| days.close());
+        months.close().and(ended(closing))
+    })
+}
 
 impl Kept<'_> {
     /// Brings the tables and the states up to date.
@@ -149,51 +103,152 @@ impl Kept<'_> {
         std::fs::create_dir_all(self.state).map_err(|e| unwritable(&e, self.state))?;
         let files: Vec<Fingerprint> = paths.iter().map(|p| Fingerprint::of(p)).collect::<Result<_>>()?;
         let before = Joined::load(self.state)
-            .filter(|joined| joined.fits(&self.limits, self.interval_ms) && files.starts_with(&joined.files))
-            .and_then(|joined| Some((self.pieces(&joined.tables)?, joined)));
-        let nobody = || (0..self.limits.ids.len()).map(|_| None).collect();
-        let Some((mut pieces, joined)) = before else {
-            return self.join(paths, files, None, nobody(), interrupted);
-        };
-        if joined.files.len() == files.len() {
-            let last = joined.last.each_ref().map(|name| vec![name.clone()]);
-            if let Some(last) = self.pieces(&last) {
-                pieces.iter_mut().zip(last).for_each(|(pieces, last)| pieces.extend(last));
-                return self.put_out(&pieces, joined.unknown, joined.rows);
+            .filter(|joined| joined.fits(&self.limits, self.interval_ms) && files.starts_with(&joined.files));
+        if let Some(joined) = before {
+            let answer = if joined.files.len() == files.len() {
+                self.as_it_lies(&joined)?
+            } else {
+                self.join(paths, &files, Some(joined), interrupted)?
+            };
+            if let Some(answer) = answer {
+                return Ok(answer);
             }
         }
-        match joined.meters(self.limits.ids.len()) {
-            Some(meters) => self.join(paths, files, Some((joined, pieces)), meters, interrupted),
-            None => self.join(paths, files, None, nobody(), interrupted),
-        }
+        let answer = self.join(paths, &files, None, interrupted)?;
+        answer.ok_or_else(lost)
     }
 
-    /// Joins the files behind those of `before`, keeps the result and puts the tables out.
+    /// The result of kept rows alone; nothing when one of them is missing or damaged.
+    fn as_it_lies(&self, joined: &Joined) -> Result<Option<Answer>> {
+        let Some(mut out) = self.begin(&joined.tables)? else { return Ok(None) };
+        for (table, name) in out.iter_mut().zip(&joined.last) {
+            if !table.append_kept(ROWS, self.state, name)? {
+                return Ok(None);
+            }
+        }
+        close(&mut out)?;
+        self.publish(out, joined).map(Some)
+    }
+
+    /// The tables with kept rows; nothing when some are missing or damaged.
+    fn begin(&self, names: &[Vec<String>; 2]) -> Result<Option<Out>> {
+        let mut out = [JoinedFile::begin(self.out, "day")?, JoinedFile::begin(self.out, "month")?];
+        for (table, names) in out.iter_mut().zip(names) {
+            for name in names {
+                if !table.append_kept(ROWS, self.state, name)? {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(out))
+    }
+
+    /// What was joined before; nothing when some of it is missing or damaged.
+    fn start(&self, before: &Joined) -> Result<Option<(Vec<Option<Meter>>, Out)>> {
+        let Some(meters) = before.meters(self.state, self.limits.ids.len()) else { return Ok(None) };
+        let Some(out) = self.begin(&before.tables)? else { return Ok(None) };
+        // The disk has most of the result while samples are still read.
+        out[0].settle()?;
+        Ok(Some((meters, out)))
+    }
+
+    /// Joins the files behind those of `before`, keeps the result and puts the tables out; nothing when `before` is not
+    /// whole.
     fn join(
         &self,
         paths: &[PathBuf],
-        files: Vec<Fingerprint>,
-        before: Option<(Joined, [Vec<Shared>; 2])>,
-        mut meters: Vec<Option<Meter>>,
+        files: &[Fingerprint],
+        before: Option<Joined>,
         interrupted: &mut Interrupted<'_>,
-    ) -> Result<Answer> {
-        let mut complete = Tables::in_memory(self.limits.clone());
-        let (mut tables, mut pieces, mut rows, mut unknown, done) = match before {
-            Some((b, pieces)) => {
-                (b.tables, pieces, b.rows, b.unknown.into_iter().collect::<HashSet<_>>(), b.files.len())
-            }
-            None => Default::default(),
+    ) -> Result<Option<Answer>> {
+        let Some(stand) = self.take(paths, files, before.as_ref(), interrupted)? else { return Ok(None) };
+        let mut tables = before.map(|b| b.tables).unwrap_or_default();
+        let wanted = tables.each_ref().map(Vec::is_empty);
+        let complete = stand.complete.finish()?;
+        let (made, ends, meters) = scope(|threads| {
+            let complete = threads.spawn(|| {
+                // The first piece is there in any case: it brings the schema.
+                let keep = |n: usize| {
+                    (wanted[n] || !complete[n].1.is_empty()).then(|| self.keep_rows(&complete[n])).transpose()
+                };
+                Ok([keep(0)?, keep(1)?])
+            });
+            let (last, meters) = self.ends(stand.meters)?;
+            let ends = last.map(|table| threads.spawn(move || self.keep_rows(&table)));
+            let meters = METERS.keep(self.state, &meters)?;
+            let [days, months] = ends.map(ended);
+            Ok::<_, Error>((ended(complete)?, [days?, months?], meters))
+        })?;
+        let mut out = match stand.out {
+            Some(out) => out,
+            None => self.begin(&Default::default())?.ok_or_else(lost)?,
         };
-        for (path, of) in paths.iter().zip(&files).skip(done) {
-            let segment = self.segment(path, of, interrupted)?;
-            rows += segment.rows;
-            unknown.extend(segment.unknown.iter().cloned());
-            unknown.extend(segment.meters.iter().map(|meter| meter.id.clone()));
-            self.absorb(&segment, &mut meters, &mut complete, path)?;
-            complete.flush()?;
-            interrupted()?;
+        let mut last: [String; 2] = Default::default();
+        for (n, (made, (name, end))) in made.into_iter().zip(ends).enumerate() {
+            if let Some((name, bytes)) = made {
+                out[n].append(&bytes)?;
+                tables[n].push(name);
+            }
+            out[n].append(&end)?;
+            last[n] = name;
         }
-        let mut kept = Vec::new();
+        let mut unknown: Vec<String> =
+            stand.unknown.into_iter().filter(|id| !self.limits.number.contains_key(id)).collect();
+        unknown.sort();
+        let known = self.limits.ids.iter().zip(&self.limits.parameters);
+        let known = known.map(|(id, p)| SegmentMeter { id: id.clone(), parameters: *p }).collect();
+        let (interval_ms, files, rows) = (self.interval_ms, files.to_vec(), stand.rows);
+        let joined = Joined { interval_ms, files, rows, unknown, known, tables, last, meters };
+        interrupted()?;
+        scope(|threads| {
+            let closing = threads.spawn(|| close(&mut out));
+            // What it names is on the disk by now.
+            joined.save(self.state).and(ended(closing))
+        })?;
+        self.sweep(&joined);
+        self.publish(out, &joined).map(Some)
+    }
+
+    /// Takes the states of all files behind those of `before`, which is read meanwhile; nothing when it is not whole.
+    fn take(
+        &self,
+        paths: &[PathBuf],
+        files: &[Fingerprint],
+        before: Option<&Joined>,
+        interrupted: &mut Interrupted<'_>,
+    ) -> Result<Option<Stand>> {
+        let mut stand = Stand {
+            meters: Vec::new(),
+            out: None,
+            complete: Tables::in_memory(self.limits.clone()),
+            rows: before.map_or(0, |b| b.rows),
+            unknown: before.iter().flat_map(|b| b.unknown.iter().cloned()).collect(),
+        };
+        let done = before.map_or(0, |b| b.files.len());
+        scope(|threads| {
+            let mut starting = before.map(|before| threads.spawn(|| self.start(before)));
+            for (path, of) in paths.iter().zip(files).skip(done) {
+                let (segment, fresh) = self.segment(path, of, interrupted)?;
+                if let Some(thread) = starting.take() {
+                    let Some((meters, out)) = ended(thread)? else { return Ok(None) };
+                    (stand.meters, stand.out) = (meters, Some(out));
+                }
+                stand.meters.resize_with(self.limits.ids.len(), || None);
+                scope(|threads| {
+                    let saving = fresh.then(|| threads.spawn(|| segment.save(self.state)));
+                    let absorbed = self.absorb(&segment, &mut stand, path);
+                    saving.map_or(Ok(()), ended).and(absorbed)
+                })?;
+                stand.complete.flush()?;
+                interrupted()?;
+            }
+            Ok(Some(stand))
+        })
+    }
+
+    /// Rows as if every meter had had its last reading, and the meters as bytes.
+    fn ends(&self, meters: Vec<Option<Meter>>) -> Result<([Batches; 2], Vec<u8>)> {
+        let mut kept = Vec::with_capacity(meters.len() * 1_300);
         let mut last = Tables::in_memory(self.limits.clone());
         for (number, meter) in meters.into_iter().enumerate() {
             let Some(meter) = meter else { continue };
@@ -202,29 +257,16 @@ impl Kept<'_> {
             let mut sink = Rows { tables: &mut last, meter: number as u32 };
             meter.finish(self.interval_ms, &self.limits.parameters[number], &mut sink);
         }
-        let mut ends: [String; 2] = Default::default();
-        for (n, (complete, last)) in complete.finish()?.into_iter().zip(last.finish()?).enumerate() {
-            // The first piece is there in any case: it brings the schema.
-            if tables[n].is_empty() || !complete.1.is_empty() {
-                tables[n].push(self.keep_rows(&complete, &mut pieces[n])?);
-            }
-            ends[n] = self.keep_rows(&last, &mut pieces[n])?;
-        }
-        let mut unknown: Vec<String> =
-            unknown.into_iter().filter(|id| !self.limits.number.contains_key(id)).collect();
-        unknown.sort();
-        let known = self.limits.ids.iter().zip(&self.limits.parameters);
-        let known = known.map(|(id, p)| SegmentMeter { id: id.clone(), parameters: *p }).collect();
-        let interval_ms = self.interval_ms;
-        let joined = Joined { interval_ms, files, rows, unknown, known, tables, last: ends, meters: kept };
-        interrupted()?;
-        joined.save(self.state)?;
-        self.sweep(&joined);
-        self.put_out(&pieces, joined.unknown, joined.rows)
+        Ok((last.finish()?, kept))
     }
 
-    /// The segment of a file: as it is kept, with outdated meters made again, or new.
-    fn segment(&self, path: &Path, of: &Fingerprint, interrupted: &mut Interrupted<'_>) -> Result<Segment> {
+    /// The segment of a file, and whether it must be kept yet: as it is kept, with outdated meters made again, or new.
+    fn segment(
+        &self,
+        path: &Path,
+        of: &Fingerprint,
+        interrupted: &mut Interrupted<'_>,
+    ) -> Result<(Segment, bool)> {
         let fresh = || Segment {
             of: of.clone(),
             interval_ms: self.interval_ms,
@@ -239,14 +281,14 @@ impl Kept<'_> {
             Some(segment) => {
                 let outdated = segment.outdated(&self.limits);
                 if outdated.is_empty() {
-                    return Ok(kept.unwrap_or_else(fresh));
+                    return Ok((kept.unwrap_or_else(fresh), false));
                 }
                 Arc::new(self.limits.only(outdated))
             }
         };
         let opened = Opened::new(&[path.to_owned()])?;
         let rows = opened.rows() as i64;
-        let mut made = Collected::default();
+        let mut made = Collected(Vec::with_capacity(limits.number.len()));
         let unknown =
             opened.run::<Parts, _>(limits.clone(), self.interval_ms, self.workers, &mut made, interrupted)?;
         let mut segment = kept.unwrap_or_else(fresh);
@@ -257,17 +299,16 @@ impl Kept<'_> {
         wanted.retain(|number| seen.contains(number));
         wanted.sort_unstable();
         segment.replace(&wanted, made.0, &self.limits);
-        segment.save(self.state)?;
-        Ok(segment)
+        Ok((segment, true))
     }
 
-    fn absorb(
-        &self,
-        segment: &Segment,
-        meters: &mut [Option<Meter>],
-        complete: &mut Tables,
-        path: &Path,
-    ) -> Result<()> {
+    fn absorb(&self, segment: &Segment, stand: &mut Stand, path: &Path) -> Result<()> {
+        let Stand { meters, complete, rows, unknown, .. } = stand;
+        *rows += segment.rows;
+        unknown.extend(segment.unknown.iter().cloned());
+        unknown.extend(
+            segment.meters.iter().filter(|m| !self.limits.number.contains_key(&m.id)).map(|m| m.id.clone()),
+        );
         let number: Vec<Option<u32>> =
             segment.meters.iter().map(|m| self.limits.number.get(&m.id).copied()).collect();
         for (meter, state) in &segment.states {
@@ -293,57 +334,30 @@ impl Kept<'_> {
         Ok(())
     }
 
-    /// Keeps a table under the name of its content, and appends it to those that make up the result.
-    fn keep_rows(&self, table: &Batches, pieces: &mut Vec<Shared>) -> Result<String> {
+    /// Keeps a table under the name of its content.
+    fn keep_rows(&self, table: &Batches) -> Result<(String, Shared)> {
         let bytes = parquet_bytes(table)?;
-        let name = rows_name(&bytes);
-        let path = self.state.join(&name);
-        if !std::fs::read(&path).is_ok_and(|there| there == bytes[..]) {
-            let temporary = self.state.join(format!("{name}.{}.tmp", std::process::id()));
-            let write = || -> std::io::Result<()> {
-                use std::io::Write;
-                let mut file = std::fs::File::create(&temporary)?;
-                file.write_all(&bytes)?;
-                file.sync_all()?;
-                std::fs::rename(&temporary, &path)
-            };
-            write().map_err(|e| unwritable(&e, &path))?;
-        }
-        pieces.push(bytes);
-        Ok(name)
+        Ok((ROWS.keep(self.state, &bytes)?, bytes))
     }
 
-    /// Kept tables by their names, those of days and those of months; nothing when one is missing or damaged.
-    fn pieces(&self, names: &[Vec<String>; 2]) -> Option<[Vec<Shared>; 2]> {
-        let read = |name: &String| -> Option<Shared> {
-            let bytes = std::fs::read(self.state.join(name)).ok()?;
-            (*name == rows_name(&bytes)).then(|| bytes.into())
-        };
-        let table = |names: &Vec<String>| names.iter().map(read).collect::<Option<Vec<Shared>>>();
-        Some([table(&names[0])?, table(&names[1])?])
-    }
-
-    fn put_out(&self, pieces: &[Vec<Shared>; 2], without_limits: Vec<String>, rows: i64) -> Result<Answer> {
-        let [day, month] = Tables::in_memory(self.limits.clone()).finish()?;
-        let written = [("day", &pieces[0]), ("month", &pieces[1])];
-        let files: Vec<JoinedFile> = written
-            .into_iter()
-            .map(|(name, pieces)| JoinedFile::write(self.out, name, pieces))
-            .collect::<Result<_>>()?;
-        files.into_iter().try_for_each(JoinedFile::publish)?;
+    fn publish(&self, out: Out, joined: &Joined) -> Result<Answer> {
+        out.into_iter().try_for_each(JoinedFile::publish)?;
         let _ = std::fs::File::open(self.out).and_then(|folder| folder.sync_all());
-        Ok(Answer { day, month, without_limits, rows: rows.max(0) as u64 })
+        let [day, month] = Tables::in_memory(self.limits.clone()).finish()?;
+        let without_limits = joined.unknown.clone();
+        Ok(Answer { day, month, without_limits, rows: joined.rows.max(0) as u64 })
     }
 
     /// Removes what no state names any more; what cannot be removed only takes room.
     fn sweep(&self, joined: &Joined) {
         let mut wanted: HashSet<String> =
             joined.tables.iter().flatten().chain(&joined.last).cloned().collect();
+        wanted.insert(joined.meters.clone());
         wanted.extend(joined.files.iter().map(|of| format!("{}.days", of.name)));
         let Ok(entries) = std::fs::read_dir(self.state) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let ours = name.ends_with(".days") || (name.starts_with("rows-") && name.ends_with(".parquet"));
+            let ours = name.ends_with(".days") || ROWS.holds(&name) || METERS.holds(&name);
             if ours && !wanted.contains(&name) {
                 let _ = std::fs::remove_file(entry.path());
             }

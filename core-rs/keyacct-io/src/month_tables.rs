@@ -17,10 +17,7 @@ use keyacct_stats::month::{MonthTally, Tally};
 use keyacct_stats::power_factor::MS_PER_HOUR;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::column::writer::ColumnCloseResult;
-use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use crate::month_limits::Limits;
@@ -202,7 +199,7 @@ impl Target {
 }
 
 /// A Parquet file being written under a temporary name, which goes away unless the file is published.
-struct TableFile<W = ArrowWriter<File>> {
+pub(crate) struct TableFile<W = ArrowWriter<File>> {
     writer: Option<W>,
     temporary: PathBuf,
     name: PathBuf,
@@ -223,12 +220,15 @@ pub fn unwritable(error: &std::io::Error, path: &Path) -> Error {
 }
 
 /// How result tables are written.
-fn properties(schema: &SchemaRef) -> Result<WriterProperties> {
+///
+/// `page_index`: whether a reader can find single pages; what is joined later drops it.
+fn properties(schema: &SchemaRef, page_index: bool) -> Result<WriterProperties> {
     let level = ZstdLevel::try_new(1).map_err(|e| Error::new(ErrorCode::Internal, e.to_string()))?;
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(BATCH_ROWS))
         .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_offset_index_disabled(!page_index)
         .set_created_by(concat!("keyacct ", env!("CARGO_PKG_VERSION")).to_owned());
     for field in schema.fields() {
         // Means and extremes hardly repeat; a dictionary of them costs time and room.
@@ -247,76 +247,16 @@ fn properties(schema: &SchemaRef) -> Result<WriterProperties> {
 pub fn parquet_bytes((schema, batches): &Batches) -> Result<Bytes> {
     let inner = |e: parquet::errors::ParquetError| Error::new(ErrorCode::Internal, e.to_string());
     let mut writer =
-        ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties(schema)?)).map_err(inner)?;
+        ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties(schema, false)?)).map_err(inner)?;
     for batch in batches {
         writer.write(batch).map_err(inner)?;
     }
     writer.into_inner().map(Bytes::from).map_err(inner)
 }
 
-/// A result table put together from Parquet files of one schema, as they are: no value is decoded.
-pub struct JoinedFile(TableFile<SerializedFileWriter<File>>);
-
-impl JoinedFile {
-    /// Writes the row groups of `pieces` under a temporary name in `folder`.
-    ///
-    /// # Errors
-    /// `write.*`; `internal` when the pieces are not of one form.
-    pub fn write(folder: &Path, table: &str, pieces: &[Bytes]) -> Result<JoinedFile> {
-        std::fs::create_dir_all(folder).map_err(|e| unwritable(&e, folder))?;
-        let (mut joined, file) = TableFile::begin(folder, table)?;
-        join(&mut joined, file, pieces).map_err(|e| joined.failed(&e))?;
-        Ok(JoinedFile(joined))
-    }
-
-    /// Gives the file its name.
-    ///
-    /// # Errors
-    /// `write.*`.
-    pub fn publish(self) -> Result<()> {
-        self.0.publish()
-    }
-}
-
-fn join(
-    joined: &mut TableFile<SerializedFileWriter<File>>,
-    file: File,
-    pieces: &[Bytes],
-) -> parquet::errors::Result<()> {
-    let metadata = |piece: &Bytes| ParquetMetaDataReader::new().parse_and_finish(piece);
-    let Some(first) = pieces.first().map(metadata).transpose()? else { return Ok(()) };
-    let about = first.file_metadata();
-    let properties = WriterProperties::builder()
-        .set_created_by(concat!("keyacct ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_key_value_metadata(about.key_value_metadata().cloned())
-        .build();
-    let mut writer =
-        SerializedFileWriter::new(file, about.schema_descr().root_schema_ptr(), Arc::new(properties))?;
-    for piece in pieces {
-        for group in metadata(piece)?.row_groups() {
-            let mut into = writer.next_row_group()?;
-            for column in group.columns() {
-                let close = ColumnCloseResult {
-                    bytes_written: column.compressed_size().max(0) as u64,
-                    rows_written: group.num_rows().max(0) as u64,
-                    metadata: column.clone(),
-                    bloom_filter: None,
-                    column_index: None,
-                    offset_index: None,
-                };
-                into.append_column(piece, close)?;
-            }
-            into.close()?;
-        }
-    }
-    writer.finish()?;
-    writer.inner().sync_all()?;
-    joined.writer = Some(writer);
-    Ok(())
-}
-
 impl<W> TableFile<W> {
-    fn begin(folder: &Path, table: &str) -> Result<(TableFile<W>, File)> {
+    /// Begins a file in a folder.
+    pub(crate) fn begin(folder: &Path, table: &str) -> Result<(TableFile<W>, File)> {
         let name = folder.join(format!("{table}.parquet"));
         let temporary = folder.join(format!(".{table}.parquet.{}.tmp", std::process::id()));
         let file = File::create(&temporary).map_err(|e| unwritable(&e, &temporary))?;
@@ -334,7 +274,13 @@ impl<W> TableFile<W> {
             .in_file(self.name.display().to_string())
     }
 
-    fn publish(self) -> Result<()> {
+    /// The name that the file is to have.
+    pub(crate) fn name(&self) -> &Path {
+        &self.name
+    }
+
+    /// Gives the file its name.
+    pub(crate) fn publish(self) -> Result<()> {
         std::fs::rename(&self.temporary, &self.name).map_err(|e| unwritable(&e, &self.name))
     }
 }
@@ -342,7 +288,7 @@ impl<W> TableFile<W> {
 impl TableFile<ArrowWriter<File>> {
     fn create(folder: &Path, table: &str, schema: &SchemaRef) -> Result<Self> {
         let (mut table, file) = TableFile::begin(folder, table)?;
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties(schema)?));
+        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties(schema, true)?));
         table.writer = Some(writer.map_err(|e| table.failed(&e))?);
         Ok(table)
     }

@@ -188,19 +188,6 @@ impl DayState {
     pub fn new(first: Reading) -> Self {
         DayState { open: OpenDay::new(first), hour: Hours::default() }
     }
-
-    /// Joins a later state of the same day.
-    ///
-    /// # Errors
-    /// When it begins before the last reading of this one.
-    pub fn merge(
-        &mut self,
-        later: &DayState,
-        interval_ms: i64,
-        parameters: &Parameters,
-    ) -> Result<(), Unsorted> {
-        self.open.merge(later, interval_ms, parameters, &mut self.hour)
-    }
 }
 
 /// Adds the energies of another time.

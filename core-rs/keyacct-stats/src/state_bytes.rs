@@ -143,26 +143,64 @@ impl<A: Bytes, B: Bytes, C: Bytes> Bytes for (A, B, C) {
     }
 }
 
-impl<T: Bytes, const N: usize> Bytes for [T; N] {
+impl<T: Bytes + Default, const N: usize> Bytes for [T; N] {
     fn write(&self, to: &mut Vec<u8>) {
         self.iter().for_each(|item| item.write(to));
     }
     fn read(from: &mut &[u8]) -> Option<[T; N]> {
-        let items: Option<Vec<T>> = (0..N).map(|_| T::read(from)).collect();
-        items?.try_into().ok()
+        let mut items: [T; N] = std::array::from_fn(|_| T::default());
+        for item in &mut items {
+            *item = T::read(from)?;
+        }
+        Some(items)
+    }
+}
+
+/// An exact sum ([`crate::exact`]): sums of single-precision values end in dozens of zero bits, because a value has few
+/// digits of its own. As bytes: one with sign, zeros in steps of four bits, and length; then the rest of its size.
+struct Sum(i128);
+
+impl Bytes for Sum {
+    #[inline]
+    fn write(&self, to: &mut Vec<u8>) {
+        let size = self.0.unsigned_abs();
+        let zeros = (size.trailing_zeros() / 4).min(7);
+        let size = if size == 0 { 0 } else { size >> (4 * zeros) };
+        let zeros = if size == 0 { 0 } else { zeros };
+        // Of fifteen bytes and more all sixteen are written.
+        let length = match (128 - size.leading_zeros()).div_ceil(8) {
+            short @ 0..15 => short,
+            _ => 15,
+        };
+        to.push((u8::from(self.0 < 0) << 7) | ((zeros as u8) << 4) | length as u8);
+        let length = if length == 15 { 16 } else { length as usize };
+        to.extend_from_slice(&size.to_le_bytes()[..length]);
+    }
+    #[inline]
+    fn read(from: &mut &[u8]) -> Option<Sum> {
+        let (&head, rest) = from.split_first()?;
+        let length = if head & 15 == 15 { 16 } else { usize::from(head & 15) };
+        let (digits, rest) = rest.split_at_checked(length)?;
+        *from = rest;
+        let mut size = [0; 16];
+        size[..length].copy_from_slice(digits);
+        let size = (u128::from_le_bytes(size) << (4 * (head >> 4 & 7))) as i128;
+        Some(Sum(if head >> 7 == 1 { size.wrapping_neg() } else { size }))
     }
 }
 
 /// Writes and reads a struct field by field, in one order.
 macro_rules! fields {
-    ($name:ident { $($field:ident),* $(,)? }) => {
+    ($name:ident { $($field:ident),* $(,)? } $(, sums { $($sum:ident),* })?) => {
         impl Bytes for $name {
             fn write(&self, to: &mut Vec<u8>) {
                 $(self.$field.write(to);)*
+                $($(Sum(self.$sum).write(to);)*)?
             }
             fn read(from: &mut &[u8]) -> Option<Self> {
                 $(let $field = Bytes::read(from)?;)*
-                Some($name { $($field),* })
+                $($(let $sum = Sum::read(from)?.0;)*)?
+                Some($name { $($field,)* $($($sum),*)? })
             }
         }
     };
@@ -190,25 +228,17 @@ impl Bytes for HalfHours {
     }
 }
 
-fields!(Block { number, ms, sum });
-fields!(BlockSpan { weight_ms, sum, head, tail, highest, lowest });
-fields!(ExactEnergy { active, reactive });
+fields!(Block { number, ms }, sums { sum });
+fields!(BlockSpan { weight_ms, head, tail, highest, lowest }, sums { sum });
+fields!(ExactEnergy {}, sums { active, reactive });
 fields!(FirstLast { first, last });
 fields!(Limits { floor, lower, upper, ceiling });
 fields!(Parameters { pt, band, pf_standard, tariff });
 fields!(Reading { ts, u, p, q, ep, eq });
-fields!(Phase {
-    monitored_ms,
-    over_ms,
-    under_ms,
-    below_floor_ms,
-    overvoltage_ms,
-    sum,
-    max,
-    max_at_ms,
-    min,
-    min_at_ms,
-});
+fields!(
+    Phase { monitored_ms, over_ms, under_ms, below_floor_ms, overvoltage_ms, max, max_at_ms, min, min_at_ms },
+    sums { sum }
+);
 fields!(WholePhase {
     monitored_ms,
     over_ms,
@@ -280,5 +310,39 @@ fn move_times(tally: &mut Tally, by_ms: i64, by_blocks: i64) {
         if block.ms > 0 {
             block.number = block.number.wrapping_add(by_blocks);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exact::amount;
+
+    fn bytes(sum: i128) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        Sum(sum).write(&mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn a_sum_comes_back_whatever_its_size_and_sign_and_is_refused_when_cut() {
+        let mut sums = vec![0, 1, i128::MAX, i128::MIN];
+        for shift in 0..126 {
+            sums.extend([1 << shift, 0b1011 << (shift - shift.min(3)), (1 << shift) - 1, i128::MAX >> shift]);
+        }
+        for sum in sums.iter().flat_map(|&sum| [sum, sum.wrapping_neg()]) {
+            let bytes = bytes(sum);
+            let from = &mut &bytes[..];
+            assert_eq!(Sum::read(from).map(|found| found.0), Some(sum));
+            assert!(from.is_empty());
+            assert!((0..bytes.len()).all(|end| Sum::read(&mut &bytes[..end]).is_none()), "{sum}");
+        }
+    }
+
+    #[test]
+    fn a_sum_of_single_precision_values_takes_few_bytes() {
+        let sum = (0..96).map(|n| amount(f64::from(n as f32 * 0.37 + 51.3), 900_000)).sum();
+        assert!(bytes(sum).len() <= 8, "{} bytes", bytes(sum).len());
+        assert_eq!(bytes(0).len(), 1);
     }
 }

@@ -131,7 +131,8 @@ proptest! {
             let n = pair.index(parts.len() - 1);
             if parts[n].open.day == parts[n + 1].open.day {
                 let later = parts.remove(n + 1);
-                parts[n].merge(&later, INTERVAL, &parameters()).unwrap();
+                let DayState { open, hour } = &mut parts[n];
+                open.merge(&later, INTERVAL, &parameters(), hour).unwrap();
             }
         }
         prop_assert_eq!(&absorbed(&parts), &expected);
