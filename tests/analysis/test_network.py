@@ -327,6 +327,19 @@ def test_a_demand_behind_a_transformer_has_its_losses(tmp_path, capsys):
     assert row["md_kw"] == pytest.approx(400 + 1.7 + 10.3 * 0.25)
 
 
+def test_a_billing_point_of_nobody_breaks_no_demand(tmp_path, capsys):
+    text = _registry(
+        _entry("point", point="X", kind="billing"), _entry("meter", meter_no="MX"),
+        _entry("meter_point", meter_no="MX", point="X"), _entry("point_ratio", point="X", wiring="3p4w", pt=1.0, ct=1.0),
+    )  # fmt: skip
+    powers = _powers([0.5] * 8)
+    root = _office(tmp_path, text, (), [*powers, *(("MX", row[1], 1, 0, 1) for row in powers)])
+    for more in ((), ("--two-part",)):
+        rows = {row["account_no"]: row["md_kw"] for row in _ask(root, capsys, "demand", *more)}
+        assert (rows["103"], set(rows)) == (400, {"103", "104", "105"})
+    _ask(root, capsys, "demand", "--account", "103")
+
+
 def _minutes():
     """Three hours of minutes of meter MC1, with gaps; p in kW on the secondary side, CT 40."""
     rnd = random.Random(11)

@@ -47,7 +47,8 @@ def curve_demands(
     """
     workspace = question.workspace
     slip = slip_min or workspace.settings.demand.slip_min
-    accounts = sorted({account for account in question.parameters["account_no"].to_pylist() if account is not None})
+    # A billing point may belong to nobody for a time: its load is no account's demand.
+    accounts = sorted({account for account in question.parameters["account_no"].to_pylist() if account})
     if blocks is None:
         blocks = {r["account_no"]: r for r in load(workspace, question.period, accounts=accounts).total.to_pylist()}
     sliding = _sliding(question, slip)

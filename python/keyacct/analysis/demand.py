@@ -42,8 +42,8 @@ def demand(
     bands_of = {row["account_no"]: row for row in loading(workspace, period, accounts=accounts)}
     terms = terms_at_end(question)
     result = []
-    for account, row in sorted(blocks.items(), key=lambda item: str(item[0])):
-        found = curves[account]
+    for account, found in sorted(curves.items()):
+        row = blocks[account]
         billed = billable.get(account, NOTHING)
         kw = found.kw
         contract, capacity = terms.get(account, (None, None))

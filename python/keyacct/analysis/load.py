@@ -68,7 +68,11 @@ def load(workspace: Workspace, period: Period, *, accounts: Sequence[str] | None
             )
         )
 
-    day, total, curve = field_tables(question, "load", families, from_samples)
+    # A billing point that belongs to nobody for a time is no account's load.
+    day, total, curve = (
+        table.filter(pc.not_equal(table["account_no"], ""))
+        for table in field_tables(question, "load", families, from_samples)
+    )
     at = curve["at"].cast(question.time_type)
     return Load(
         total=_shape(question, _with_every_account(question, total), by_day=False),
@@ -79,7 +83,8 @@ def load(workspace: Workspace, period: Period, *, accounts: Sequence[str] | None
 
 def _with_every_account(question: Question, total: pa.Table) -> pa.Table:
     """The kernel knows accounts by their time in the period: one that has none yet gets a row without values."""
-    missing = sorted(set(question.parameters["account_no"].to_pylist()) - set(total["account_no"].to_pylist()))
+    known = set(question.parameters["account_no"].drop_null().to_pylist())
+    missing = sorted(known - set(total["account_no"].to_pylist()))
     if not missing:
         return total
     empty = {"day": question.period.first, "flags": 0, "expected_ms": 0, "covered_ms": 0}
