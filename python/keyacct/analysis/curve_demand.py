@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+
 from keyacct.analysis.buckets import buckets_of
 from keyacct.analysis.curve_tables import curve_meters, curve_tables, exact_sum
 from keyacct.analysis.load import load
@@ -18,7 +20,7 @@ from keyacct.analysis.transformer_loss import TransformerLosses, loss_of
 from keyacct.model import MINUTE_MS, civil
 
 FINEST_MIN = 1
-"""Values at most this far apart make a sliding window."""
+"""Values at most this far apart, as registered and as found, make a sliding window."""
 
 
 @dataclass(frozen=True)
@@ -64,20 +66,28 @@ def curve_demands(
     return result
 
 
+def _fine(parameters: pa.Table, default_min: int) -> pa.Table:
+    """The rows of accounts all of whose meters are registered with values every minute: no other's samples are opened."""
+    rows = zip(parameters["account_no"].to_pylist(), parameters["interval_min"].to_pylist(), strict=True)
+    coarse = {account for account, interval in rows if (interval or default_min) > FINEST_MIN}
+    return parameters.filter(pa.array([account not in coarse for account in parameters["account_no"].to_pylist()]))
+
+
 def _sliding(question: Question, slip: int) -> dict[str, tuple[float, int]]:
     """Sliding maxima (kW, end of the window) by account."""
     from keyacct.store.engine import query_engine
 
-    if not curve_meters(question, question.parameters):
-        return {}
     settings = question.workspace.settings
+    parameters = _fine(question.parameters, settings.samples.interval_min)
+    if not curve_meters(question, parameters):
+        return {}
     zone = question.workspace.zone
     # Values are added by steps that both the window and the slip are made of; then the window's ends are chosen.
     base_ms = math.gcd(settings.demand.window_min, slip) * MINUTE_MS
     window_ms, slip_ms = settings.demand.window_min * MINUTE_MS, slip * MINUTE_MS
     with query_engine(question.workspace) as engine:
         whole = buckets_of(question.period, "period", zone)
-        curve_tables(engine, question, question.parameters, whole, ("account_no",), "power", ("w_p",))
+        curve_tables(engine, question, parameters, whole, ("account_no",), "power", ("w_p",))
         engine.execute(
             """CREATE TEMP TABLE points AS
             SELECT t.key[1] AS account, count(DISTINCT s.point) AS points FROM spans s JOIN told t USING (span) GROUP BY ALL;
