@@ -21,15 +21,26 @@ if TYPE_CHECKING:
 
 @dataclass
 class Session:
-    """The shared options. verbosity: −1 quiet, 0 normal, 1 and more talkative."""
+    """The shared options. verbosity: −1 quiet, 0 normal, 1 and more talkative.
+
+    leaves_nothing: what the command has written is closed and on the disk, and nothing of it runs: the process may end
+    without being taken apart.
+    """
 
     workspace: str | None = None
     verbosity: int = 0
     color: bool = True
     reminded: bool = False
+    leaves_nothing: bool = False
 
 
 _current = Session()
+_ended = Session()
+
+
+def ended() -> Session:
+    """The session of the command that has ended last."""
+    return _ended
 
 
 def current() -> Session:
@@ -70,12 +81,12 @@ def _remind(workspace: Workspace) -> None:
 @contextlib.contextmanager
 def scope() -> Iterator[None]:
     """A fresh session; afterwards clock and language are as before (tests run many commands in one process)."""
-    global _current
+    global _current, _ended
     _current = Session()
     try:
         yield
     finally:
-        _current = Session()
+        _current, _ended = Session(), _current
         clock.fix(None)
         i18n.set_language(None)
 

@@ -115,6 +115,7 @@ def stats(
             level=1,
         )
     _say(Text(f"{written.rows} readings -> {out}", f"{written.rows} 条读数 -> {out}"), level=1)
+    session.current().leaves_nothing = engine == "local"
     return None
 
 

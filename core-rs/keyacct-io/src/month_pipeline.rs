@@ -25,7 +25,7 @@ pub const COLUMNS: [&str; 9] = ["meter_id", "ts", "ua", "ub", "uc", "p", "q", "e
 /// Meters that are ended at once: their figures are waiting for the output.
 const END_METERS: usize = 4096;
 /// Batches that may be in work at once.
-const RING: usize = 6;
+const RING: usize = 4;
 
 /// Takes finished figures in their final order.
 pub trait Output: Send {

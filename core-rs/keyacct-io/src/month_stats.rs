@@ -18,7 +18,7 @@ use crate::parquet_file::{ParquetInput, parts};
 use crate::value_column::Form;
 
 /// Rows that are decoded at once.
-const BATCH_ROWS: usize = 65_536;
+const BATCH_ROWS: usize = 131_072;
 
 /// What a run is asked for.
 pub struct Question<'a> {

@@ -234,7 +234,9 @@ fn properties(schema: &SchemaRef, page_index: bool) -> Result<WriterProperties> 
         // Means and extremes hardly repeat; a dictionary of them costs time and room.
         if matches!(field.data_type(), DataType::Float64) {
             let path = ColumnPath::from(field.name().clone());
-            properties = properties.set_column_dictionary_enabled(path, false);
+            properties = properties
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_compression(path, Compression::LZ4_RAW);
         }
     }
     Ok(properties.build())

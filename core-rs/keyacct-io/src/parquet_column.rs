@@ -333,10 +333,16 @@ impl MeterLookup {
             ));
         }
         let values = column.values().as_string::<i32>();
+        // The kept array holds its buffer alive, so an equal address is the same dictionary; another row group mostly has
+        // the same ids in the same order.
         let same = |known: &StringArray| {
-            known.len() == values.len() && known.value_data().as_ptr() == values.value_data().as_ptr()
+            known.len() == values.len()
+                && known.null_count() == 0
+                && values.null_count() == 0
+                && (known.value_data().as_ptr() == values.value_data().as_ptr()
+                    || (known.value_offsets() == values.value_offsets()
+                        && known.value_data() == values.value_data()))
         };
-        // The kept array holds its buffer alive, so an equal address is the same dictionary.
         if !self.dictionary.as_ref().is_some_and(same) {
             let number = |id: &str| self.limits.number.get(id).copied().unwrap_or(UNKNOWN);
             self.numbers = (0..values.len())
