@@ -65,7 +65,8 @@ def test_loadings_of_a_workspace_agree_with_duckdb(town, steps, corrected):
     ]
     rows = list(town.rows(flat))
     corrections = [(*rows[k][:2], *values) for k, values in dict(corrected).items() if k < len(rows)]
-    town.store([f"{letter}{n}" for letter in WIRING], COLUMNS, rows, corrections)
+    for given_rows in (rows, corrections):
+        town.store([(f"{letter}{n}", COLUMNS, given_rows) for letter in WIRING])
     with town.asked() as workspace:
         names = [f"{letter}{n}" for letter in WIRING]
         of_ct = {row["point"]: row for row in ct_loading(workspace, town.period, accounts=names)}

@@ -79,8 +79,8 @@ def test_queries_of_a_workspace_agree_with_duckdb(town, steps, left_out, correct
         letter: [row for k, row in enumerate(rows) if k >= len(left_out) or left_out[k] != letter] for letter in WIRING
     }
     better = {letter: [row for row in corrections if row[1] in {r[1] for r in own[letter]}] for letter in WIRING}
-    for letter in WIRING:
-        town.store([f"{letter}{n}"], COLUMNS[letter], own[letter], better[letter])
+    for of_letter in (own, better):
+        town.store([(f"{letter}{n}", COLUMNS[letter], of_letter[letter]) for letter in WIRING])
     names = [f"{letter}{n}" for letter in WIRING]
     with town.asked() as workspace:
         found = {

@@ -60,10 +60,8 @@ def test_voltages_of_a_workspace_agree_with_duckdb(town, steps, corrected, snaps
     rows = list(town.rows([(minutes, *values) for minutes, values in steps]))
     of = lambda found: [(*rows[k][:2], *values) for k, values in dict(found).items() if k < len(rows)]  # noqa: E731  rows
     corrections, aside = of(corrected), of(snapshots)
-    for letter in WIRING:
-        columns = (*COLUMNS[letter], *CURRENTS)
-        town.store([f"{letter}{n}"], columns, rows, corrections)
-        town.store([f"{letter}{n}"], columns, aside, kind="snapshot")
+    for given_rows, kind in ((rows, "interval"), (corrections, "interval"), (aside, "snapshot")):
+        town.store([(f"{letter}{n}", (*COLUMNS[letter], *CURRENTS), given_rows) for letter in WIRING], kind)
     with town.asked() as workspace:
         names = [f"{letter}{n}" for letter in WIRING]
         by_day = voltage_compliance(workspace, town.period, accounts=names).day.to_pylist()
@@ -86,7 +84,7 @@ def test_the_value_that_ends_when_clocks_change_belongs_to_the_hour_before(tmp_p
     text = lambda town, n: account(f"S{n}") + town.point(f"S{n}", "1p", ((1, 1), (1, 1)))  # noqa: E731  a registry
     town = Town(tmp_path, "Europe/Berlin", "2026-03-29", text)
     n = town.next_set()
-    town.store([f"S{n}"], ("voltage.a",), list(town.rows([(15, 220_000)] * 92, before_min=0)))
+    town.store([(f"S{n}", ("voltage.a",), town.rows([(15, 220_000)] * 92, before_min=0))])
     with town.asked() as workspace:
         curve = voltage_curve(workspace, town.period).to_pylist()
     assert {row["hour"]: row["values"] for row in curve} == {hour: 4 for hour in range(24) if hour != 2}
@@ -98,8 +96,7 @@ def test_a_tenth_of_the_rated_current_is_that_of_the_nameplate(tmp_path, ct, fir
     text = lambda town, n: account(f"F{n}") + town.point(f"F{n}", "3p4w", ((1, ratio), (1, ratio)))  # noqa: E731  a registry
     town = Town(tmp_path, "Asia/Shanghai", "2026-06-01", text)
     n = town.next_set()
-    rows = list(town.rows([(15, first, first // 2, first // 2)] * 4, before_min=0))
-    town.store([f"F{n}"], ("current.a", "current.b", "current.c"), rows)
+    town.store([(f"F{n}", CURRENTS, town.rows([(15, first, first // 2, first // 2)] * 4, before_min=0))])
     with town.asked() as workspace:
         (row,) = unbalance(workspace, town.period, accounts=[f"F{n}"])
     assert row["current_mean"] == share

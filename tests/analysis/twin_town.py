@@ -23,7 +23,7 @@ from keyacct.model import Period
 MINUTE_MS = 60_000
 INTERVAL_MS, REACH_MS = 15 * MINUTE_MS, 30 * MINUTE_MS
 """The interval of a meter, and how far a value reaches back when the one before it is missing: two intervals."""
-SETS = 8
+SETS = 3
 """Sets of points in one registry; each example has its own."""
 DIGITS = {"voltage": 3, "current": 4, "power": 4, "energy": 4}
 LATER = "2029-06-01T00:00Z"
@@ -94,7 +94,7 @@ valid_from = {exchange}
             )
         return text + more
 
-    def spans(self, ratios, begin_ms=None, end_ms=None):
+    def spans(self, ratios):
         """(meter 1 or 2, from, to, PT, CT) in the period."""
         cuts = (self.from_ms, *sorted((self.exchange_ms, self.ratio_ms)), self.to_ms)
         for begin, end in pairwise(cuts):
@@ -107,24 +107,25 @@ valid_from = {exchange}
             at += minutes * MINUTE_MS
             yield (1 if at <= self.exchange_ms else 2, at, *values)
 
-    def store(self, points, columns, rows, corrections=(), kind="interval") -> None:
-        """Imports rows for each point's meters; columns: family.column or None. corrections: later rows of some of them."""
-        used = [n for n, column in enumerate(columns) if column is not None]
-        scale = [10 ** DIGITS[columns[n].partition(".")[0]] for n in used]
-        for name, given in (("first", rows), ("second", corrections)):
-            lines = []
-            for point in points:
-                for meter, at, *values in given:
-                    cells = ["" if values[n] is None else values[n] / s for n, s in zip(used, scale, strict=True)]
-                    if any(cell != "" for cell in cells):
-                        lines.append((f"{point}-{meter}", self.text(at), *cells))
-            if lines:
-                path = self.folder / f"{name}.csv"
-                with path.open("w", newline="", encoding="utf-8") as file:
-                    csv.writer(file).writerows([("meter", "ts", *(f"c{n}" for n in used)), *lines])
-                mapped = ",".join(f"c{n}={columns[n]}" for n in used)
-                command = ["samples", "import", str(path), "--meter-column", "meter", "--workspace", str(self.root)]
-                assert run([*command, "--kind", kind, "--map", mapped]) == 0
+    def store(self, given, kind="interval") -> None:
+        """Imports one file, with all of it. given: point, its columns (family.column or None) and rows of its meters."""
+        columns = sorted({column for _, of, _ in given for column in of if column is not None})
+        scale = [10 ** DIGITS[column.partition(".")[0]] for column in columns]
+        lines = []
+        for point, of, rows in given:
+            places = [of.index(column) if column in of else None for column in columns]
+            for meter, at, *values in rows:
+                found = [None if place is None else values[place] for place in places]
+                if any(value is not None for value in found):
+                    cells = ["" if value is None else value / s for value, s in zip(found, scale, strict=True)]
+                    lines.append((f"{point}-{meter}", self.text(at), *cells))
+        if lines:
+            path = self.folder / "values.csv"
+            with path.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([("meter", "ts", *columns), *lines])
+            mapped = ",".join(f"{column}={column}" for column in columns)
+            command = ["samples", "import", str(path), "--meter-column", "meter", "--workspace", str(self.root)]
+            assert run([*command, "--kind", kind, "--map", mapped]) == 0
 
     @contextlib.contextmanager
     def asked(self):
