@@ -95,7 +95,7 @@ pub struct Segment {
     /// Its meters.
     pub meters: Vec<SegmentMeter>,
     /// Number of the meter, and state; states of one meter in the order of time.
-    pub states: Vec<(u32, DayState)>,
+    pub states: Vec<(u32, Box<DayState>)>,
 }
 
 /// Whether two sets of parameters give the same figures. The standard of the power factor enters only the month's row.
@@ -127,7 +127,7 @@ impl Segment {
         let mut states = Vec::with_capacity(count.min(from.len() / 100));
         for _ in 0..count {
             let meter = u32::try_from(i64::read(&mut from)?).ok().filter(|&m| (m as usize) < meters.len())?;
-            states.push((meter, DayState::read(&mut from)?));
+            states.push((meter, Box::new(DayState::read(&mut from)?)));
         }
         Some(Segment { of: found, interval_ms, rows, unknown, meters, states })
     }
@@ -167,7 +167,7 @@ impl Segment {
     }
 
     /// Puts new states of some meters in the place of the old ones. `made` holds numbers in the limits.
-    pub fn replace(&mut self, wanted: &[u32], made: Vec<(u32, DayState)>, limits: &Limits) {
+    pub fn replace(&mut self, wanted: &[u32], made: Vec<(u32, Box<DayState>)>, limits: &Limits) {
         let mut place: HashMap<String, u32> =
             self.meters.iter().enumerate().map(|(n, m)| (m.id.clone(), n as u32)).collect();
         let mut mine = HashMap::new();

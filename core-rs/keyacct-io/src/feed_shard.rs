@@ -98,9 +98,16 @@ pub(crate) struct Shard<K> {
 }
 
 impl<K: Kernel> Shard<K> {
-    pub(crate) fn new(limits: Arc<Limits>, interval_ms: i64) -> Self {
+    /// One of so many shards. States are large and growing would copy them, so there is room for all.
+    pub(crate) fn new(limits: Arc<Limits>, interval_ms: i64, shards: usize) -> Self {
         let meters = limits.ids.len();
-        Shard { limits, interval_ms, place: vec![NONE; meters], states: Vec::new(), run: Box::default() }
+        Shard {
+            limits,
+            interval_ms,
+            place: vec![NONE; meters],
+            states: Vec::with_capacity(meters.div_ceil(shards)),
+            run: Box::default(),
+        }
     }
 
     /// Hands the readings of a batch to their meters.

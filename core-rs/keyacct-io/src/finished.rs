@@ -17,7 +17,8 @@ pub(crate) struct Emitted {
     pub(crate) meter: u32,
     pub(crate) days: Vec<Finished<Tally>>,
     pub(crate) months: Vec<Finished<MonthTally>>,
-    pub(crate) parts: Vec<Finished<DayState>>,
+    /// Large, and handed on to who keeps them.
+    pub(crate) parts: Vec<Finished<Box<DayState>>>,
 }
 
 impl Sink for Emitted {
@@ -29,7 +30,7 @@ impl Sink for Emitted {
     }
     fn part(&mut self, state: &DayState) {
         let day = state.open.day;
-        self.parts.push(Finished { at: self.at, meter: self.meter, day, figures: state.clone() });
+        self.parts.push(Finished { at: self.at, meter: self.meter, day, figures: Box::new(state.clone()) });
     }
 }
 

@@ -38,11 +38,11 @@ pub struct Kept<'a> {
 }
 
 /// States that a run over one file gives.
-struct Collected(Vec<(u32, DayState)>);
+struct Collected(Vec<(u32, Box<DayState>)>);
 
 impl Output for Collected {
-    fn part(&mut self, meter: u32, state: &DayState) {
-        self.0.push((meter, state.clone()));
+    fn part(&mut self, meter: u32, state: Box<DayState>) {
+        self.0.push((meter, state));
     }
     fn flush(&mut self) -> Result<()> {
         Ok(())
@@ -328,7 +328,7 @@ impl Kept<'_> {
                             .at(|place| place.meter = Some(self.limits.ids[number as usize].clone()))
                     })?;
                 }
-                none => *none = Some(Meter::from_part(state.clone())),
+                none => *none = Some(Meter::from_part(DayState::clone(state))),
             }
         }
         Ok(())

@@ -34,7 +34,7 @@ pub trait Output: Send {
     /// A month of a meter.
     fn month(&mut self, _meter: u32, _day: i64, _tally: &MonthTally) {}
     /// A day, or a part of one, whose last reading is still open.
-    fn part(&mut self, _meter: u32, _state: &DayState) {}
+    fn part(&mut self, _meter: u32, _state: Box<DayState>) {}
     /// Called from time to time: may write what has come together.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         let meters = limits.ids.len();
         let shard = || {
             Mutex::new(Feeder {
-                shard: Shard::new(limits.clone(), interval_ms),
+                shard: Shard::new(limits.clone(), interval_ms, workers),
                 narrow: FeedOrder::new(meters),
                 wide: FeedOrder::new(meters),
             })
@@ -376,7 +376,7 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
     }
 
     fn put(&self, number: usize) -> std::result::Result<(), Fault> {
-        let shards = std::mem::take(&mut *lock(&self.slots[number % RING].emitted));
+        let mut shards = std::mem::take(&mut *lock(&self.slots[number % RING].emitted));
         let mut output = lock(&self.output);
         let unwritten = |e| (usize::MAX, e);
         // At most one meter has finished something at one row.
@@ -387,8 +387,10 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         for f in in_order(&shards, |shard| &shard.months) {
             output.month(f.meter, f.day, &f.figures);
         }
-        for f in in_order(&shards, |shard| &shard.parts) {
-            output.part(f.meter, &f.figures);
+        let mut parts: Vec<_> = shards.iter_mut().flat_map(|shard| shard.parts.drain(..)).collect();
+        parts.sort_by_key(|f| f.at);
+        for f in parts {
+            output.part(f.meter, f.figures);
         }
         output.flush().map_err(unwritten)
     }
