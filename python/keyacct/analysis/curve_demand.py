@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,15 +11,13 @@ from typing import Any
 import pyarrow as pa
 
 from keyacct.analysis.buckets import buckets_of
-from keyacct.analysis.curve_tables import curve_meters, curve_tables, exact_sum
+from keyacct.analysis.curve_tables import curve_meters
+from keyacct.analysis.demand_window import FINEST_MIN, highest_windows, window_tables
 from keyacct.analysis.load import load
 from keyacct.analysis.loading import Block, apparent_power, at_most
 from keyacct.analysis.question import Question
 from keyacct.analysis.transformer_loss import TransformerLosses, loss_of
-from keyacct.model import MINUTE_MS, civil
-
-FINEST_MIN = 1
-"""Values at most this far apart, as registered and as found, make a sliding window."""
+from keyacct.model import civil
 
 
 @dataclass(frozen=True)
@@ -81,47 +78,13 @@ def _sliding(question: Question, slip: int) -> dict[str, tuple[float, int]]:
     parameters = _fine(question.parameters, settings.samples.interval_min)
     if not curve_meters(question, parameters):
         return {}
-    zone = question.workspace.zone
-    # Values are added by steps that both the window and the slip are made of; then the window's ends are chosen.
-    base_ms = math.gcd(settings.demand.window_min, slip) * MINUTE_MS
-    window_ms, slip_ms = settings.demand.window_min * MINUTE_MS, slip * MINUTE_MS
+    whole = buckets_of(question.period, "period", question.workspace.zone)
     with query_engine(question.workspace) as engine:
-        whole = buckets_of(question.period, "period", zone)
-        curve_tables(engine, question, parameters, whole, ("account_no",), "power", ("w_p",))
-        engine.execute(
-            """CREATE TEMP TABLE points AS
-            SELECT t.key[1] AS account, count(DISTINCT s.point) AS points FROM spans s JOIN told t USING (span) GROUP BY ALL;
-            CREATE TEMP TABLE account_curve AS
-            SELECT t.key[1] AS account, point, ms, w_p AS w, greatest(p, 0) AS p FROM weighed JOIN told t USING (span)
-            WHERE p IS NOT NULL"""
+        window_tables(engine, question, parameters, whole, ("account_no",), every_point=True)
+        windows = highest_windows(
+            settings.demand.window_min, slip, settings.demand.minimum_coverage, fine=True, share=1.0
         )
-        need = window_ms * settings.demand.minimum_coverage
-        sliding = engine.execute(
-            f"""WITH fine AS (
-                SELECT account FROM (SELECT account, point, quantile_disc(w, 0.5) AS usual FROM account_curve GROUP BY ALL)
-                JOIN points USING (account)
-                GROUP BY account HAVING max(usual) <= {FINEST_MIN * MINUTE_MS} AND count(*) = any_value(points)),
-            steps AS (
-                SELECT account, point, (ms + {base_ms} - 1) // {base_ms} AS step, sum((p * 1e9)::HUGEINT * w) AS s, sum(w) AS w
-                FROM account_curve SEMI JOIN fine USING (account) GROUP BY ALL),
-            grid AS (
-                SELECT account, point, step FROM (
-                    SELECT account, step FROM steps UNION SELECT account,
-                        (step * {base_ms} + {slip_ms} - 1) // {slip_ms} * {slip_ms} // {base_ms} FROM steps)
-                JOIN (SELECT DISTINCT account, point FROM steps) USING (account)),
-            windows AS (
-                SELECT account, point, step * {base_ms} AS end_ms, sum(coalesce(s, 0)) OVER length AS s,
-                    sum(coalesce(w, 0)) OVER length AS covered
-                FROM grid LEFT JOIN steps USING (account, point, step)
-                WINDOW length AS (PARTITION BY account, point ORDER BY step
-                    RANGE BETWEEN {window_ms // base_ms - 1} PRECEDING AND CURRENT ROW)),
-            sums AS (
-                SELECT account, end_ms, {exact_sum("s::DOUBLE / 1e9 / covered")} AS kw, count(*) AS points FROM windows
-                WHERE covered >= {need} AND end_ms % {slip_ms} = 0 GROUP BY ALL)
-            SELECT s.account, max(s.kw), arg_max(s.end_ms, (s.kw, -s.end_ms)) FROM sums s JOIN points p USING (account)
-            WHERE s.points = p.points GROUP BY s.account"""
-        ).fetchall()
-    return {account: (kw, at) for account, kw, at in sliding}
+        return {account: (kw, at) for (account,), _, kw, at in engine.execute(windows).fetchall()}
 
 
 class TransformersBefore:
