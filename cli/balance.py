@@ -151,7 +151,11 @@ def _write_causes(workspace: Workspace, span: Period, chosen: list[Balance], for
 
     found = suspects(workspace, span, chosen)
     if chosen and not any(of.passed is False for of in chosen):
-        render.say(Text("every balance is within its limit", "各母线平衡均在允许值内"))
+        unjudged = sum(of.passed is None for of in chosen)
+        text = Text("no balance is beyond its limit", "没有超出允许值的母线平衡")
+        if unjudged:
+            text = Text(f"{text.en}; {unjudged} not judged", f"{text.zh}; {unjudged} 条母线无法判断")
+        render.say(text)
     elif chosen and not found:
         render.say(Text("no cause found", "未发现疑似原因"))
     rows = [asdict(of) | {"told": str(told(of))} for of in found]
