@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import shutil
 import sqlite3
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from keyacct.config import FILE_NAME, DatabaseAddress, Workspace, open_workspace, parse_settings
 from keyacct.database import audit
@@ -25,7 +26,7 @@ from keyacct.errors import ConfigError, InputError, KeyacctError, WriteError, fr
 from keyacct.store.files import sync_file
 from keyacct.workflow.backup.check import Finding, check_database, opened
 from keyacct.workflow.backup.content import Content, copy_stream, open_backup
-from keyacct.workflow.backup.manifest import DATABASE, Manifest
+from keyacct.workflow.backup.manifest import DATABASE, FileEntry, Manifest
 from keyacct.workflow.backup.take import crash_point
 from keyacct.workflow.backup.target import sync_tree
 
@@ -73,8 +74,8 @@ def restore_backup(
                 f"the backup lacks {len(manifest.problems)} files, the first {first.path}: {first.problem}",
                 hint="use another backup, or take what there is with --allow-partial", where={"file": str(backup)},
             )  # fmt: skip
-        settings = _settings(content, backup, database_url)
-        address = parse_settings(tomllib.loads(settings.decode()), FILE_NAME).database.url
+        settings = _settings(content, manifest, backup, database_url)
+        address = parse_settings(tomllib.loads(settings), FILE_NAME).database.url
         if address is not None:
             require_empty_server(address)
         made = _prepare(target, manifest, dry_run=dry_run)
@@ -85,7 +86,7 @@ def restore_backup(
             _copy(content, manifest, backup, work)
             crash_point("restore-1")
             _check(manifest, backup, work)
-            (work / FILE_NAME).write_bytes(settings)
+            (work / FILE_NAME).write_text(settings, encoding="utf-8", newline="")
             if address is not None:
                 _fill_server(work / DATABASE, address)
             sync_tree(work)
@@ -163,21 +164,25 @@ def _remove(path: Path) -> None:
 def _copy(content: Content, manifest: Manifest, backup: Path, work: Path) -> None:
     for entry in manifest.files:
         file = work / entry.path
-        where = {"file": f"{backup}/{entry.path}"}
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            source = content.open(entry.path)
-        except FileNotFoundError:
-            raise InputError(
-                "input.format", "the backup lacks this file", hint="use another backup", where=where
-            ) from None
-        with source, file.open("xb") as out:
-            found = copy_stream(source, out)
-        if found != (entry.bytes, entry.sha256):
-            raise InputError(
-                "input.format", "the file is damaged: its content is not what the manifest records",
-                hint="use another backup; `keyacct backup verify` lists every damaged file", where=where,
-            )  # fmt: skip
+        with file.open("xb") as out:
+            _take(content, entry, backup, out)
+
+
+def _take(content: Content, entry: FileEntry, backup: Path, out: BinaryIO) -> None:
+    """Copy a file of the backup; InputError when it is not what the manifest records."""
+    where = {"file": f"{backup}/{entry.path}"}
+    try:
+        source = content.open(entry.path)
+    except FileNotFoundError:
+        raise InputError("input.format", "the backup lacks this file", hint="use another backup", where=where) from None
+    with source:
+        found = copy_stream(source, out)
+    if found != (entry.bytes, entry.sha256):
+        raise InputError(
+            "input.format", "the file is damaged: its content is not what the manifest records",
+            hint="use another backup; `keyacct backup verify` lists every damaged file", where=where,
+        )  # fmt: skip
 
 
 def _check(manifest: Manifest, backup: Path, work: Path) -> None:
@@ -206,18 +211,24 @@ def _check(manifest: Manifest, backup: Path, work: Path) -> None:
         (work / name).mkdir(exist_ok=True)
 
 
-def _settings(content: Content, backup: Path, database_url: str | None) -> bytes:
+def _settings(content: Content, manifest: Manifest, backup: Path, database_url: str | None) -> str:
     """The settings of the backup, with another address of the database where one is given."""
+    unusable = InputError(
+        "input.format", f"the backup holds no readable {FILE_NAME}", hint="use another backup",
+        where={"file": str(backup)},
+    )  # fmt: skip
+    entry = next((entry for entry in manifest.files if entry.path == FILE_NAME), None)
+    if entry is None:
+        raise unusable
+    out = io.BytesIO()
+    _take(content, entry, backup, out)
     try:
-        with content.open(FILE_NAME) as file:
-            text = file.read().decode()
-    except (FileNotFoundError, UnicodeDecodeError):
-        raise InputError(
-            "input.format", f"the backup holds no readable {FILE_NAME}", hint="use another backup",
-            where={"file": str(backup)},
-        ) from None  # fmt: skip
+        text = out.getvalue().decode()
+        tomllib.loads(text)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+        raise unusable from None
     if database_url is None:
-        return text.encode()
+        return text
     lines = text.splitlines()
     kept = [line for n, line in enumerate(lines) if not (_section(lines, n) == "database" and _is_url(line))]
     if database_url:
@@ -226,7 +237,7 @@ def _settings(content: Content, backup: Path, database_url: str | None) -> bytes
             kept.insert([line.strip() for line in kept].index("[database]") + 1, address)
         else:
             kept += ["", "[database]", address]
-    return ("\n".join(kept) + "\n").encode()
+    return "\n".join(kept) + "\n"
 
 
 def _section(lines: list[str], number: int) -> str:
