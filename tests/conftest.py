@@ -21,8 +21,10 @@ from keyacct.database.engine import Database, create_database
 from keyacct.workflow import workspace as workspace_module
 
 # The suite gives the same answer every time: random values come from a fixed seed. `nox -s explore` seeks new ones.
-hypothesis.settings.register_profile("steady", derandomize=True)
-hypothesis.settings.register_profile("explore", print_blob=True)
+SLOW = [hypothesis.HealthCheck.too_slow]
+"""No test fails for the speed of the machine: neither by a deadline nor for slow data."""
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=SLOW)
+hypothesis.settings.register_profile("explore", print_blob=True, deadline=None, suppress_health_check=SLOW)
 hypothesis.settings.load_profile(os.environ.get("KEYACCT_TEST_PROFILE", "steady"))
 
 

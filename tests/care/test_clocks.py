@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import os
 import signal
+import threading
 import zoneinfo
 
 import pytest
@@ -11,8 +12,10 @@ from care_office import ZONE, meter
 
 from keyacct import clock
 from keyacct.capture.device_clock import compare
+from keyacct.capture.interrupts import on_interrupt
 from keyacct.cli.run import run
 from keyacct.database.care_tables import care_clock, care_finding
+from keyacct.workflow.care import lines
 from keyacct.workflow.care.clocks import keep, measure, wrong_alike
 from keyacct.workflow.care.findings import findings
 
@@ -183,14 +186,15 @@ def test_against_a_fixed_clock_nothing_is_kept(office, monkeypatch, capsys):
     assert whole.rows(care_finding) == []
 
 
-def test_sigterm_lets_the_meter_under_way_be_finished_and_keeps_what_was_read(office):
+def test_sigterm_lets_the_meter_under_way_be_finished_and_keeps_what_was_read(office, monkeypatch):
     whole = office([meter(1), meter(2), meter(3)])
-    sent = []
+    heard = threading.Event()
+    monkeypatch.setattr(lines, "on_interrupt", lambda act: on_interrupt(lambda: (act(), heard.set())))
 
     def stop(_):
-        if not sent:
-            sent.append(1)
+        if not heard.is_set():
             os.kill(os.getpid(), signal.SIGTERM)
+            assert heard.wait(60)  # the meter answers when the signal has been heard, however slow the machine
 
     whole.lines[0].before = stop
     arguments = ["care", "clocks", "--all", "--workspace", str(whole.folder), "--now", clock.now().isoformat()]
