@@ -57,6 +57,47 @@ def test_both_layouts_agree_with_a_slow_reference(tmp_path, seed, layout):
     assert_agrees(run(folder), data.reference(rows, limits))
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("group", [1, 11])
+def test_meters_that_end_early_and_come_again_in_later_files_are_whole(tmp_path, seed, group):
+    # Each meter lies in pieces with others between them; the statistics of the row groups tell where the last one ends.
+    rows = data.readings(seed, meters=7, days=2)
+    pieces = {}
+    for row in rows:
+        day = (row[1] - rows[0][1]) // (5 * 3_600_000 + seed)
+        pieces.setdefault((day, row[0]), []).append(row)
+    order = sorted(pieces, key=lambda piece: (piece[0], int(piece[1]) * (seed + 3) % 5))
+    rows = [row for piece in order for row in pieces[piece]]
+    limits = data.limits_of(rows)
+    told = data.write(tmp_path / "told", rows, limits, group=group, per_file=60)
+    untold = data.write(tmp_path / "untold", rows, limits, group=group, per_file=60, write_statistics=False)
+    assert_agrees(run(told), data.reference(rows, limits))
+    for with_, without in zip(run(told), run(untold), strict=True):
+        keys = [(name, "ascending") for name in with_.column_names[:2]]
+        assert with_.sort_by(keys).equals(without.sort_by(keys))
+
+
+def test_statistics_that_deny_a_meter_are_an_error(tmp_path):
+    rows = data.readings(1, meters=4)
+    folder = data.write(tmp_path / "d", rows, data.limits_of(rows), group=len(rows), per_file=len(rows))
+    path = folder / "part-0000.parquet"
+    table = data.table_of(rows)
+    with pq.ParquetWriter(path, table.schema) as writer:
+        for begin in range(0, len(rows), 100):
+            writer.write_table(table.slice(begin, 100))
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    last, first = rows[-1][0].encode(), rows[0][0].encode()
+    # Of the row groups with the last meter all but the first say that they hold the first one only.
+    at = whole.index(last, footer) + 4 * len(last)
+    path.write_bytes(whole[:at] + whole[at:].replace(last, first))
+    with pytest.raises(InputError) as error:
+        run(folder)
+    assert error.value.code == "input.format"
+    assert {"file": str(path), "meter": rows[-1][0]}.items() <= error.value.where.items()
+    assert error.value.where["row_group"] > 0
+
+
 def test_the_columns_stand_in_their_published_order(tmp_path):
     rows = data.readings(1, meters=1)
     day, month = run(data.write(tmp_path / "d", rows, data.limits_of(rows)))

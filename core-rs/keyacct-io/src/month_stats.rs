@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field};
 use keyacct_model::{Error, ErrorCode, Result};
 use keyacct_stats::month::{Kernel, Meter};
-use parquet::file::metadata::RowGroupMetaData;
 
+use crate::meter_ends::bounds;
 use crate::month_kept::Kept;
 use crate::month_limits::Limits;
 use crate::month_pipeline::{COLUMNS, Output, Run};
@@ -55,14 +55,11 @@ impl MeterRange {
             && self.before.as_ref().is_none_or(|before| id < before.as_bytes())
     }
 
-    /// Whether a row group may hold a meter of the range, by the statistics of a column; without statistics it may.
-    fn meets(&self, group: &RowGroupMetaData, column: &str) -> bool {
-        let chunk = group.columns().iter().find(|c| c.column_path().string() == column);
-        let Some(statistics) = chunk.and_then(|c| c.statistics()) else { return true };
-        let (low, high) = (statistics.min_bytes_opt(), statistics.max_bytes_opt());
-        let ends_before = self.from.as_ref().zip(high).is_some_and(|(from, high)| high < from.as_bytes());
-        let begins_after =
-            self.before.as_ref().zip(low).is_some_and(|(before, low)| low >= before.as_bytes());
+    /// Whether a row group with these ids as bounds may hold a meter of the range; without bounds it may.
+    fn meets(&self, bounds: Option<(&[u8], &[u8])>) -> bool {
+        let Some((low, high)) = bounds else { return true };
+        let ends_before = self.from.as_ref().is_some_and(|from| high < from.as_bytes());
+        let begins_after = self.before.as_ref().is_some_and(|before| low >= before.as_bytes());
         !ends_before && !begins_after
     }
 }
@@ -169,7 +166,7 @@ impl Opened {
         batches.retain(|batch| {
             let group = groups[batch.group];
             let metadata = files[group.file].metadata.metadata();
-            range.meets(metadata.row_group(group.row_group), COLUMNS[0])
+            range.meets(bounds(metadata, metadata.row_group(group.row_group), COLUMNS[0]))
         });
     }
 

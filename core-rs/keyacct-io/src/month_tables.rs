@@ -23,8 +23,9 @@ use parquet::schema::types::ColumnPath;
 use crate::month_limits::Limits;
 use crate::month_pipeline::Output;
 
-/// Rows of an output batch, and of a row group of an output file.
-const BATCH_ROWS: usize = 32_768;
+/// Rows of an output batch, and of a row group of an output file: days, and months, whose rows are longer. While a group
+/// is filled its rows are held, and with them the encoded pages: few rows are little memory, and cost readers little.
+const BATCH_ROWS: [usize; 2] = [16_384, 4_096];
 
 /// A column being filled. NaN and `i64::MIN` stand for null.
 enum Column {
@@ -226,7 +227,6 @@ fn properties(schema: &SchemaRef, page_index: bool) -> Result<WriterProperties> 
     let level = ZstdLevel::try_new(1).map_err(|e| Error::new(ErrorCode::Internal, e.to_string()))?;
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(BATCH_ROWS))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(!page_index)
         .set_created_by(concat!("keyacct ", env!("CARGO_PKG_VERSION")).to_owned());
@@ -251,7 +251,7 @@ pub fn parquet_bytes((schema, batches): &Batches) -> Result<Bytes> {
     let mut writer =
         ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties(schema, false)?)).map_err(inner)?;
     for batch in batches {
-        writer.write(batch).map_err(inner)?;
+        writer.write(batch).and_then(|()| writer.flush()).map_err(inner)?;
     }
     writer.into_inner().map(Bytes::from).map_err(inner)
 }
@@ -296,7 +296,7 @@ impl TableFile<ArrowWriter<File>> {
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        match self.writer.as_mut().map(|writer| writer.write(batch)) {
+        match self.writer.as_mut().map(|writer| writer.write(batch).and_then(|()| writer.flush())) {
             Some(Err(e)) => Err(self.failed(&e)),
             _ => Ok(()),
         }
@@ -350,8 +350,8 @@ impl Tables {
         Ok(tables)
     }
 
-    fn write(&mut self, least: usize) -> Result<()> {
-        for (rows, target) in self.rows.iter_mut().zip(&mut self.target) {
+    fn write(&mut self) -> Result<()> {
+        for ((rows, target), least) in self.rows.iter_mut().zip(&mut self.target).zip(BATCH_ROWS) {
             if rows.meters.len() >= least {
                 target.write(&rows.take(&self.limits)?)?;
             }
@@ -417,8 +417,8 @@ impl Output for Tables {
 
     #[inline]
     fn flush(&mut self) -> Result<()> {
-        if self.rows.iter().any(|rows| rows.meters.len() >= BATCH_ROWS) {
-            return self.write(BATCH_ROWS);
+        if self.rows.iter().zip(BATCH_ROWS).any(|(rows, least)| rows.meters.len() >= least) {
+            return self.write();
         }
         Ok(())
     }

@@ -139,7 +139,7 @@ impl BlockSpan {
         self.sum += i128::from(of.units) * i128::from(weight_ms) - before.sum;
     }
 
-    /// Adds what a later span gave; the    /// Adds what a later span gave; the last block of this one and the first of that may be one block.
+    /// Adds what a later span gave; the last block of this one and the first of that may be one block.
     pub fn merge(&mut self, later: &BlockSpan) {
         self.weight_ms += later.weight_ms;
         self.sum += later.sum;
