@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     import gc
 
     # What start-up makes stays to the end; looking through it for garbage again and again is a tenth of its time.
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(50_000, 20, 20)
     from keyacct.cli.run import run
 
     status = run(argv)

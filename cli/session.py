@@ -7,7 +7,6 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
     from keyacct.config import Workspace
 
 
-@dataclass
 class Session:
-    """The shared options. verbosity: −1 quiet, 0 normal, 1 and more talkative.
+    """The shared options. A plain class: every command pays for what is imported here.
 
+    verbosity: −1 quiet, 0 normal, 1 and more talkative.
     leaves_nothing: what the command has written is closed and on the disk, and nothing of it runs: the process may end
     without being taken apart.
     """

@@ -3,15 +3,15 @@
 //! A segment says which file it was made of and by which parameters each of its meters was judged. It is a copy of
 //! knowledge that can be made again: one that is missing, damaged or of another form is simply made anew.
 
-use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use keyacct_model::Result;
 use keyacct_stats::month::{DayState, Parameters};
 use keyacct_stats::state_bytes::Bytes;
 
-use crate::kept_file::{keep, kept_content};
+use crate::kept_file::{KeptWriter, kept_content};
 use crate::month_limits::Limits;
 use crate::parquet_file::unreadable;
 
@@ -77,7 +77,7 @@ impl Bytes for Fingerprint {
 /// A meter of a segment.
 pub struct SegmentMeter {
     /// Its id.
-    pub id: String,
+    pub id: Arc<str>,
     /// What it was judged by.
     pub parameters: Parameters,
 }
@@ -137,22 +137,24 @@ impl Segment {
     /// # Errors
     /// `write.*`.
     pub fn save(&self, folder: &Path) -> Result<()> {
-        let mut to = Vec::with_capacity(self.states.len() * 1_000);
-        self.of.write(&mut to);
-        self.interval_ms.write(&mut to);
-        self.rows.write(&mut to);
-        self.unknown.write(&mut to);
-        (self.meters.len() as i64).write(&mut to);
+        let mut file = KeptWriter::begin(&Self::path(folder, &self.of), MAGIC)?;
+        let to = &mut file.buffer;
+        self.of.write(to);
+        self.interval_ms.write(to);
+        self.rows.write(to);
+        self.unknown.write(to);
+        (self.meters.len() as i64).write(to);
         for meter in &self.meters {
-            meter.id.write(&mut to);
-            meter.parameters.write(&mut to);
+            meter.id.write(to);
+            meter.parameters.write(to);
         }
-        (self.states.len() as i64).write(&mut to);
+        (self.states.len() as i64).write(to);
         for (meter, state) in &self.states {
-            i64::from(*meter).write(&mut to);
-            state.write(&mut to);
+            i64::from(*meter).write(&mut file.buffer);
+            state.write(&mut file.buffer);
+            file.settle()?;
         }
-        keep(&Self::path(folder, &self.of), MAGIC, &to)
+        file.close()
     }
 
     /// Meters, by their numbers in the limits, whose states must be made again.
@@ -162,27 +164,32 @@ impl Segment {
             let now = &limits.parameters[number as usize];
             (!same_figures(&meter.parameters, now)).then_some(number)
         });
-        let found = self.unknown.iter().filter_map(|id| limits.number.get(id).copied());
+        let found = self.unknown.iter().filter_map(|id| limits.number.get(id.as_str()).copied());
         changed.chain(found).collect()
     }
 
-    /// Puts new states of some meters in the place of the old ones. `made` holds numbers in the limits.
-    pub fn replace(&mut self, wanted: &[u32], made: Vec<(u32, Box<DayState>)>, limits: &Limits) {
-        let mut place: HashMap<String, u32> =
-            self.meters.iter().enumerate().map(|(n, m)| (m.id.clone(), n as u32)).collect();
-        let mut mine = HashMap::new();
-        for &number in wanted {
-            let id = &limits.ids[number as usize];
-            let parameters = limits.parameters[number as usize];
-            let at = *place.entry(id.clone()).or_insert_with(|| {
-                self.meters.push(SegmentMeter { id: id.clone(), parameters });
-                self.meters.len() as u32 - 1
-            });
-            self.meters[at as usize].parameters = parameters;
-            mine.insert(number, at);
+    /// Puts new states in the place of all old ones of their meters, which have their numbers in the limits here.
+    pub fn replace(&mut self, made: Vec<(u32, Box<DayState>)>, limits: &Limits) {
+        const NONE: u32 = u32::MAX;
+        let mut place = vec![NONE; limits.ids.len()];
+        for (n, meter) in self.meters.iter().enumerate() {
+            if let Some(number) = limits.number.get(&meter.id) {
+                place[*number as usize] = n as u32;
+            }
         }
-        let gone: std::collections::HashSet<u32> = mine.values().copied().collect();
-        self.states.retain(|(meter, _)| !gone.contains(meter));
-        self.states.extend(made.into_iter().filter_map(|(number, state)| Some((*mine.get(&number)?, state))));
+        let mut gone = vec![false; self.meters.len()];
+        for &(number, _) in &made {
+            let parameters = limits.parameters[number as usize];
+            let at = &mut place[number as usize];
+            if *at == NONE {
+                *at = self.meters.len() as u32;
+                self.meters.push(SegmentMeter { id: limits.ids[number as usize].clone(), parameters });
+            } else if let Some(gone) = gone.get_mut(*at as usize) {
+                self.meters[*at as usize].parameters = parameters;
+                *gone = true;
+            }
+        }
+        self.states.retain(|(meter, _)| !gone[*meter as usize]);
+        self.states.extend(made.into_iter().map(|(number, state)| (place[number as usize], state)));
     }
 }

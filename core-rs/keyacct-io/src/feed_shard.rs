@@ -248,5 +248,5 @@ fn unsorted(limits: &Limits, meter: u32, ts: i64, before: i64) -> Error {
     let id = &limits.ids[meter as usize];
     Error::new(ErrorCode::InputOrder, format!("time {ts} ms comes after {before} ms of the same meter"))
         .hint("sort the rows of each meter by time; file names and row order make the data set order")
-        .at(|place| place.meter = Some(id.clone()))
+        .at(|place| place.meter = Some(id.to_string()))
 }

@@ -28,9 +28,9 @@ impl Sink for Emitted {
     fn month(&mut self, day: i64, tally: &MonthTally) {
         self.months.push(Finished { at: self.at, meter: self.meter, day, figures: *tally });
     }
-    fn part(&mut self, state: &DayState) {
+    fn part(&mut self, state: Box<DayState>) {
         let day = state.open.day;
-        self.parts.push(Finished { at: self.at, meter: self.meter, day, figures: Box::new(state.clone()) });
+        self.parts.push(Finished { at: self.at, meter: self.meter, day, figures: state });
     }
 }
 

@@ -1,5 +1,7 @@
 //! Files that are kept and may be made again: each whole or not there, and each able to tell whether it is whole.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use keyacct_model::Result;
@@ -18,24 +20,97 @@ pub fn kept_content<'a>(bytes: &'a [u8], magic: &[u8]) -> Option<&'a [u8]> {
 /// # Errors
 /// `write.*`.
 pub fn keep(path: &Path, magic: &[u8], content: &[u8]) -> Result<()> {
-    whole(path, &[magic, content, &crc32fast::hash(content).to_le_bytes()])
+    let mut writer = KeptWriter::begin(path, magic)?;
+    writer.write(content)?;
+    writer.close()
 }
 
-fn whole(path: &Path, parts: &[&[u8]]) -> Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = PathBuf::from(temporary);
-    let write = || -> std::io::Result<()> {
-        use std::io::Write;
-        let mut file = std::fs::File::create(&temporary)?;
-        parts.iter().try_for_each(|part| file.write_all(part))?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().map_err(|e| {
-        let _ = std::fs::remove_file(&temporary);
-        unwritable(&e, path)
-    })
+/// A kept file that is written piece by piece under a temporary name, which goes away unless the file is closed.
+pub struct KeptWriter {
+    file: File,
+    path: PathBuf,
+    temporary: PathBuf,
+    /// What is yet to be written.
+    pub buffer: Vec<u8>,
+    sum: crc32fast::Hasher,
+    length: u64,
+}
+
+impl KeptWriter {
+    /// Content that is written at a time: it stays in the cache of a core until then.
+    const STEP: usize = 1 << 16;
+
+    /// Begins a file with a mark. The path may get its last part when the file is closed.
+    ///
+    /// # Errors
+    /// `write.*`.
+    pub fn begin(path: &Path, magic: &[u8]) -> Result<KeptWriter> {
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(format!(".{}.tmp", std::process::id()));
+        let temporary = PathBuf::from(temporary);
+        let mut file = File::create(&temporary).map_err(|e| unwritable(&e, path))?;
+        file.write_all(magic).map_err(|e| unwritable(&e, path))?;
+        let (path, buffer, sum) = (path.to_owned(), Vec::new(), crc32fast::Hasher::new());
+        Ok(KeptWriter { file, path, temporary, buffer, sum, length: 0 })
+    }
+
+    /// Adds content.
+    fn write(&mut self, content: &[u8]) -> Result<()> {
+        self.sum.update(content);
+        self.length += content.len() as u64;
+        self.file.write_all(content).map_err(|e| unwritable(&e, &self.path))
+    }
+
+    /// Writes the buffer out when it has become long.
+    ///
+    /// # Errors
+    /// `write.*`.
+    #[inline]
+    pub fn settle(&mut self) -> Result<()> {
+        if self.buffer.len() >= Self::STEP { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        self.write(&buffer)?;
+        buffer.clear();
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    /// Ends the file with its checksum; it is on the disk when this is back.
+    ///
+    /// # Errors
+    /// `write.*`.
+    pub fn close(mut self) -> Result<()> {
+        self.flush()?;
+        let sum = self.sum.clone().finalize().to_le_bytes();
+        self.file.write_all(&sum).map_err(|e| unwritable(&e, &self.path))?;
+        self.publish(&self.path)
+    }
+
+    /// Ends the file under the name of its content in the same folder; it is on the disk when this is back.
+    ///
+    /// # Errors
+    /// `write.*`.
+    pub fn close_named(mut self, kind: Named) -> Result<String> {
+        self.flush()?;
+        let name = kind.name(self.sum.clone().finalize(), self.length);
+        self.publish(&self.path.with_file_name(&name))?;
+        Ok(name)
+    }
+
+    fn publish(&self, path: &Path) -> Result<()> {
+        let done = self.file.sync_all().and_then(|()| std::fs::rename(&self.temporary, path));
+        done.map_err(|e| unwritable(&e, path))
+    }
+}
+
+impl Drop for KeptWriter {
+    fn drop(&mut self) {
+        // Once the file has its name there is nothing of this one.
+        let _ = std::fs::remove_file(&self.temporary);
+    }
 }
 
 /// A kind of files that are named by their content.
@@ -66,7 +141,9 @@ impl Named {
         let name = self.name(crc32fast::hash(content), content.len() as u64);
         let path = folder.join(&name);
         if !std::fs::read(&path).is_ok_and(|there| there == content) {
-            whole(&path, &[content])?;
+            let mut writer = KeptWriter::begin(&path, &[])?;
+            writer.write(content)?;
+            writer.publish(&path)?;
         }
         Ok(name)
     }

@@ -6,7 +6,7 @@ use parquet::basic::SortOrder;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use crate::month_limits::Limits;
-use crate::parquet_column::Plan;
+use crate::parquet_column::{Batch, Plan};
 
 /// Lowest and highest value of a text column in a row group, which may be cut short outwards; nothing when the file does
 /// not tell them, or only in the order of older writers.
@@ -37,7 +37,19 @@ pub(crate) struct MeterEnds {
 impl MeterEnds {
     /// Of a data set whose meters stand in `column`.
     pub(crate) fn of(plan: &Plan, limits: &Limits, column: &str) -> MeterEnds {
-        let mut by_id: Vec<(&str, u32)> = limits.number.iter().map(|(id, n)| (id.as_str(), *n)).collect();
+        let bounds_of = |batch: &Batch| {
+            let group = plan.groups[batch.group];
+            let file = plan.files[group.file].metadata.metadata();
+            bounds(file, file.row_group(group.row_group), column)
+        };
+        let within = |(low, high): (&[u8], &[u8])| {
+            limits.number.keys().all(|id| (low..=high).contains(&id.as_bytes()))
+        };
+        if plan.batches.last().is_none_or(|last| bounds_of(last).is_none_or(within)) {
+            // All may go on to the end, as they do where samples lie in the order of time.
+            return MeterEnds { meters: Vec::new(), until: vec![0; plan.batches.len()] };
+        }
+        let mut by_id: Vec<(&str, u32)> = limits.number.iter().map(|(id, n)| (&**id, *n)).collect();
         by_id.sort_unstable();
         let place = |after: &dyn Fn(&[u8]) -> bool| by_id.partition_point(|(id, _)| !after(id.as_bytes()));
         let mut open = Open::new(by_id.len());
@@ -47,9 +59,7 @@ impl MeterEnds {
             if later.replace(batch.group) == Some(batch.group) {
                 continue;
             }
-            let group = plan.groups[batch.group];
-            let file = plan.files[group.file].metadata.metadata();
-            let (from, to) = match bounds(file, file.row_group(group.row_group), column) {
+            let (from, to) = match bounds_of(batch) {
                 Some((low, high)) => (place(&|id| id >= low), place(&|id| id > high)),
                 None => (0, by_id.len()),
             };

@@ -13,11 +13,11 @@ use std::thread::{ScopedJoinHandle, scope};
 use bytes::Bytes as Shared;
 use keyacct_model::{Error, ErrorCode, Result};
 use keyacct_stats::month::{DayState, Kernel, Meter, MonthTally, Parts, Sink, Tally};
-use keyacct_stats::state_bytes::Bytes;
 
-use crate::day_segment::{Fingerprint, Segment, SegmentMeter};
-use crate::joined_state::{Joined, METERS, ROWS};
+use crate::day_segment::{Fingerprint, Segment};
+use crate::joined_state::{Joined, KeptMeters, METERS, ROWS, limits_bytes};
 use crate::joined_table::JoinedFile;
+use crate::kept_file::KeptWriter;
 use crate::month_limits::Limits;
 use crate::month_pipeline::Output;
 use crate::month_stats::{Answer, Opened};
@@ -68,9 +68,46 @@ type Interrupted<'a> = dyn FnMut() -> Result<()> + 'a;
 /// The tables of a result being put together: days and months.
 type Out = [JoinedFile; 2];
 
+/// The meters after the files that were joined so far.
+enum Meters {
+    Kept(KeptMeters),
+    Here(Vec<Option<Meter>>),
+}
+
+impl Meters {
+    /// All of them, by their numbers; nothing when the kept ones are not of their form.
+    fn here(&mut self, count: usize) -> Option<&mut Vec<Option<Meter>>> {
+        if let Meters::Kept(kept) = self {
+            *self = Meters::Here((0..count).map(|number| kept.take(number as u32)).collect::<Option<_>>()?);
+        }
+        match self {
+            Meters::Here(meters) => {
+                meters.resize_with(count, || None);
+                Some(meters)
+            }
+            Meters::Kept(_) => None,
+        }
+    }
+
+    /// The meter of a number, in ascending order; nothing when the kept ones are not of their form.
+    fn take(&mut self, number: u32) -> Option<Option<Meter>> {
+        match self {
+            Meters::Kept(kept) => kept.take(number),
+            Meters::Here(meters) => Some(meters.get_mut(number as usize).and_then(Option::take)),
+        }
+    }
+}
+
+/// What the last file left: the rows as if every meter had had its last reading, and the meters, yet to be closed.
+struct Ends {
+    rows: [Batches; 2],
+    meters: KeptWriter,
+}
+
 /// Where joining stands.
 struct Stand {
-    meters: Vec<Option<Meter>>,
+    meters: Meters,
+    ends: Option<Ends>,
     /// The result with the rows that were kept before, once there are some.
     out: Option<Out>,
     complete: Tables,
@@ -102,19 +139,21 @@ impl Kept<'_> {
     pub fn run(&self, paths: &[PathBuf], interrupted: &mut Interrupted<'_>) -> Result<Answer> {
         std::fs::create_dir_all(self.state).map_err(|e| unwritable(&e, self.state))?;
         let files: Vec<Fingerprint> = paths.iter().map(|p| Fingerprint::of(p)).collect::<Result<_>>()?;
+        let known = limits_bytes(&self.limits);
         let before = Joined::load(self.state)
-            .filter(|joined| joined.fits(&self.limits, self.interval_ms) && files.starts_with(&joined.files));
+            .filter(|joined| joined.fits(&known, self.interval_ms))
+            .filter(|joined| files.starts_with(&joined.files));
         if let Some(joined) = before {
             let answer = if joined.files.len() == files.len() {
                 self.as_it_lies(&joined)?
             } else {
-                self.join(paths, &files, Some(joined), interrupted)?
+                self.join(paths, &files, &known, Some(joined), interrupted)?
             };
             if let Some(answer) = answer {
                 return Ok(answer);
             }
         }
-        let answer = self.join(paths, &files, None, interrupted)?;
+        let answer = self.join(paths, &files, &known, None, interrupted)?;
         answer.ok_or_else(lost)
     }
 
@@ -144,8 +183,8 @@ impl Kept<'_> {
     }
 
     /// What was joined before; nothing when some of it is missing or damaged.
-    fn start(&self, before: &Joined) -> Result<Option<(Vec<Option<Meter>>, Out)>> {
-        let Some(meters) = before.meters(self.state, self.limits.ids.len()) else { return Ok(None) };
+    fn start(&self, before: &Joined) -> Result<Option<(Meters, Out)>> {
+        let Some(meters) = before.meters(self.state).map(Meters::Kept) else { return Ok(None) };
         let Some(out) = self.begin(&before.tables)? else { return Ok(None) };
         // The disk has most of the result while samples are still read.
         out[0].settle()?;
@@ -158,12 +197,14 @@ impl Kept<'_> {
         &self,
         paths: &[PathBuf],
         files: &[Fingerprint],
+        known: &[u8],
         before: Option<Joined>,
         interrupted: &mut Interrupted<'_>,
     ) -> Result<Option<Answer>> {
         let Some(stand) = self.take(paths, files, before.as_ref(), interrupted)? else { return Ok(None) };
         let mut tables = before.map(|b| b.tables).unwrap_or_default();
         let wanted = tables.each_ref().map(Vec::is_empty);
+        let Ends { rows: last_rows, meters } = stand.ends.ok_or_else(lost)?;
         let complete = stand.complete.finish()?;
         let (made, ends, meters) = scope(|threads| {
             let complete = threads.spawn(|| {
@@ -173,9 +214,8 @@ impl Kept<'_> {
                 };
                 Ok([keep(0)?, keep(1)?])
             });
-            let (last, meters) = self.ends(stand.meters)?;
-            let ends = last.map(|table| threads.spawn(move || self.keep_rows(&table)));
-            let meters = METERS.keep(self.state, &meters)?;
+            let ends = last_rows.map(|table| threads.spawn(move || self.keep_rows(&table)));
+            let meters = meters.close_named(METERS)?;
             let [days, months] = ends.map(ended);
             Ok::<_, Error>((ended(complete)?, [days?, months?], meters))
         })?;
@@ -193,11 +233,10 @@ impl Kept<'_> {
             last[n] = name;
         }
         let mut unknown: Vec<String> =
-            stand.unknown.into_iter().filter(|id| !self.limits.number.contains_key(id)).collect();
+            stand.unknown.into_iter().filter(|id| !self.limits.number.contains_key(id.as_str())).collect();
         unknown.sort();
-        let known = self.limits.ids.iter().zip(&self.limits.parameters);
-        let known = known.map(|(id, p)| SegmentMeter { id: id.clone(), parameters: *p }).collect();
         let (interval_ms, files, rows) = (self.interval_ms, files.to_vec(), stand.rows);
+        let known = known.to_vec();
         let joined = Joined { interval_ms, files, rows, unknown, known, tables, last, meters };
         interrupted()?;
         scope(|threads| {
@@ -218,7 +257,8 @@ impl Kept<'_> {
         interrupted: &mut Interrupted<'_>,
     ) -> Result<Option<Stand>> {
         let mut stand = Stand {
-            meters: Vec::new(),
+            meters: Meters::Here(Vec::new()),
+            ends: None,
             out: None,
             complete: Tables::in_memory(self.limits.clone()),
             rows: before.map_or(0, |b| b.rows),
@@ -227,37 +267,27 @@ impl Kept<'_> {
         let done = before.map_or(0, |b| b.files.len());
         scope(|threads| {
             let mut starting = before.map(|before| threads.spawn(|| self.start(before)));
-            for (path, of) in paths.iter().zip(files).skip(done) {
+            for (n, (path, of)) in paths.iter().zip(files).enumerate().skip(done) {
                 let (segment, fresh) = self.segment(path, of, interrupted)?;
                 if let Some(thread) = starting.take() {
                     let Some((meters, out)) = ended(thread)? else { return Ok(None) };
                     (stand.meters, stand.out) = (meters, Some(out));
                 }
-                stand.meters.resize_with(self.limits.ids.len(), || None);
-                scope(|threads| {
+                let whole = scope(|threads| {
                     let saving = fresh.then(|| threads.spawn(|| segment.save(self.state)));
-                    let absorbed = self.absorb(&segment, &mut stand, path);
+                    let absorbed = match n + 1 == files.len() {
+                        true => self.end(&segment, &mut stand, path),
+                        false => self.absorb(&segment, &mut stand, path),
+                    };
                     saving.map_or(Ok(()), ended).and(absorbed)
                 })?;
-                stand.complete.flush()?;
+                if whole.is_none() {
+                    return Ok(None);
+                }
                 interrupted()?;
             }
             Ok(Some(stand))
         })
-    }
-
-    /// Rows as if every meter had had its last reading, and the meters as bytes.
-    fn ends(&self, meters: Vec<Option<Meter>>) -> Result<([Batches; 2], Vec<u8>)> {
-        let mut kept = Vec::with_capacity(meters.len() * 1_300);
-        let mut last = Tables::in_memory(self.limits.clone());
-        for (number, meter) in meters.into_iter().enumerate() {
-            let Some(meter) = meter else { continue };
-            (number as i64).write(&mut kept);
-            meter.write(&mut kept);
-            let mut sink = Rows { tables: &mut last, meter: number as u32 };
-            meter.finish(self.interval_ms, &self.limits.parameters[number], &mut sink);
-        }
-        Ok((last.finish()?, kept))
     }
 
     /// The segment of a file, and whether it must be kept yet: as it is kept, with outdated meters made again, or new.
@@ -293,45 +323,89 @@ impl Kept<'_> {
             opened.run::<Parts, _>(limits.clone(), self.interval_ms, self.workers, &mut made, interrupted)?;
         let mut segment = kept.unwrap_or_else(fresh);
         segment.rows = rows;
-        segment.unknown = unknown.into_iter().filter(|id| !self.limits.number.contains_key(id)).collect();
-        let mut wanted: Vec<u32> = limits.number.values().copied().collect();
-        let seen: HashSet<u32> = made.0.iter().map(|(meter, _)| *meter).collect();
-        wanted.retain(|number| seen.contains(number));
-        wanted.sort_unstable();
-        segment.replace(&wanted, made.0, &self.limits);
+        segment.unknown =
+            unknown.into_iter().filter(|id| !self.limits.number.contains_key(id.as_str())).collect();
+        segment.replace(made.0, &self.limits);
         Ok((segment, true))
     }
 
-    fn absorb(&self, segment: &Segment, stand: &mut Stand, path: &Path) -> Result<()> {
-        let Stand { meters, complete, rows, unknown, .. } = stand;
-        *rows += segment.rows;
-        unknown.extend(segment.unknown.iter().cloned());
-        unknown.extend(
-            segment.meters.iter().filter(|m| !self.limits.number.contains_key(&m.id)).map(|m| m.id.clone()),
-        );
+    /// The states of a segment with the numbers that their meters have in the limits; what else it says is noted.
+    fn states<'s>(
+        &self,
+        segment: &'s Segment,
+        stand: &mut Stand,
+    ) -> impl Iterator<Item = (u32, &'s DayState)> + use<'s> {
+        stand.rows += segment.rows;
+        stand.unknown.extend(segment.unknown.iter().cloned());
         let number: Vec<Option<u32>> =
             segment.meters.iter().map(|m| self.limits.number.get(&m.id).copied()).collect();
-        for (meter, state) in &segment.states {
-            let Some(number) = number[*meter as usize] else { continue };
-            let parameters = &self.limits.parameters[number as usize];
-            let mut sink = Rows { tables: complete, meter: number };
-            match &mut meters[number as usize] {
-                Some(before) => {
-                    before.absorb(state, self.interval_ms, parameters, &mut sink).map_err(|unsorted| {
-                        let what = format!(
-                            "time {} ms comes after {} ms of the same meter in an earlier file",
-                            state.open.first_ts, unsorted.before
-                        );
-                        Error::new(ErrorCode::InputOrder, what)
-                            .hint("name the files in the order of their times, or put a correction into the file of its day")
-                            .in_file(path.display().to_string())
-                            .at(|place| place.meter = Some(self.limits.ids[number as usize].clone()))
-                    })?;
-                }
-                none => *none = Some(Meter::from_part(DayState::clone(state))),
-            }
+        let strangers = segment.meters.iter().zip(&number).filter(|(_, number)| number.is_none());
+        stand.unknown.extend(strangers.map(|(meter, _)| meter.id.to_string()));
+        let known =
+            move |(meter, state): &'s (u32, Box<DayState>)| Some((number[*meter as usize]?, &**state));
+        segment.states.iter().filter_map(known)
+    }
+
+    /// Joins a file behind which others come; nothing when the kept meters are not of their form.
+    fn absorb(&self, segment: &Segment, stand: &mut Stand, path: &Path) -> Result<Option<()>> {
+        let states = self.states(segment, stand);
+        let Some(meters) = stand.meters.here(self.limits.ids.len()) else { return Ok(None) };
+        for (number, state) in states {
+            self.add(&mut meters[number as usize], number, state, &mut stand.complete, path)?;
         }
-        Ok(())
+        stand.complete.flush().map(Some)
+    }
+
+    /// Joins the last file, meter by meter: each comes from where it is kept and goes there again, and ends its rows.
+    fn end(&self, segment: &Segment, stand: &mut Stand, path: &Path) -> Result<Option<()>> {
+        let mut states: Vec<_> = self.states(segment, stand).collect();
+        states.sort_by_key(|(number, _)| *number); // those of a meter stay in the order of time
+        let mut states = states.into_iter().peekable();
+        let mut kept = KeptWriter::begin(&self.state.join("meters"), &[])?;
+        let mut last = Tables::in_memory(self.limits.clone());
+        for (number, parameters) in self.limits.parameters.iter().enumerate() {
+            let number = number as u32;
+            let Some(mut meter) = stand.meters.take(number) else { return Ok(None) };
+            while let Some((_, state)) = states.next_if(|(of, _)| *of == number) {
+                self.add(&mut meter, number, state, &mut stand.complete, path)?;
+            }
+            let Some(meter) = meter else { continue };
+            KeptMeters::write(number, &meter, &mut kept.buffer);
+            kept.settle()?;
+            let mut sink = Rows { tables: &mut last, meter: number };
+            meter.finish(self.interval_ms, parameters, &mut sink);
+            last.flush()?;
+            stand.complete.flush()?;
+        }
+        stand.ends = Some(Ends { rows: last.finish()?, meters: kept });
+        Ok(Some(()))
+    }
+
+    /// Adds a state of a file to its meter.
+    fn add(
+        &self,
+        meter: &mut Option<Meter>,
+        number: u32,
+        state: &DayState,
+        complete: &mut Tables,
+        path: &Path,
+    ) -> Result<()> {
+        let Some(meter) = meter else {
+            *meter = Some(Meter::from_part(state.clone()));
+            return Ok(());
+        };
+        let mut sink = Rows { tables: complete, meter: number };
+        let parameters = &self.limits.parameters[number as usize];
+        meter.absorb(state, self.interval_ms, parameters, &mut sink).map_err(|unsorted| {
+            let what = format!(
+                "time {} ms comes after {} ms of the same meter in an earlier file",
+                state.open.first_ts, unsorted.before
+            );
+            Error::new(ErrorCode::InputOrder, what)
+                .hint("name the files in the order of their times, or put a correction into the file of its day")
+                .in_file(path.display().to_string())
+                .at(|place| place.meter = Some(self.limits.ids[number as usize].to_string()))
+        })
     }
 
     /// Keeps a table under the name of its content.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
@@ -21,11 +22,11 @@ const NUMBERS: [&str; 5] = ["pt", "u_nom", "u_lower", "u_upper", "pf_std"];
 /// Parameters of every meter, by its number in the order of the file.
 pub struct Limits {
     /// Meter ids.
-    pub ids: Vec<String>,
+    pub ids: Vec<Arc<str>>,
     /// Parameters, beside the ids.
     pub parameters: Vec<Parameters>,
     /// Number of each id.
-    pub number: HashMap<String, u32>,
+    pub number: HashMap<Arc<str>, u32>,
 }
 
 impl Limits {
@@ -146,10 +147,11 @@ impl Limits {
                 return Err(wrong("tariff", "no tariff".into()));
             }
             let tariff = HalfHours::parse(tariffs.value(r)).map_err(|what| wrong("tariff", what))?;
-            if self.number.insert(id.to_owned(), self.ids.len() as u32).is_some() {
+            let id: Arc<str> = id.into();
+            if self.number.insert(id.clone(), self.ids.len() as u32).is_some() {
                 return Err(wrong("meter_id", "a second row for this meter".into()));
             }
-            self.ids.push(id.to_owned());
+            self.ids.push(id);
             self.parameters.push(Parameters {
                 pt,
                 band: Band {

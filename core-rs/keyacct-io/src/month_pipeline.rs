@@ -25,8 +25,6 @@ use crate::value_column::Values;
 pub const COLUMNS: [&str; 9] = ["meter_id", "ts", "ua", "ub", "uc", "p", "q", "ep", "eq"];
 /// Meters that are ended at once: their figures are waiting for the output.
 const END_METERS: usize = 4096;
-/// Batches that may be in work at once.
-const RING: usize = 4;
 
 /// Takes finished figures in their final order.
 pub trait Output: Send {
@@ -137,7 +135,8 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
             readers: readers.into_iter().map(Mutex::new).collect(),
             lookup: Mutex::new(lookup),
             ends: MeterEnds::of(plan, &limits, COLUMNS[0]),
-            slots: (0..RING).map(|_| slot()).collect(),
+            // Two batches keep two workers busy; what more of them finish may wait for the slowest a little longer.
+            slots: (0..workers.clamp(2, 4)).map(|_| slot()).collect(),
             shards: (0..workers).map(|_| shard()).collect(),
             output: Mutex::new(output),
             schedule: Mutex::new(Schedule {
@@ -261,7 +260,7 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         let ready = match &s.fault {
             // A batch with a column that could not be decoded is fed to nobody.
             Some(((batch, _, column), _)) if *column < COLUMNS.len() => decoded.min(*batch),
-            _ if decoded == end => self.steps().min(s.put + RING),
+            _ if decoded == end => self.steps().min(s.put + self.slots.len()),
             _ => decoded,
         };
         let behind = (0..s.shard.len())
@@ -272,7 +271,10 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         }
         (0..COLUMNS.len())
             .filter(|&n| {
-                !s.column_busy[n] && s.column[n] < end && s.column[n] < s.put + RING && s.column[n] <= last
+                !s.column_busy[n]
+                    && s.column[n] < end
+                    && s.column[n] < s.put + self.slots.len()
+                    && s.column[n] <= last
             })
             .min_by_key(|&n| s.column[n])
             .map(|column| Task::Decode { column, batch: s.column[column] })
@@ -301,7 +303,7 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
 
     fn decode(&self, column: usize, number: usize) -> std::result::Result<(), Fault> {
         let batch = &self.plan.batches[number];
-        let slot = &self.slots[number % RING];
+        let slot = &self.slots[number % self.slots.len()];
         let mut reader = lock(&self.readers[column]);
         match column {
             0 => {
@@ -323,7 +325,7 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
 
     fn feed(&self, shard: usize, number: usize) -> std::result::Result<(), Fault> {
         let mut state = lock(&self.shards[shard]);
-        let slot = &self.slots[number % RING];
+        let slot = &self.slots[number % self.slots.len()];
         let mut emitted = Emitted::default();
         let result = match self.plan.batches.get(number) {
             None => {
@@ -388,7 +390,7 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
     }
 
     fn put(&self, number: usize) -> std::result::Result<(), Fault> {
-        let mut shards = std::mem::take(&mut *lock(&self.slots[number % RING].emitted));
+        let mut shards = std::mem::take(&mut *lock(&self.slots[number % self.slots.len()].emitted));
         let mut output = lock(&self.output);
         let unwritten = |e| (usize::MAX, e);
         // At most one meter has finished something at one row.

@@ -16,7 +16,7 @@ use keyacct_stats::load::BLOCK_MS;
 use keyacct_stats::month::{MonthTally, Tally};
 use keyacct_stats::power_factor::MS_PER_HOUR;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
@@ -220,13 +220,12 @@ pub fn unwritable(error: &std::io::Error, path: &Path) -> Error {
     Error::new(code, format!("cannot write: {error}")).hint(hint).in_file(path.display().to_string())
 }
 
-/// How result tables are written.
+/// How result tables are written: compressed by what is quickest to write and read.
 ///
 /// `page_index`: whether a reader can find single pages; what is joined later drops it.
-fn properties(schema: &SchemaRef, page_index: bool) -> Result<WriterProperties> {
-    let level = ZstdLevel::try_new(1).map_err(|e| Error::new(ErrorCode::Internal, e.to_string()))?;
+fn properties(schema: &SchemaRef, page_index: bool) -> WriterProperties {
     let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
+        .set_compression(Compression::LZ4_RAW)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(!page_index)
         .set_created_by(concat!("keyacct ", env!("CARGO_PKG_VERSION")).to_owned());
@@ -236,10 +235,10 @@ fn properties(schema: &SchemaRef, page_index: bool) -> Result<WriterProperties> 
             let path = ColumnPath::from(field.name().clone());
             properties = properties
                 .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_compression(path, Compression::LZ4_RAW);
+                .set_column_encoding(path, parquet::basic::Encoding::BYTE_STREAM_SPLIT);
         }
     }
-    Ok(properties.build())
+    properties.build()
 }
 
 /// Batches of a table as the bytes of a Parquet file.
@@ -249,7 +248,7 @@ fn properties(schema: &SchemaRef, page_index: bool) -> Result<WriterProperties> 
 pub fn parquet_bytes((schema, batches): &Batches) -> Result<Bytes> {
     let inner = |e: parquet::errors::ParquetError| Error::new(ErrorCode::Internal, e.to_string());
     let mut writer =
-        ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties(schema, false)?)).map_err(inner)?;
+        ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties(schema, false))).map_err(inner)?;
     for batch in batches {
         writer.write(batch).and_then(|()| writer.flush()).map_err(inner)?;
     }
@@ -290,7 +289,7 @@ impl<W> TableFile<W> {
 impl TableFile<ArrowWriter<File>> {
     fn create(folder: &Path, table: &str, schema: &SchemaRef) -> Result<Self> {
         let (mut table, file) = TableFile::begin(folder, table)?;
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties(schema, true)?));
+        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties(schema, true)));
         table.writer = Some(writer.map_err(|e| table.failed(&e))?);
         Ok(table)
     }

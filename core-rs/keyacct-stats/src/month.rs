@@ -59,7 +59,7 @@ pub trait Sink {
     /// A finished month; `day` is its first.
     fn month(&mut self, _day: i64, _tally: &MonthTally) {}
     /// A day, or a part of one, whose last reading is still open.
-    fn part(&mut self, _state: &DayState) {}
+    fn part(&mut self, _state: Box<DayState>) {}
 }
 
 /// A reading came with an earlier stamp than the one before it.
@@ -200,13 +200,13 @@ impl Kernel for Meter {
     }
 }
 
-/// The days of one meter as states that can be joined with others.
+/// The days of one meter as states that can be joined with others; each is handed on as it is.
 #[derive(Clone, Debug)]
-pub struct Parts(DayState);
+pub struct Parts(Box<DayState>);
 
 impl Kernel for Parts {
     fn new(first: Reading) -> Self {
-        Parts(DayState::new(first))
+        Parts(Box::new(DayState::new(first)))
     }
 
     #[inline(always)]
@@ -217,15 +217,14 @@ impl Kernel for Parts {
         parameters: &Parameters,
         sink: &mut impl Sink,
     ) -> Result<(), Unsorted> {
-        let DayState { open, hour } = &mut self.0;
+        let DayState { open, hour } = &mut *self.0;
         if open.holds(reading.ts) {
             return open.push(reading, interval_ms, parameters, hour);
         }
         if reading.ts < open.last.ts {
             return Err(Unsorted { before: open.last.ts });
         }
-        sink.part(&self.0);
-        self.0 = DayState::new(reading);
+        sink.part(std::mem::replace(&mut self.0, Box::new(DayState::new(reading))));
         Ok(())
     }
 
@@ -236,7 +235,7 @@ impl Kernel for Parts {
         interval_ms: i64,
         parameters: &Parameters,
     ) -> usize {
-        let DayState { open, hour } = &mut self.0;
+        let DayState { open, hour } = &mut *self.0;
         open.take(run, from, interval_ms, parameters, hour)
     }
 
@@ -247,7 +246,7 @@ impl Kernel for Parts {
     }
 
     fn finish(self, _interval_ms: i64, _parameters: &Parameters, sink: &mut impl Sink) {
-        sink.part(&self.0);
+        sink.part(self.0);
     }
 }
 

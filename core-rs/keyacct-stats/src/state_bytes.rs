@@ -1,5 +1,7 @@
 //! States as bytes: whole numbers as zigzag varints, floating numbers as they are, times from the start of their day.
 
+use std::sync::Arc;
+
 use crate::block_span::{Block, BlockSpan};
 use crate::civil::DAY_MS;
 use crate::day_state::{DayState, OpenDay, Tally};
@@ -19,6 +21,14 @@ pub trait Bytes: Sized {
     fn write(&self, to: &mut Vec<u8>);
     /// Takes them from the front; nothing when they are not of this form.
     fn read(from: &mut &[u8]) -> Option<Self>;
+}
+
+/// Appends the first bytes of a few: a copy of known length is one instruction, one of any length a call.
+#[inline(always)]
+fn append<const N: usize>(to: &mut Vec<u8>, bytes: &[u8; N], length: usize) {
+    let end = to.len() + length;
+    to.extend_from_slice(bytes);
+    to.truncate(end);
 }
 
 fn front<'a>(from: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
@@ -51,14 +61,19 @@ impl Bytes for i128 {
 }
 
 impl Bytes for i64 {
+    #[inline]
     fn write(&self, to: &mut Vec<u8>) {
         let mut left = ((self << 1) ^ (self >> 63)) as u64;
+        let (mut bytes, mut length) = ([0; 10], 0);
         while left >= 0x80 {
-            to.push(left as u8 | 0x80);
+            bytes[length] = left as u8 | 0x80;
+            length += 1;
             left >>= 7;
         }
-        to.push(left as u8);
+        bytes[length] = left as u8;
+        append(to, &bytes, length + 1);
     }
+    #[inline]
     fn read(from: &mut &[u8]) -> Option<i64> {
         let (mut value, mut shift) = (0_u64, 0);
         loop {
@@ -90,6 +105,17 @@ impl Bytes for String {
     fn read(from: &mut &[u8]) -> Option<String> {
         let length = usize::try_from(i64::read(from)?).ok()?;
         String::from_utf8(front(from, length)?.to_vec()).ok()
+    }
+}
+
+impl Bytes for Arc<str> {
+    fn write(&self, to: &mut Vec<u8>) {
+        (self.len() as i64).write(to);
+        to.extend(self.as_bytes());
+    }
+    fn read(from: &mut &[u8]) -> Option<Arc<str>> {
+        let length = usize::try_from(i64::read(from)?).ok()?;
+        std::str::from_utf8(front(from, length)?).ok().map(Arc::from)
     }
 }
 
@@ -172,19 +198,31 @@ impl Bytes for Sum {
             short @ 0..15 => short,
             _ => 15,
         };
-        to.push((u8::from(self.0 < 0) << 7) | ((zeros as u8) << 4) | length as u8);
-        let length = if length == 15 { 16 } else { length as usize };
-        to.extend_from_slice(&size.to_le_bytes()[..length]);
+        let mut bytes = [0; 17];
+        bytes[0] = (u8::from(self.0 < 0) << 7) | ((zeros as u8) << 4) | length as u8;
+        bytes[1..].copy_from_slice(&size.to_le_bytes());
+        append(to, &bytes, if length == 15 { 17 } else { 1 + length as usize });
     }
     #[inline]
     fn read(from: &mut &[u8]) -> Option<Sum> {
         let (&head, rest) = from.split_first()?;
         let length = if head & 15 == 15 { 16 } else { usize::from(head & 15) };
-        let (digits, rest) = rest.split_at_checked(length)?;
-        *from = rest;
-        let mut size = [0; 16];
-        size[..length].copy_from_slice(digits);
-        let size = (u128::from_le_bytes(size) << (4 * (head >> 4 & 7))) as i128;
+        let (digits, behind) = rest.split_at_checked(length)?;
+        *from = behind;
+        let size = match rest.first_chunk() {
+            Some(sixteen) => {
+                // What lies behind its own bytes is shifted out.
+                let beyond = 8 * (16 - length as u32);
+                let all = u128::from_le_bytes(*sixteen).checked_shl(beyond).unwrap_or(0);
+                all.checked_shr(beyond).unwrap_or(0)
+            }
+            None => {
+                let mut size = [0; 16];
+                size[..length].copy_from_slice(digits);
+                u128::from_le_bytes(size)
+            }
+        };
+        let size = (size << (4 * (head >> 4 & 7))) as i128;
         Some(Sum(if head >> 7 == 1 { size.wrapping_neg() } else { size }))
     }
 }

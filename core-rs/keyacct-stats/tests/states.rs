@@ -41,8 +41,8 @@ impl Sink for Kept {
         day.write(&mut self.rows);
         tally.write(&mut self.rows);
     }
-    fn part(&mut self, state: &DayState) {
-        self.parts.push(state.clone());
+    fn part(&mut self, state: Box<DayState>) {
+        self.parts.push(*state);
     }
 }
 

@@ -10,9 +10,8 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from keyacct import _core
 from keyacct.errors import UsageError, from_os_error
@@ -43,8 +42,7 @@ def interval_ms(interval: str | int | dt.timedelta) -> int:
     return value
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """What `write_stats` has done: rows read, and the meters that have readings but no limits (left out).
 
     tasks and retried: of a cluster, the ranges of meters, and the attempts that a lost worker did not end.
