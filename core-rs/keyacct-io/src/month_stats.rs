@@ -17,8 +17,12 @@ use crate::parquet_column::{ColumnReader, Plan, is_local_time};
 use crate::parquet_file::{ParquetInput, parts};
 use crate::value_column::Form;
 
-/// Rows that are decoded at once.
+/// Rows that are decoded at once, at most.
 const BATCH_ROWS: usize = 131_072;
+/// Rows that are decoded at once, at least.
+const LEAST_BATCH_ROWS: usize = 16_384;
+/// Batches that a small data set is cut into.
+const BATCHES: usize = 10;
 
 /// What a run is asked for.
 pub struct Question<'a> {
@@ -135,6 +139,8 @@ pub struct Opened {
     pub(crate) plan: Plan,
     positions: [Vec<usize>; COLUMNS.len()],
     wide: bool,
+    /// Rows that are decoded at once.
+    batch_rows: usize,
 }
 
 impl Opened {
@@ -157,7 +163,11 @@ impl Opened {
         }
         // Registers are always double; single precision serves while no file has finer voltages or powers.
         let wide = forms.iter().any(|forms| !forms[..5].iter().all(|form| form.is_single()));
-        Ok(Opened { plan: Plan::new(files, forms, BATCH_ROWS), positions, wide })
+        let rows = |file: &ParquetInput| file.metadata.metadata().file_metadata().num_rows();
+        let rows = files.iter().map(rows).fold(0, i64::saturating_add).max(0) as usize;
+        // Less of a small data set at a time: its batches would otherwise be memory that is touched once.
+        let batch_rows = (rows / BATCHES).clamp(LEAST_BATCH_ROWS, BATCH_ROWS);
+        Ok(Opened { plan: Plan::new(files, forms, batch_rows), positions, wide, batch_rows })
     }
 
     /// Leaves away the row groups that hold no meter of a range.
@@ -172,7 +182,7 @@ impl Opened {
 
     /// A reader of a column.
     pub(crate) fn reader(&self, column: usize) -> ColumnReader {
-        ColumnReader::new(COLUMNS[column], self.positions[column].clone(), BATCH_ROWS)
+        ColumnReader::new(COLUMNS[column], self.positions[column].clone(), self.batch_rows)
     }
 
     /// Readings in them.
@@ -195,7 +205,7 @@ impl Opened {
         let readers = COLUMNS
             .into_iter()
             .zip(self.positions)
-            .map(|(name, at)| ColumnReader::new(name, at, BATCH_ROWS))
+            .map(|(name, at)| ColumnReader::new(name, at, self.batch_rows))
             .collect();
         Run::<O, K>::new(&self.plan, limits, readers, self.wide, interval_ms, workers, output)
             .run(interrupted)
