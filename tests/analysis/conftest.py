@@ -111,6 +111,14 @@ class Office:
         ]
         return pa.Table.from_pylist(rows, schema=PARAMETERS)
 
+    def points_behind(self, workspace, from_ms, to_ms):
+        spans = ("point", "account_no", "transformer", "from_ms", "to_ms")
+        return [
+            types.SimpleNamespace(**{name: row[name] for name in spans})
+            for row in self.point_parameters(workspace, from_ms, to_ms).to_pylist()
+            if (row["metering_mode"], row["kind"]) == ("hl", "billing")
+        ]
+
     def tariff_slots(self, workspace):
         return pa.Table.from_pylist(self.tariffs, schema=TARIFFS)
 
@@ -128,6 +136,7 @@ def make_office(tmp_path, monkeypatch):
         parameters.tariff_slots = office.tariff_slots
         units = types.ModuleType("keyacct.registry.transformers")
         units.transformers = lambda workspace, from_ms, to_ms: office.transformers
+        units.points_behind = office.points_behind
         monkeypatch.setitem(sys.modules, "keyacct.registry.transformers", units)
         for name in ("keyacct.store", "keyacct.registry"):
             monkeypatch.setitem(sys.modules, name, types.ModuleType(name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import importlib.util
 import io
 import sys
@@ -93,23 +94,59 @@ def test_a_lost_phase_does_not_explain_too_little_inflow(tmp_path: Path, capsys:
     assert [row for row in causes(root, capsys) if row["cause"] == "voltage_loss"] == []
 
 
+def clocks(root: str, *readings: tuple[str, str, float]) -> None:
+    """Clock readings (meter, local time, seconds) as `keyacct care clocks` keeps them, one round after the other."""
+    from keyacct.capture.device_clock import ClockReading
+    from keyacct.config import open_workspace
+    from keyacct.database.engine import open_database
+    from keyacct.workflow.care.journal import METER, note_clock
+
+    with open_database(open_workspace(Path(root))).write() as connection:
+        for meter, at, off in readings:
+            there = dt.datetime.fromisoformat(at)
+            ms = int(dt.datetime.fromisoformat(f"{at}+08:00").timestamp() * 1000)
+            reading = ClockReading(there, off, 1.0, ms, 0.1)
+            note_clock(connection, (METER, meter), reading, "set" if abs(off) > 60 else "right", right_s=60)
+
+
+def skewed(root: str, capsys: Any) -> list[tuple[str, float]]:
+    return [(row["meter"], row["figure"]) for row in causes(root, capsys) if row["cause"] == "clock_skew"]
+
+
 def test_a_clock_that_is_off_is_named_with_what_it_can_do_at_most(tmp_path: Path, capsys: Any) -> None:
     """MH1 is 9 minutes fast: 2 × 540 s of a mean of 200 000 kWh / 720 h; 30 s of MH2 are right."""
-    from keyacct.config import open_workspace
-    from keyacct.database.care_tables import care_clock
-    from keyacct.database.engine import open_database
-
     root = net.office(tmp_path, net.registry(), {"IN": 100, "H1": 50, "H2": 43})
-    rows = [
-        {"device_kind": "meter", "device": meter, "measured_at": 1_782_000_000_000, "device_time": "2026-06-20T10:00:00",
-         "deviation_s": off, "uncertainty_s": 1.0, "verdict": "set"}
-        for meter, off in (("MH1", 540.0), ("MH2", 30.0))
-    ]  # fmt: skip
-    with open_database(open_workspace(Path(root))).write() as connection:
-        connection.execute(care_clock.insert(), rows)
+    clocks(root, ("MH1", "2026-06-20T10:00", 540.0), ("MH2", "2026-06-20T10:00", 30.0))
     (row,) = [row for row in causes(root, capsys) if row["cause"] == "clock_skew"]
     assert (row["meter"], row["figure"], row["unit"], row["detail"]) == ("MH1", 540, "s", "fast")
     assert row["explained_kwh"] == pytest.approx(2 * 540 / 3600 * 200_000 / 720)
+
+
+@pytest.mark.parametrize(
+    ("readings", "found"),
+    [
+        # Set right in July: what June was measured by is the reading of June.
+        ([("2026-06-20T10:00", 540.0), ("2026-07-03T10:00", 1.0)], 540),
+        # Off since July only.
+        ([("2026-06-20T10:00", 2.0), ("2026-07-03T10:00", 540.0)], None),
+        # The worst of the period, whatever came later in it.
+        ([("2026-06-05T10:00", 90.0), ("2026-06-12T10:00", -300.0), ("2026-06-20T10:00", 2.0)], -300),
+        # None within: the last before it, not the worst before it.
+        ([("2026-04-01T10:00", 900.0), ("2026-05-20T10:00", 120.0)], 120),
+        ([("2026-04-01T10:00", 900.0), ("2026-05-20T10:00", 3.0)], None),
+        # A reading within the period goes before one ahead of it.
+        ([("2026-05-31T23:59", 900.0), ("2026-06-01T00:00", 120.0)], 120),
+        ([("2026-06-01T00:00", 900.0), ("2026-06-20T10:00", 120.0)], 900),
+        ([("2026-05-20T10:00", 900.0), ("2026-07-01T00:00", 150.0)], 150),
+        ([("2026-05-20T10:00", 900.0), ("2026-07-01T00:01", 150.0)], 900),
+    ],
+)
+def test_a_clock_counts_as_it_was_in_the_time_of_the_balance(
+    tmp_path: Path, capsys: Any, readings: list[tuple[str, float]], found: float | None
+) -> None:
+    root = net.office(tmp_path, net.registry(), {"IN": 100, "H1": 50, "H2": 43})
+    clocks(root, *(("MH1", at, off) for at, off in readings))
+    assert skewed(root, capsys) == ([] if found is None else [("MH1", found)])
 
 
 def test_a_residue_inside_the_classes_is_said_to_be(tmp_path: Path, capsys: Any) -> None:

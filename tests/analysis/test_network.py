@@ -498,3 +498,16 @@ def test_findings_of_size_need_their_months_and_days(blocks, period, found):
     begin, end = span.bounds_ms(SHANGHAI)
     inside = [(at, share) for at, share in blocks if begin < at <= end]
     assert findings_of(inside, LoadingSettings(), types.SimpleNamespace(zone=SHANGHAI), span) == found
+
+
+@pytest.mark.parametrize(
+    ("over", "found"),
+    # The quarter hour that ends at 00:00 of 1 May is April's: with one of April it is one month, with one of May two.
+    [(("2026-04-20T10:00", "2026-05-01T00:00"), []), (("2026-05-01T00:00", "2026-05-20T10:00"), ["too_small"])],
+)
+def test_a_block_that_ends_with_the_month_is_that_month_s(over, found):
+    span = Period.parse("2026Q2")
+    stamps = {int(dt.datetime.fromisoformat(f"{at}+08:00").timestamp() * 1000) for at in over}
+    begin, end = span.bounds_ms(SHANGHAI)
+    blocks = [(at, 1.01 if at in stamps else 0.5) for at in range(begin + 900_000, end + 1, 900_000)]
+    assert findings_of(blocks, LoadingSettings(), types.SimpleNamespace(zone=SHANGHAI), span) == found

@@ -344,6 +344,33 @@ def test_a_day_that_changes_the_clock_has_fewer_or_more_quarter_hours(day, quart
         buckets_of(Period.parse("2020..2026"), "15min", SHANGHAI)
 
 
+def test_hours_of_a_day_that_changes_the_clock_by_half_an_hour_end_with_it():
+    # Lord Howe: 5 April 2026 has 24.5 hours, from 13:00 UTC of the 4th (+11) to 13:30 UTC of the 5th (+10:30).
+    zone = zoneinfo.ZoneInfo("Australia/Lord_Howe")
+    found = buckets_of(Period.parse("2026-04-05"), "hour", zone)
+    begin, end = (
+        int(dt.datetime.fromisoformat(at).timestamp() * 1000) for at in ("2026-04-04T13:00Z", "2026-04-05T13:30Z")
+    )
+    assert (len(found), found[0].start_ms, found[-1].end_ms) == (25, begin, end)
+    assert found[-1].end_ms - found[-1].start_ms == 1_800_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "ends"),
+    [
+        ("day", {"2026-03-29": "2026-03-29T22:00Z", "2026-10-25": "2026-10-25T23:00Z"}),
+        ("month", {"2026-03": "2026-03-31T22:00Z", "2026-10": "2026-10-31T23:00Z"}),
+    ],
+)
+def test_long_and_short_days_end_at_their_own_midnight(kind, ends):
+    found = buckets_of(Period.parse("2026"), kind, zoneinfo.ZoneInfo("Europe/Berlin"))
+    told = {bucket.label: bucket.end_ms for bucket in found}
+    assert {name: told[name] for name in ends} == {
+        name: int(dt.datetime.fromisoformat(at).timestamp() * 1000) for name, at in ends.items()
+    }
+    assert all(before.end_ms == after.start_ms for before, after in pairwise(found))
+
+
 def test_curves_of_the_terminal():
     assert sparkline([0, 1, None, 7], 10) == "▁▂ █"
     assert sparkline([3, 3], 10) == "▄▄"

@@ -292,3 +292,13 @@ def test_the_same_data_give_the_same_bill(office: Workspace) -> None:
         clock.fix(now)
         digests.add(digest_of(bill_of(office)))
     assert len(digests) == 1
+
+
+def test_a_demand_of_the_last_quarter_hour_is_of_its_cycle(office: Workspace) -> None:
+    """Its window ends at 24:00 of 30 June."""
+    frozen_june(office)
+    put(
+        office, "demand", "2026-07-01T00:00", recv="2026-08-01T00:00",
+        **{"import": "0.9", "import_at": local("2026-07-01T00:00")},
+    )  # fmt: skip
+    assert bill_of(office)["demand"] == {"kw": "31500", "at": "2026-07-01T00:00:00+08:00", "basis": "freeze_settlement"}

@@ -14,6 +14,7 @@ from behind_transformer import BEHIND, NAMEPLATE, customer, enrolled, june
 from billing_office import local, put, register
 
 from keyacct.analysis.bill import bills
+from keyacct.analysis.charges import charges
 from keyacct.cli.run import run
 from keyacct.config import Workspace
 from keyacct.model import Period
@@ -107,10 +108,17 @@ def test_losses_that_are_due_and_not_known_leave_the_bill_incomplete(
     bill = bill_of(bare)
     assert [(row["what"], why in row["why"]) for row in bill["missing"]] == [("transformer_loss", True)]
     assert (bill["losses"][0]["state"], bill["loss"]["kwh"], bill["settled"]) == ("unknown", None, {})
-    assert (bill["energies"]["import"]["total"], bill["power_factor"]["pf"]) == ("288000", None)
+    assert bill["energies"]["import"]["total"] == "288000"
     assert "loss_unknown:P3" in bill["flags"]
     assert bill["demand"]["provisional"] == ["loss_unknown"]
-    assert "loss_unknown" in pf_row(bare, capsys)["flags"]
+    row = pf_row(bare, capsys)
+    assert "loss_unknown" in row["flags"]
+    # 288 000 / √(288 000² + 216 000²) is what the meter saw; nothing is assessed or adjusted by it at either door.
+    assert (bill["power_factor"]["pf"], row["pf"]) == ("0.8", pytest.approx(0.8))
+    assert (bill["power_factor"]["wq_kvarh"], row["wq_kvarh"]) == ("216000", 216_000)
+    for name in ("pf_assessed", "adjustment_pct"):
+        assert (bill["power_factor"][name], row[name]) == (None, None), name
+    assert (row["passed"], row["pf_standard"], bill["power_factor"]["pf_standard"]) == (None, 0.9, "0.9")
 
 
 def test_an_exchange_has_losses_of_each_part_and_the_parts_add_up(bare: Workspace, capsys: Any) -> None:
@@ -273,3 +281,33 @@ def test_reports_tell_the_losses(bare: Workspace, tmp_path: Path) -> None:
         (path,) = (tmp_path / kind).glob(f"*{table}.csv")
         (row,) = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")))
         assert (row["loss_kwh"], row["loss_kvarh"]) == ("3078.00", "13140.00")
+
+
+def test_reports_assess_and_charge_nothing_without_the_losses(bare: Workspace, tmp_path: Path) -> None:
+    enrolled(bare, nameplate="rated_kva = 1000", tariff="two_part_capacity")
+    june(bare)
+    for kind, table in (("month", "power_factor_account"), ("pf", "pf_accounts")):
+        given = [
+            "report",
+            kind,
+            "--period",
+            "2026-06",
+            "--account",
+            BEHIND,
+            "--as",
+            "csv",
+            "--out",
+            str(tmp_path / kind),
+        ]
+        assert run([*given, "--workspace", str(bare.root), "--now", NOW, "--lang", "en", "--jobs", "1"]) == 0
+        (path,) = (tmp_path / kind).glob(f"*{table}.csv")
+        (row,) = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")))
+        assert row["pf"] == "0.8000"
+        for key in ("pf_assessed", "passed", "adjustment_pct", "adjustment_cny"):
+            assert row.get(key, "") == "", key
+    period = Period.parse("2026-06")
+    (found,) = charges(
+        bare, period, accounts=[BEHIND], demands={}, adjustment_pct={BEHIND: None}, is_over=True
+    ).values()  # fmt: skip
+    assert (found.energy_cny, found.adjustment_cny, found.total_cny, found.basic_cny) == (None, None, None, 20_000)
+    assert {found.reasons[name] for name in ("energy_cny", "adjustment_cny", "total_cny")} == {"loss_unknown"}

@@ -85,3 +85,10 @@ def test_months_tile_the_year_whatever_the_terms(
     ]  # fmt: skip
     assert all(before.to_ms == after.from_ms for before, after in pairwise(found))
     assert found == cycles("A", rows, Period.parse("2026"), where, BillingSettings())
+
+
+def test_what_holds_in_the_moment_before_decides_whether_it_is_a_settlement() -> None:
+    """From 11 June on the 11th is the reading day: that midnight is still of the terms before it."""
+    change = int(dt.datetime(2026, 6, 11, tzinfo=ZONE).timestamp() * 1000)
+    moved = [terms(1, 1, (ALWAYS[0], change)), terms(11, 1, (change, ALWAYS[1]))]
+    assert (ends(moved, "2026-06"), ends(moved, "2026-07")) == ([], ["06-01..07-11"])

@@ -14,7 +14,7 @@ from keyacct import clock
 from keyacct.capture.device_clock import compare
 from keyacct.capture.interrupts import on_interrupt
 from keyacct.cli.run import run
-from keyacct.database.care_tables import care_clock, care_finding
+from keyacct.database.care_tables import care_clock, care_clock_past, care_finding
 from keyacct.workflow.care import lines
 from keyacct.workflow.care.clocks import keep, measure, wrong_alike
 from keyacct.workflow.care.findings import findings
@@ -79,6 +79,9 @@ def test_verdicts_of_a_round_and_what_has_no_clock(office):
     assert found["M6"].failure.cause == "timeout"
     assert whole.lines[1].heard == []  # a Modbus meter is not even asked
     assert {row["device"] for row in whole.rows(care_clock)} == {"M1", "M2", "M3", "M4"}
+    assert {row["device"] for row in whole.rows(care_clock_past)} == {"M2", "M3"}, (
+        "a clock that is right leaves no past"
+    )
 
 
 def test_a_slow_line_gives_no_verdict(office, move):

@@ -56,3 +56,23 @@ def test_the_first_form_is_carried_over_without_loss(tmp_path: Path) -> None:
     ):  # fmt: skip
         assert part in text, part
     assert text.count("[[account_terms]]") == 1
+
+
+@pytest.mark.sqlite
+def test_what_each_clock_said_last_begins_its_past(tmp_path: Path) -> None:
+    workspace: Workspace = init_workspace(tmp_path / "office")
+    for end in ("", "-wal", "-shm"):
+        workspace.database.with_name(f"register.db{end}").unlink(missing_ok=True)
+    connection = sqlite3.connect(workspace.database)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()
+    with Database(workspace.database).write() as first:
+        upgrade(first, "0011")
+    connection = sqlite3.connect(workspace.database)
+    connection.execute("INSERT INTO care_clock VALUES ('meter', 'M1', 1000, '2026-06-01T00:00:00', 540.5, 1.0, 'set')")
+    connection.commit()
+    connection.close()
+    assert open_database(workspace).integrity() == []
+    connection = sqlite3.connect(workspace.database)
+    assert connection.execute("SELECT * FROM care_clock_past").fetchall() == [("meter", "M1", 1000, 540.5)]
+    connection.close()

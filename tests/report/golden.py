@@ -15,9 +15,11 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 
+import pyarrow as pa
 import pypdfium2
 
 from keyacct.config import Workspace, open_workspace
@@ -28,6 +30,8 @@ from keyacct.report.document import Document
 from keyacct.report.kinds import KINDS
 from keyacct.report.own_definition import define, save
 from keyacct.report.writers import parts
+from keyacct.store.families import FAMILIES
+from keyacct.store.ingest import ingest
 from keyacct.workflow.demo import REGISTRY
 from keyacct.workflow.samples import import_samples
 from keyacct.workflow.town import town_mapping, write_town
@@ -50,10 +54,56 @@ SHOWN_LINES = 80
 def prepare(workspace: Workspace) -> None:
     """What single kinds need beside the registry and the samples (saved definitions, prices …)."""
     fields = ["account_name", "energy_kwh", "demand_kw", "pf_assessed", "voltage_compliance_pct"]
+    _yard(workspace)
     save(
         workspace,
         define("by-class", title="By class", fields=fields, where=["voltage_level_kv<35"], group="account_class"),
     )
+
+
+YARD = {
+    "Y-IN": (None, 20.5),
+    "Y-H1": ("YARD-L1", 12),
+    "Y-H2": ("YARD-L2", 8),
+    "Y-C1": ("YARD-L1", 11.5),
+    "Y-C2": ("YARD-L2", 7.8),
+}
+"""Points of the yard by line, with the kWh (secondary, 4000 times that primary) of the three days of `PERIOD`. SYNTHETIC."""
+
+
+def _yard(workspace: Workspace) -> None:
+    """A busbar behind a transformer with a nameplate; of its two lines one has a resistance."""
+    text = """
+[[busbar]]
+busbar = "YARD-10KV"
+substation = "SUB-TOWN"
+voltage_level_kv = 10
+[[transformer]]
+transformer = "YARD-T1"
+rated_kva = 3150
+no_load_loss_kw = 3.4
+load_loss_kw = 24.5
+i0_pct = 0.6
+uk_pct = 7.0
+"""
+    for line, ohm in (("YARD-L1", "resistance_ohm = 0.62"), ("YARD-L2", "")):
+        text += f'[[supply_line]]\nsupply_line = "{line}"\nvoltage_level_kv = 10\n{ohm}\n'
+        text += f'[[line_feed]]\nsupply_line = "{line}"\nbusbar = "YARD-10KV"\n'
+    rows = []
+    for number, (point, (line, kwh)) in enumerate(YARD.items()):
+        kind, meter = "billing" if "C" in point else "assessment", f"33010000090{number}"
+        text += f'[[point]]\npoint = "{point}"\nkind = "{kind}"\n[[meter]]\nmeter_no = "{meter}"\n'
+        text += f'[[meter_point]]\nmeter_no = "{meter}"\npoint = "{point}"\n[[point_ratio]]\npoint = "{point}"\n'
+        text += 'wiring = "3p3w"\npt = "10000/100"\nct = "200/5"\n[[point_supply]]\n'
+        text += f'point = "{point}"\nsubstation = "SUB-TOWN"\n'
+        text += f'supply_line = "{line}"\n' if line else 'transformer = "YARD-T1"\n'
+        text += 'busbar = "YARD-10KV"\n' if kind == "assessment" else ""
+        for day, value in (("2026-06-10", Decimal(5)), ("2026-06-13", 5 + Decimal(str(kwh)))):
+            at = dt.datetime.fromisoformat(day).replace(tzinfo=workspace.zone)
+            values = {"import": value, "q1": value / 4, "q4": Decimal(0)}
+            rows.append({"meter": meter, "kind": "register", "ts": at, **values, "quality": 0, "recv_at": None})
+    import_registry(workspace, text)
+    ingest(workspace, {"energy": pa.Table.from_pylist(rows, schema=FAMILIES["energy"].input_schema)}, source="yard")
 
 
 def make_town(root: Path) -> Workspace:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import math
 import shutil
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
@@ -123,7 +125,7 @@ def test_without_prices_yuan_are_not_available(town: Workspace) -> None:
 
 def test_the_busbar_balances_with_its_incomer_but_for_the_silent_meter(town: Workspace) -> None:
     document = build(town, "balance")[0]
-    first, second = rows(document, "bus_balance")
+    first, second, _ = rows(document, "bus_balance")
     taken = dict(samples(town, "SELECT meter, sum(kwh) FROM TOWN GROUP BY meter"))
     into = taken["330100000100"] * 12_000
     out = sum(taken[meter] * multiplier for meter, multiplier in MULTIPLIERS.items())
@@ -132,6 +134,53 @@ def test_the_busbar_balances_with_its_incomer_but_for_the_silent_meter(town: Wor
     assert (first["imbalance_pct"], first["passed"], first["limit_pct"]) == (str(rate), "pass", "2.00")
     assert first["state"] == "provisional: readings missing"  # meter 330100000107 was silent twice
     assert (second["in_kwh"], second["imbalance_pct"], second["passed"]) == (None, None, None)
+
+
+def test_the_theoretical_loss_stands_beside_the_measured_one(town: Workspace) -> None:
+    """12 × 4000 kWh in three days, reactive a quarter: I from S over √3·10 kV, form factor 1.05, 0.62 Ω."""
+    document = build(town, "balance", period="2026-06-10..2026-06-12")[0]
+    first, second = rows(document, "line_losses")
+    hours, wp = 72, 48_000
+    square = (1.05 * wp * math.hypot(1, 0.25) / hours) ** 2
+    expected = square / 10**2 * 0.62 * hours / 1000
+    assert (first["loss_kwh"], first["loss_pct"]) == ("2000.00", "4.167")
+    assert first["expected_kwh"] == f"{expected:.2f}"
+    assert first["excess_kwh"] == f"{2000 - expected:.2f}"
+    assert (first["expected_pct"], first["theory_basis"]) == (f"{100 * expected / wp:.3f}", "energy")
+    assert (second["loss_kwh"], second["expected_kwh"], second["theory_basis"]) == (
+        "800.00", None, "no resistance YARD-L2",
+    )  # fmt: skip
+
+
+def test_a_transformer_of_the_substation_has_its_theoretical_loss(town: Workspace) -> None:
+    """20.5 × 4000 kWh in three days through 3150 kVA: P0 3.4 kW, Pk 24.5 kW."""
+    document = build(town, "balance", period="2026-06-10..2026-06-12")[0]
+    (row,) = rows(document, "station_losses")
+    beta = 82_000 * math.hypot(1, 0.25) / 3150 / 72
+    assert (row["transformer"], row["rated_kva"], row["energy_kwh"]) == ("YARD-T1", "3150", "82000.00")
+    assert (row["no_load_kwh"], row["load_kwh"]) == (f"{3.4 * 72:.2f}", f"{24.5 * beta**2 * 72:.2f}")
+    assert row["station_loss_kwh"] == f"{3.4 * 72 + 24.5 * beta**2 * 72:.2f}"
+
+
+def test_the_limit_is_told_as_it_is_set(town: Workspace) -> None:
+    def told(workspace: Workspace, now: dt.datetime = NOW) -> tuple[str, str, str, str | None]:
+        document = build(workspace, "balance", now=now)[0]
+        limit = next(c for c in table(document, "bus_balance").spec.columns if c.key == "limit_pct")
+        return limit.definition.en, limit.definition.zh, limit.source.en, rows(document, "bus_balance")[0]["limit_pct"]
+
+    en, zh, source, shown = told(town)
+    assert ("1 % from 220 kV on, 2 % below" in en, "1%, 以下2%" in zh, "1149" in source, shown) == (
+        True,
+        True,
+        True,
+        "2.00",
+    )
+    settings = town.settings.model_copy(
+        update={"balance": town.settings.balance.model_copy(update={"limit_high": 0.005, "limit": 0.015})}
+    )
+    en, zh, source, shown = told(replace(town, settings=settings), NOW + dt.timedelta(minutes=1))
+    assert ("0.5 % from 220 kV on, 1.5 % below" in en, "0.5%, 以下1.5%" in zh, shown) == (True, True, "1.50")
+    assert source == "settings of the workspace"
 
 
 def test_the_voltage_report_counts_minutes_and_joins_the_classes(town: Workspace) -> None:

@@ -84,13 +84,13 @@ class _Known:
 
         from keyacct.analysis.voltage_loss import voltage_loss
         from keyacct.database import tables
-        from keyacct.database.care_tables import care_clock
+        from keyacct.database.care_tables import care_clock_past
         from keyacct.database.engine import open_database
 
         self.settings, self.period = workspace.settings, period
         from_ms, to_ms = period.bounds_ms(workspace.zone)
         self.minutes = Decimal(to_ms - from_ms) / 60_000
-        ratio, clock = tables.point_ratio, care_clock
+        ratio = tables.point_ratio
         with open_database(workspace).read() as connection:
             of_period = sa.select(ratio).where(ratio.c.valid_from < to_ms, ratio.c.valid_to > from_ms)
             self.ratios: dict[str, list[dict[str, Any]]] = {}
@@ -98,13 +98,26 @@ class _Known:
                 self.ratios.setdefault(row["point"], []).append(dict(row))
             classes = sa.select(tables.meter.c.meter_no, tables.meter.c.accuracy_class)
             self.classes: dict[str, str | None] = {row[0]: row[1] for row in connection.execute(classes)}
-            off = sa.select(clock.c.device, clock.c.deviation_s).where(clock.c.device_kind == "meter")
-            self.clocks: dict[str, float] = {row[0]: row[1] for row in connection.execute(off)}
+            past = care_clock_past
+            off = sa.select(past.c.device, past.c.measured_at, past.c.deviation_s).where(
+                past.c.device_kind == "meter", past.c.measured_at <= to_ms
+            )
+            self.clocks = _clocks_of([(r[0], r[1], r[2]) for r in connection.execute(off)], from_ms)
         self.lost: dict[str, list[tuple[str, Decimal]]] = {}
         for row in voltage_loss(workspace, period).total.to_pylist():
             minutes = row["voltage_loss_min"] + row["phase_loss_min"]
             if row["phase"] != "total" and minutes > 0:
                 self.lost.setdefault(row["point"], []).append((row["phase"], Decimal(repr(minutes))))
+
+
+def _clocks_of(readings: Sequence[tuple[str, int, float]], from_ms: int) -> dict[str, float]:
+    """The deviation that holds for a period, by meter: the worst that was read since its beginning, else the last before."""
+    found: dict[str, tuple[bool, float, float]] = {}
+    for meter, at, deviation in readings:
+        inside = at >= from_ms
+        key = (inside, abs(deviation) if inside else at, deviation)
+        found[meter] = max(found.get(meter, key), key)
+    return {meter: deviation for meter, (_, _, deviation) in found.items()}
 
 
 def _missing(balance: Balance) -> Iterator[Suspect]:

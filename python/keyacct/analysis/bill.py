@@ -314,11 +314,11 @@ class _Bill:
         return told | {"provisional": list(found.reasons)} if found.reasons else told
 
     def _power_factor(self) -> Json:
+        """By the rule of `keyacct pf`: where only losses are unknown the measured one, of which nothing is assessed."""
         totals = self._by_quadrant()
-        wp, wq, factor = (
-            factor_of(totals, self.workspace.settings.power_factor) if not self.sums.missing else (None,) * 3
-        )
-        rounded = assessed(factor) if factor is not None else None
+        measured = all(row["what"] == "transformer_loss" for row in self.sums.missing)
+        wp, wq, factor = factor_of(totals, self.workspace.settings.power_factor) if measured else (None,) * 3
+        rounded = assessed(factor) if factor is not None and not self.sums.missing else None
         percent = None
         if rounded is not None and self.standard in RULE_1983.rebates:
             percent = RULE_1983.percent(rounded, self.standard).quantize(HUNDREDTH)

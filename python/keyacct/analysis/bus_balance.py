@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from keyacct.analysis.point_energy import DOUBTFUL, point_energy
+from keyacct.analysis.point_energy import DOUBTFUL, PointEnergy, point_energy
 from keyacct.config import BalanceSettings, Workspace
 from keyacct.model import Period
 
@@ -62,16 +62,17 @@ class Balance:
         return bool(self.causes)
 
 
-def bus_balance(workspace: Workspace, period: Period) -> list[Balance]:
+def bus_balance(workspace: Workspace, period: Period, energies: PointEnergy | None = None) -> list[Balance]:
     """The balance of every busbar of the registry over a period, sorted by busbar.
 
     A line is measured at the busbar when it has an assessment or check point there, else its billing points stand for it
     (at low voltage with the losses of their transformer). A point belongs to the busbar, and with it its energy, for as
     long as the registry says so (bypass); before and after a meter exchange each meter counts its own part. A balance with
-    a missing or doubtful part is provisional. Raises ConfigError of the registry.
+    a missing or doubtful part is provisional. energies: of `point_energy` with losses, where they are known. Raises
+    ConfigError of the registry.
     """
     buses, lines = _registry(workspace, period)
-    energies = point_energy(workspace, period, losses=True)
+    energies = energies or point_energy(workspace, period, losses=True)
     spans = [row for row in energies.spans.to_pylist() if row["busbar"] is not None]
     result = []
     for bus in buses:

@@ -24,8 +24,8 @@ MONTH_DAYS = 30
 """A part of a month counts 1/30 a day [V]."""
 
 REASONS = (
-    "no_price", "no_energy", "energy_without_period", "no_basic_price", "no_capacity", "no_demand", "several_lines",
-    "not_a_month", "not_over", "no_tariff_mode", "no_adjustment",
+    "no_price", "no_energy", "energy_without_period", "loss_unknown", "no_basic_price", "no_capacity", "no_demand",
+    "several_lines", "not_a_month", "not_over", "no_tariff_mode", "no_adjustment",
 )  # fmt: skip
 """Why an amount is not available."""
 
@@ -34,10 +34,10 @@ REASONS = (
 class Charges:
     """Charges of one account over a period, yuan; a missing amount has its reason in `reasons`, by the amount's name.
 
-    energy_cny: energies by tariff period at the prices of their time. capacity_cny, demand_cny: basic charge in the two
-    modes (a calendar month only); basic_cny: in the account's own mode, 0 without a two-part tariff. billed_demand_kw: what
-    demand mode bills. adjustment_cny: (basic + energy) × percent; total_cny: all of them. mean_price: energy charge per
-    kWh. before government funds and surcharges.
+    energy_cny: energies by tariff period at the prices of their time, with the losses of a transformer before the meters.
+    capacity_cny, demand_cny: basic charge in the two modes (a calendar month only); basic_cny: in the account's own mode, 0
+    without a two-part tariff. billed_demand_kw: what demand mode bills. adjustment_cny: (basic + energy) × percent;
+    total_cny: all of them. mean_price: energy charge per kWh. before government funds and surcharges.
     """
 
     account_no: str
@@ -244,6 +244,8 @@ class _Account:
         if not amounts:
             self.reasons["energy_cny"] = "no_energy"
             return None, None, {}
+        if not unpriced and any("loss_unknown" in span["flags"] for span in self.spans):
+            unpriced, self.reasons["energy_cny"] = True, "loss_unknown"
         costs = {key: _sum(found) for key, found in parts.items()}
         by_period = {key: (amounts[key], costs[key]) for key in amounts}
         whole = None if unpriced else sum((cost for cost in costs.values() if cost is not None), Decimal(0))

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -18,6 +18,9 @@ from keyacct.analysis.loading import Block, apparent_power, at_most
 from keyacct.analysis.question import Question
 from keyacct.analysis.transformer_loss import TransformerLosses, loss_of
 from keyacct.model import civil
+
+if TYPE_CHECKING:
+    from keyacct.registry.transformers import Transformer
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,9 @@ class TransformersBefore:
     def loss(self, account: str, kw: float | None, at: dt.datetime | None) -> tuple[float | None, bool]:
         """(Power lost at a demand, whether it is due and cannot be known): P0 + Pk·β².
 
-        β is that of the apparent power of the demand's block, else of the active power alone. An account of which some points
-        only are behind a transformer has losses that cannot be told from one demand.
+        Of the P0 of a transformer that points of other accounts share, their parts are left out. β is that of the apparent
+        power of the demand's block, else of the active power alone. An account of which some points only are behind a
+        transformer has losses that cannot be told from one demand.
         """
         rows = self._rows.get(account, [])
         due = [self._losses.applies(row) for row in rows]
@@ -111,15 +115,18 @@ class TransformersBefore:
         if not all(due):
             return None, True
         at_ms = round(at.timestamp() * 1000)
-        found: dict[str, Any] = {}
+        found: dict[str, Transformer] = {}
         for row in rows:
             units = self._losses.units(row)
             if units is None:
                 return None, True
-            found |= {u.transformer: u for u in units if u.from_ms < at_ms <= u.to_ms and u.status == "run"}
+            if row["from_ms"] < at_ms <= row["to_ms"]:
+                found |= {u.transformer: u for u in units if u.from_ms < at_ms <= u.to_ms and u.status == "run"}
+        points = {row["point"] for row in rows}
+        shares = [self._losses.share(unit, points, at_ms) for unit in found.values()]
         if self._kva is None:
             behind = sorted(a for a, own in self._rows.items() if a and all(map(self._losses.applies, own)))
             self._kva = apparent_power(self._question.of_accounts(behind), "account_no")
         kva = max(at_most(self._kva, account, at_ms) or kw, kw)
-        loss = loss_of(list(found.values()), Decimal(1), Decimal(repr(kva)), Decimal(0))
+        loss = loss_of(list(found.values()), Decimal(1), Decimal(repr(kva)), Decimal(0), shares)
         return (None, True) if loss is None else (float(loss.kwh), False)

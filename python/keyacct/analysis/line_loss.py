@@ -9,7 +9,7 @@ from typing import Any
 
 from keyacct.analysis.bus_balance import CAUSES, Feeder, feeder_of, sum_of
 from keyacct.analysis.line_theory import LineTheory, Theory
-from keyacct.analysis.point_energy import point_energy
+from keyacct.analysis.point_energy import PointEnergy, point_energy
 from keyacct.analysis.question import HOUR_MS
 from keyacct.config import Workspace
 from keyacct.model import Period
@@ -53,16 +53,16 @@ class LineLoss:
         return bool(self.causes)
 
 
-def line_losses(workspace: Workspace, period: Period) -> list[LineLoss]:
+def line_losses(workspace: Workspace, period: Period, energies: PointEnergy | None = None) -> list[LineLoss]:
     """The loss of every line that has a metering point, sorted by line.
 
     A line is given the import of its assessment points at a busbar, less what they send back; sold is the import of the
     billing points on it and on its branches, less their export, with the losses of transformers before meters at low
     voltage. Points count for as long as they are on the line (bypass), meters for as long as they are at the point
-    (exchange). Raises ConfigError of the registry.
+    (exchange). energies: of `point_energy` with losses, where they are known. Raises ConfigError of the registry.
     """
     lines = _lines(workspace)
-    energies = point_energy(workspace, period, losses=True)
+    energies = energies or point_energy(workspace, period, losses=True)
     theory = LineTheory(workspace, period, energies, lines)
     spans = [row for row in energies.spans.to_pylist() if row["supply_line"]]
     children: dict[str | None, list[str]] = {}

@@ -126,8 +126,9 @@ def power_factor(workspace: Workspace, period: Period, *, accounts: Sequence[str
     that store increments are summed, those with power only are integrated (flag `integrated`). Wq joins
     the quadrants of `power_factor.quadrants` by `power_factor.reactive_mode`; a meter with one pair of
     registers has them as q1 and q4. A billing point with metering mode `hl` gets the losses of its transformer
-    (flag `transformer_loss`, or `loss_unknown` where the registry lacks the transformer or its nameplate). Raises
-    ConfigError for unknown accounts (exit 3), for ratios that cannot be used, and for a standard without a rule.
+    (flag `transformer_loss`, or `loss_unknown` where the registry lacks the transformer or its nameplate: pf is then the
+    measured one, and nothing is assessed or adjusted by it). Raises ConfigError for unknown accounts (exit 3), for ratios
+    that cannot be used, and for a standard without a rule.
     Source: (83)水电财字215号; S0 §2.5.5.4.
     """
     question = ask(workspace, period, accounts)
@@ -351,7 +352,8 @@ def _figures(books: _Books, standard: float | None, settings: PowerFactorSetting
     flags = set(books.flags)
     if wp is not None and quadrants is None:
         flags.add("no_reactive")
-    rounded = None if factor is None else assessed(factor)
+    # Without losses that are due it is the meter's own, below the line that is assessed.
+    rounded = None if factor is None or "loss_unknown" in flags else assessed(factor)
     limit = None if standard is None else Decimal(repr(standard)).quantize(HUNDREDTH)
     percent = None
     if rounded is not None and limit in RULE_1983.rebates:

@@ -24,6 +24,12 @@ care_clock = Table(
     text("verdict"),
 )  # fmt: skip
 
+care_clock_past = Table(
+    "care_clock_past", metadata,
+    *_device(key=True), whole("measured_at", key=True), real("deviation_s"),
+)  # fmt: skip
+"""Clocks that were off when they were read, and the first reading after that found them right again."""
+
 care_action = Table(
     "care_action", metadata,
     whole("action", key=True), text("kind"), *_device(key=False), text("method"), text("frame"), text("detail"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from keyacct.config import Workspace
+from keyacct.config import BalanceSettings, Workspace
 from keyacct.i18n import Text
 from keyacct.model import Period
 from keyacct.report.document import (
@@ -25,7 +26,7 @@ from keyacct.report.document import (
     Value,
 )
 from keyacct.report.kind import Kind
-from keyacct.report.sections import balance_causes, office
+from keyacct.report.sections import balance_causes, line_loss, office
 from keyacct.report.sections.common import COMPLETENESS, COMPLETENESS_FIGURE, KWH, METER, POINT, number, plain
 from keyacct.report.sections.office import amount, share, words
 
@@ -71,7 +72,10 @@ RATE = Column(
 LIMIT = share(
     "limit_pct",
     Text("Limit", "允许值"),
-    Text("Imbalance rate allowed: 1 % from 220 kV on, 2 % below.", "允许不平衡率: 220kV及以上1%, 以下2%。"),
+    Text(
+        "Imbalance rate allowed: `balance.limit_high` of the settings from 220 kV on, `balance.limit` below.",
+        "允许不平衡率: 220kV及以上为设置balance.limit_high, 以下为balance.limit。",
+    ),
     source=SOURCE,
 )
 VERDICT = Column(
@@ -153,9 +157,14 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
     """One document over all busbars of the registry; accounts have no part in it. Raises KeyacctError of the registry."""
     from keyacct.analysis.balance_causes import suspects
     from keyacct.analysis.bus_balance import bus_balance
+    from keyacct.analysis.line_loss import line_losses
+    from keyacct.analysis.point_energy import point_energy
+    from keyacct.analysis.station_loss import station_losses
 
     accounts = sorted(accounts)
-    found = bus_balance(workspace, period)
+    energies = point_energy(workspace, period, losses=True)
+    found = bus_balance(workspace, period, energies)
+    lines, stations = line_losses(workspace, period, energies), station_losses(workspace, period, energies)
     causes = suspects(workspace, period, found)
     feeders = [feeder for balance in found for feeder in balance.feeders]
     rated = [balance for balance in found if balance.imbalance_rate is not None]
@@ -173,7 +182,8 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
             )
             notes.append(Note("warning", text))
     because = (SUSPECTS.fill(map(_suspect, causes)),) if causes else ()
-    tables = (TABLE.fill(map(_cells, found)), *because, FEEDERS.fill(map(_feeder, feeders))) if found else ()
+    table = replace(TABLE, columns=tuple(_used(column, workspace.settings.balance) for column in TABLE.columns))
+    tables = (table.fill(map(_cells, found)), *because, FEEDERS.fill(map(_feeder, feeders))) if found else ()
     return [
         office.document(
             "balance",
@@ -193,8 +203,11 @@ def build(workspace: Workspace, period: Period, accounts: Sequence[str], generat
                     detail=plain(worst.busbar) if worst else plain(""),
                 ),
             ],
-            sections=[Section("balance", TITLE, tables, tuple(_chart(rated)), tuple(notes))],
-            inputs={"balances": found, "suspects": causes},
+            sections=[
+                Section("balance", TITLE, tables, tuple(_chart(rated)), tuple(notes)),
+                *line_loss.section(lines, stations, CAUSES),
+            ],
+            inputs={"balances": found, "suspects": causes, "lines": lines, "stations": stations},
             notes=[Note("rule", _RULE)],
         )
     ]
@@ -208,6 +221,23 @@ _RULE = Text(
     "母线上不属于线路的计量点为流入侧(主变、进线), 其正向电量流入母线; 线路上的计量点为流出侧, 反向电量反之。线路设有考核或"
     "校核点时, 其计费点不重复计入。换表前后各表分别计量; 旁路代路按档案当时所载母线归属。",
 )
+
+
+def _used(column: Column, settings: BalanceSettings) -> Column:
+    """The column with the limits of this workspace; those of its own have no rule for their source."""
+    if column.key not in (LIMIT.key, VERDICT.key):
+        return column
+    own = BalanceSettings.model_construct()
+    ruled = (settings.limit_high, settings.limit) == (own.limit_high, own.limit)
+    source = column.source if ruled else Text("settings of the workspace", "本单位设置")
+    if column.key == VERDICT.key:
+        return replace(column, source=source)
+    high, low = (f"{100 * value:g}" for value in (settings.limit_high, settings.limit))
+    text = Text(
+        f"Imbalance rate allowed: {high} % from 220 kV on, {low} % below.",
+        f"允许不平衡率: 220kV及以上{high}%, 以下{low}%。",
+    )
+    return replace(column, definition=text, source=source)
 
 
 def _state(causes: Sequence[str]) -> Text:
@@ -287,5 +317,5 @@ KIND = Kind(
     build=build,
     scope="office",
     figures=(COUNT_FIGURE, WITHIN_FIGURE, WORST_FIGURE, COMPLETENESS_FIGURE),
-    tables=(TABLE, SUSPECTS, FEEDERS),
+    tables=(TABLE, SUSPECTS, FEEDERS, *line_loss.TABLES),
 )

@@ -23,6 +23,7 @@ from keyacct.report.sections.common import COMPLETENESS_FIGURE, KW, KWH, Scope, 
 from keyacct.report.sections.load_columns import DEMAND_FIGURE, ENERGY_FIGURE
 from keyacct.report.sections.money import REASONS
 from keyacct.report.sections.office import NO_BEFORE, NO_YEAR_AGO, YUAN, amount, share, words
+from keyacct.report.sections.power_factor import judged
 from keyacct.report.sections.power_factor_columns import PF_FIGURE
 from keyacct.report.subject import Subject, facts, load_subjects
 
@@ -148,7 +149,7 @@ def _document(
         Figure(
             DEMAND_FIGURE, DEMAND_FIGURE.cell(demand.kw if demand else None), detail=load_section.demand_word(demand)
         ),
-        Figure(PF_FIGURE, PF_FIGURE.cell(factor["pf_assessed"] if factor else None)),
+        Figure(PF_FIGURE, PF_FIGURE.cell(judged(factor)["pf_assessed"] if factor else None)),
     ]
     rows: list[dict[str, Value]] = [
         {

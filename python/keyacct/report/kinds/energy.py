@@ -19,6 +19,7 @@ from keyacct.report.sections.common import COMPLETENESS, COMPLETENESS_FIGURE, KW
 from keyacct.report.sections.load import TARIFF_COLORS, demand_cells, demand_note
 from keyacct.report.sections.load_columns import DEMAND, DEMAND_AT, LOAD_RATE, SHARE, TARIFF, TARIFF_ENERGY
 from keyacct.report.sections.office import NO_BEFORE, NO_YEAR_AGO, NOT_OVER, amount, share
+from keyacct.report.sections.power_factor import judged
 from keyacct.report.sections.power_factor_columns import ASSESSED, REACTIVE
 from keyacct.report.subject import Subject, load_subjects
 
@@ -180,7 +181,7 @@ def _row(subject: Subject, now: Gathered) -> dict[str, Value]:
         "completeness_pct": load["completeness"],
     }
     if factor is not None:
-        cells |= {key: factor[key] for key in ("wq_kvarh", "pf_assessed")}
+        cells |= {"wq_kvarh": factor["wq_kvarh"], "pf_assessed": judged(factor)["pf_assessed"]}
     return cells
 
 

@@ -31,7 +31,7 @@ from keyacct.report.sections import office
 from keyacct.report.sections.common import COMPLETENESS, COMPLETENESS_FIGURE, Scope, number, plain
 from keyacct.report.sections.money import REASONS
 from keyacct.report.sections.office import YUAN, amount, share, words
-from keyacct.report.sections.power_factor import FLAGS
+from keyacct.report.sections.power_factor import FLAGS, judged
 from keyacct.report.sections.power_factor_columns import (
     ACTIVE,
     ADJUSTMENT,
@@ -110,6 +110,7 @@ ADVICE: dict[str, Text] = {
         "below standard with Q4 between: fit automatic stepped switching", "未达标且过补欠补并存: 装设自动分组投切"
     ),
     "no_standard": Text("no standard in the registry", "档案未登记标准"),
+    "loss_unknown": Text("register the transformer and its nameplate", "补登变压器及其铭牌参数"),
 }
 TABLE = TableSpec(
     "pf_accounts",
@@ -226,6 +227,8 @@ def advice(row: Row) -> str | None:
     """The advice code of an account's energies; None without a power factor."""
     if row["pf"] is None:
         return None
+    if "loss_unknown" in (row["flags"] or ()):
+        return "loss_unknown"
     if row["passed"] is None:
         return "no_standard"
     leading = row["q4_kvarh"] or 0.0
@@ -249,6 +252,7 @@ def _row(subject: Subject, row: Row | None, money: Charges) -> dict[str, Value]:
     reason = money.reasons.get("energy_cny") or money.reasons.get("basic_cny")
     return {
         **row,
+        **judged(row),
         **head,
         "adjusted_base_cny": base if base is not None else Absent(REASONS[reason]) if reason else None,
         "adjustment_cny": money.adjustment_cny

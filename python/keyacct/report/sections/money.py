@@ -10,6 +10,7 @@ REASONS: dict[str, Text] = {
     "energy_without_period": Text(
         "not available: energy that belongs to no tariff period", "暂无: 部分电量未能归属时段"
     ),
+    "loss_unknown": Text("not available: losses of the transformer are not known", "暂无: 变压器损耗未知"),
     "no_basic_price": Text("not available: no basic price in the registry", "暂无: 档案未登记基本电价"),
     "no_capacity": Text("not available: no capacity in the registry", "暂无: 档案未登记容量"),
     "no_demand": Text("not available: no maximum demand is known", "暂无: 无最大需量"),

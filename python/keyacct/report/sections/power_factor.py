@@ -27,6 +27,7 @@ from keyacct.report.sections.power_factor_columns import (
     BY_POINT,
     BY_TARIFF,
     ENERGIES,
+    LOSS_UNKNOWN,
     LOSSES,
     NO_REACTIVE,
     PF_FIGURE,
@@ -65,8 +66,9 @@ FLAGS: dict[str, Text] = {
         "Metered at low voltage: the losses of the transformer are included.", "高供低计, 已计入变压器损耗。"
     ),
     "loss_unknown": Text(
-        "Metered at low voltage, but the registry lacks the transformer or its nameplate: its losses are not included.",
-        "高供低计, 但档案缺少变压器或其铭牌参数, 未计入变压器损耗。",
+        "Metered at low voltage, but the registry lacks the transformer or its nameplate: its losses are not included. The power "
+        "factor is that of the meter; it is not assessed.",
+        "高供低计, 但档案缺少变压器或其铭牌参数, 未计入变压器损耗; 功率因数为表计侧实测值, 不作考核。",
     ),
     "no_reactive": Text("No reactive energy is known; no power factor.", "无无功电量数据, 不能计算功率因数。"),
     "no_rule": Text(
@@ -133,7 +135,7 @@ def figures(account: Sequence[Row]) -> list[Figure]:
             None if outcome is None else "pass" if outcome else "fail",
             detail,
         ),
-        Figure(ADJUSTMENT_FIGURE, ADJUSTMENT_FIGURE.cell(adjustment), detail=meaning),
+        Figure(ADJUSTMENT_FIGURE, ADJUSTMENT_FIGURE.cell(_or_why(row, "adjustment_pct")), detail=meaning),
     ]
 
 
@@ -142,14 +144,24 @@ def _cells(row: Row) -> dict[str, Value]:
     character = None if leading is None or row["pf"] is None else LEADING if leading else LAGGING
     cells: dict[str, Value] = {**row, "leading": character, "completeness_pct": row.get("completeness")}
     if "flags" in row:
-        cells |= {key: _or_why(row, key) for key in ("wq_kvarh", "q1_kvarh", "q4_kvarh", "pf", "pf_assessed")}
+        cells |= {key: _or_why(row, key) for key in ("wq_kvarh", "q1_kvarh", "q4_kvarh", "pf")} | judged(row)
     return cells
 
 
+def judged(row: Row) -> dict[str, Value]:
+    """What a power factor is judged by: assessed, passed and the adjustment, each a figure or why there is none."""
+    return {key: _or_why(row, key) for key in ("pf_assessed", "passed", "adjustment_pct")}
+
+
 def _or_why(row: Row, key: str) -> Value:
-    """A figure, or that it is missing for want of reactive energy."""
+    """A figure, or that it is missing for want of reactive energy or of a transformer's losses."""
     value: Value = row[key]
-    return Absent(NO_REACTIVE) if value is None and "no_reactive" in (row["flags"] or ()) else value
+    flags = row["flags"] or ()
+    if value is None and "no_reactive" in flags and key not in ("passed", "adjustment_pct"):
+        return Absent(NO_REACTIVE)
+    if value is None and "loss_unknown" in flags and row["pf"] is not None:
+        return Absent(LOSS_UNKNOWN)
+    return value
 
 
 def _flags(account: Sequence[Row]) -> list[Note]:

@@ -9,6 +9,7 @@ from keyacct.report.sections.common import COMPLETENESS, KVARH, KWH, PERCENT, PO
 RULE_1983 = Text("(83)水电财字215号", "(83)水电财字215号")
 NO_ENERGY = Text("both energies are below the meter's resolution", "有功与无功电量均低于表计分辨力")
 NO_REACTIVE = Text("no reactive energy is known", "无无功电量数据")
+LOSS_UNKNOWN = Text("losses of the transformer are not known", "变压器损耗未知")
 NO_STANDARD = Text("no power-factor standard in the registry", "档案未登记功率因数标准")
 FORMULA = Text("active / √(active² + reactive²), from energies.", "有功电量 / √(有功² + 无功²), 按电量计算。")
 

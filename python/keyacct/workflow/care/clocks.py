@@ -134,7 +134,7 @@ def keep(workspace: Workspace, clocks: Iterable[MeterClock]) -> tuple[int, int]:
             if each.reading is None:
                 continue
             device = (METER, each.target.meter_no)
-            note_clock(connection, device, each.reading, each.verdict)
+            note_clock(connection, device, each.reading, each.verdict, right_s=workspace.settings.care.clock_right_s)
             local = local_of(each.reading.measured_at_ms, workspace.zone)
             checks = clock_checks(each.reading, each.verdict, workspace.settings.care, local)
             new, old = note_findings(connection, device, checks, now)

@@ -19,7 +19,7 @@ from keyacct import clock
 from keyacct.capture.device_clock import ClockReading
 from keyacct.config import Workspace
 from keyacct.database import audit
-from keyacct.database.care_tables import care_action, care_clock, care_outcome
+from keyacct.database.care_tables import care_action, care_clock, care_clock_past, care_outcome
 from keyacct.database.engine import open_database
 from keyacct.errors import RefusedError
 from keyacct.i18n import Text
@@ -98,10 +98,28 @@ def settings_of_clocks(workspace: Workspace, since_ms: int, kind: str = METER) -
     return found
 
 
-def note_clock(connection: sa.Connection, device: Device, reading: ClockReading, verdict: str) -> None:
-    """What a clock said, in place of what it said before."""
-    table = care_clock
+def note_clock(
+    connection: sa.Connection, device: Device, reading: ClockReading, verdict: str, *, right_s: float
+) -> None:
+    """What a clock said, in place of what it said before; what was off by more than right_s seconds is kept for good.
+
+    A clock that is right leaves one line when it was off before, so that healthy ones add nothing however often they are read.
+    """
+    table, past = care_clock, care_clock_past
     kind, name = device
+    deviation = round(reading.deviation_s, 3)
+    before = connection.execute(
+        sa.select(past.c.deviation_s)
+        .where(past.c.device_kind == kind, past.c.device == name, past.c.measured_at < reading.measured_at_ms)
+        .order_by(past.c.measured_at.desc())
+        .limit(1)
+    ).scalar()
+    if abs(deviation) > right_s or (before is not None and abs(before) > right_s):
+        same = (past.c.device_kind == kind, past.c.device == name, past.c.measured_at == reading.measured_at_ms)
+        connection.execute(past.delete().where(*same))
+        connection.execute(past.insert().values(
+            device_kind=kind, device=name, measured_at=reading.measured_at_ms, deviation_s=deviation
+        ))  # fmt: skip
     connection.execute(table.delete().where(table.c.device_kind == kind, table.c.device == name))
     connection.execute(table.insert().values(
         device_kind=kind, device=name, measured_at=reading.measured_at_ms,

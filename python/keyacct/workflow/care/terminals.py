@@ -60,7 +60,7 @@ class TerminalCare:
             for terminal, (deviation_s, verdict) in changed.items():
                 there = (local + dt.timedelta(seconds=deviation_s)).replace(microsecond=0)
                 reading = ClockReading(there, deviation_s, _UNCERTAINTY_S, now, 0.0)
-                journal.note_clock(connection, (TERMINAL, terminal), reading, verdict)
+                journal.note_clock(connection, (TERMINAL, terminal), reading, verdict, right_s=settings.clock_right_s)
                 checks = clock_checks(reading, verdict, settings, local)
                 note_findings(connection, (TERMINAL, terminal), checks, now)
                 (self._wrong.add if any(each.differs for each in checks) else self._wrong.discard)(terminal)
