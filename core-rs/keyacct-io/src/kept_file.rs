@@ -48,10 +48,12 @@ impl KeptWriter {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(format!(".{}.tmp", std::process::id()));
         let temporary = PathBuf::from(temporary);
-        let mut file = File::create(&temporary).map_err(|e| unwritable(&e, path))?;
-        file.write_all(magic).map_err(|e| unwritable(&e, path))?;
+        let file = File::create(&temporary).map_err(|e| unwritable(&e, path))?;
         let (path, buffer, sum) = (path.to_owned(), Vec::new(), crc32fast::Hasher::new());
-        Ok(KeptWriter { file, path, temporary, buffer, sum, length: 0 })
+        let mut writer = KeptWriter { file, path, temporary, buffer, sum, length: 0 };
+        // From here on the temporary file goes away with the writer, also when there is no room for the mark.
+        writer.file.write_all(magic).map_err(|e| unwritable(&e, &writer.path))?;
+        Ok(writer)
     }
 
     /// Adds content.

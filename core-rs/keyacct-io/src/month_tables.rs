@@ -233,9 +233,7 @@ fn properties(schema: &SchemaRef, page_index: bool) -> WriterProperties {
         // Means and extremes hardly repeat; a dictionary of them costs time and room.
         if matches!(field.data_type(), DataType::Float64) {
             let path = ColumnPath::from(field.name().clone());
-            properties = properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path, parquet::basic::Encoding::BYTE_STREAM_SPLIT);
+            properties = properties.set_column_dictionary_enabled(path, false);
         }
     }
     properties.build()

@@ -97,25 +97,31 @@ impl Bytes for f64 {
     }
 }
 
+fn write_text(text: &str, to: &mut Vec<u8>) {
+    (text.len() as i64).write(to);
+    to.extend(text.as_bytes());
+}
+
+fn read_text<'a>(from: &mut &'a [u8]) -> Option<&'a str> {
+    let length = usize::try_from(i64::read(from)?).ok()?;
+    std::str::from_utf8(front(from, length)?).ok()
+}
+
 impl Bytes for String {
     fn write(&self, to: &mut Vec<u8>) {
-        (self.len() as i64).write(to);
-        to.extend(self.as_bytes());
+        write_text(self, to);
     }
     fn read(from: &mut &[u8]) -> Option<String> {
-        let length = usize::try_from(i64::read(from)?).ok()?;
-        String::from_utf8(front(from, length)?.to_vec()).ok()
+        read_text(from).map(String::from)
     }
 }
 
 impl Bytes for Arc<str> {
     fn write(&self, to: &mut Vec<u8>) {
-        (self.len() as i64).write(to);
-        to.extend(self.as_bytes());
+        write_text(self, to);
     }
     fn read(from: &mut &[u8]) -> Option<Arc<str>> {
-        let length = usize::try_from(i64::read(from)?).ok()?;
-        std::str::from_utf8(front(from, length)?).ok().map(Arc::from)
+        read_text(from).map(Arc::from)
     }
 }
 
