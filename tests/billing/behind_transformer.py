@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import io
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from billing_office import local, put, register, row
 
+from keyacct.cli.run import run
 from keyacct.config import Workspace
 from keyacct.store.families import FAMILIES
 from keyacct.store.ingest import ingest
@@ -114,3 +118,26 @@ def enrolled(workspace: Workspace, **options: Any) -> Workspace:
     """The workspace with the customer in it."""
     register(workspace, customer(**options))
     return workspace
+
+
+def report_rows(workspace: Workspace, out: Path, kind: str, table: str, *, lang: str = "en") -> list[dict[str, str]]:
+    """The rows of a table in the account's report of June as CSV."""
+    given = [
+        "report",
+        kind,
+        "--period",
+        "2026-06",
+        "--account",
+        BEHIND,
+        "--as",
+        "csv",
+        "--out",
+        str(out),
+        "--jobs",
+        "1",
+    ]
+    now = "2026-08-15T00:00+08:00"
+    assert run([*given, "--workspace", str(workspace.root), "--now", now, "--lang", lang]) == 0
+    found = [path for path in sorted(out.rglob("*.csv")) if path.name.endswith(f"{table}.csv")]
+    assert len(found) == 1, sorted(path.name for path in out.rglob("*"))
+    return list(csv.DictReader(io.StringIO(found[0].read_text("utf-8-sig"))))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from behind_transformer import BEHIND, NAMEPLATE, customer, enrolled, june
+from behind_transformer import BEHIND, NAMEPLATE, customer, enrolled, june, report_rows
 from billing_office import local, put, register
 
 from keyacct.analysis.bill import bills
@@ -265,21 +265,7 @@ def test_reports_tell_the_losses(bare: Workspace, tmp_path: Path) -> None:
     enrolled(bare)
     june(bare)
     for kind, table in (("month", "power_factor_losses"), ("pf", "pf_losses")):
-        given = [
-            "report",
-            kind,
-            "--period",
-            "2026-06",
-            "--account",
-            BEHIND,
-            "--as",
-            "csv",
-            "--out",
-            str(tmp_path / kind),
-        ]
-        assert run([*given, "--workspace", str(bare.root), "--now", NOW, "--lang", "zh", "--jobs", "1"]) == 0
-        (path,) = (tmp_path / kind).glob(f"*{table}.csv")
-        (row,) = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")))
+        (row,) = report_rows(bare, tmp_path / kind, kind, table, lang="zh")
         assert (row["loss_kwh"], row["loss_kvarh"]) == ("3078.00", "13140.00")
 
 
@@ -287,21 +273,7 @@ def test_reports_assess_and_charge_nothing_without_the_losses(bare: Workspace, t
     enrolled(bare, nameplate="rated_kva = 1000", tariff="two_part_capacity")
     june(bare)
     for kind, table in (("month", "power_factor_account"), ("pf", "pf_accounts")):
-        given = [
-            "report",
-            kind,
-            "--period",
-            "2026-06",
-            "--account",
-            BEHIND,
-            "--as",
-            "csv",
-            "--out",
-            str(tmp_path / kind),
-        ]
-        assert run([*given, "--workspace", str(bare.root), "--now", NOW, "--lang", "en", "--jobs", "1"]) == 0
-        (path,) = (tmp_path / kind).glob(f"*{table}.csv")
-        (row,) = csv.DictReader(io.StringIO(path.read_text("utf-8-sig")))
+        (row,) = report_rows(bare, tmp_path / kind, kind, table)
         assert row["pf"] == "0.8000"
         for key in ("pf_assessed", "passed", "adjustment_pct", "adjustment_cny"):
             assert row.get(key, "") == "", key

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from behind_transformer import BEHIND, customer, enrolled, june, minutes
+from behind_transformer import BEHIND, customer, enrolled, june, minutes, report_rows
 from billing_office import local, put, register
 
 from keyacct.analysis.bill import bills
@@ -32,25 +30,7 @@ def asked(workspace: Workspace, capsys: pytest.CaptureFixture[str], *arguments: 
 
 def figure(workspace: Workspace, folder: Path, kind: str, table: str, key: str) -> str:
     """A value of a report's CSV files."""
-    out = folder / kind
-    given = [
-        "report",
-        kind,
-        "--period",
-        "2026-06",
-        "--account",
-        BEHIND,
-        "--as",
-        "csv",
-        "--out",
-        str(out),
-        "--jobs",
-        "1",
-    ]
-    assert run([*given, "--workspace", str(workspace.root), "--now", NOW, "--lang", "en"]) == 0
-    found = [path for path in sorted(out.rglob("*.csv")) if path.name.endswith(f"{table}.csv")]
-    assert found, sorted(path.name for path in out.rglob("*"))
-    rows = list(csv.DictReader(io.StringIO(found[0].read_text("utf-8-sig"))))
+    rows = report_rows(workspace, folder / kind, kind, table)
     if table == "figures":
         return next(row["value"] for row in rows if row["figure"] == key)
     (row,) = rows

@@ -27,16 +27,22 @@ INSERT INTO point_ratio VALUES ('P', 0, 4611686018427387904, '3p4w', 100, 20);
 """
 
 
-@pytest.mark.sqlite
-def test_the_first_form_is_carried_over_without_loss(tmp_path: Path) -> None:
-    workspace: Workspace = init_workspace(tmp_path / "office")
+def of_revision(folder: Path, revision: str) -> Workspace:
+    """A new workspace whose database has an older form."""
+    workspace: Workspace = init_workspace(folder)
     for end in ("", "-wal", "-shm"):
         workspace.database.with_name(f"register.db{end}").unlink(missing_ok=True)
     connection = sqlite3.connect(workspace.database)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.close()
     with Database(workspace.database).write() as first:
-        upgrade(first, "0001")
+        upgrade(first, revision)
+    return workspace
+
+
+@pytest.mark.sqlite
+def test_the_first_form_is_carried_over_without_loss(tmp_path: Path) -> None:
+    workspace = of_revision(tmp_path / "office", "0001")
     connection = sqlite3.connect(workspace.database)
     connection.executescript(FIRST)
     connection.close()
@@ -60,14 +66,7 @@ def test_the_first_form_is_carried_over_without_loss(tmp_path: Path) -> None:
 
 @pytest.mark.sqlite
 def test_what_each_clock_said_last_begins_its_past(tmp_path: Path) -> None:
-    workspace: Workspace = init_workspace(tmp_path / "office")
-    for end in ("", "-wal", "-shm"):
-        workspace.database.with_name(f"register.db{end}").unlink(missing_ok=True)
-    connection = sqlite3.connect(workspace.database)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.close()
-    with Database(workspace.database).write() as first:
-        upgrade(first, "0011")
+    workspace = of_revision(tmp_path / "office", "0011")
     connection = sqlite3.connect(workspace.database)
     connection.execute("INSERT INTO care_clock VALUES ('meter', 'M1', 1000, '2026-06-01T00:00:00', 540.5, 1.0, 'set')")
     connection.commit()
