@@ -86,8 +86,6 @@ impl<V: Copy + Into<f64>> Readings for Columns<'_, V> {
 
 /// A meter that has no state yet.
 const NONE: u32 = u32::MAX;
-/// A meter that has ended.
-const ENDED: u32 = NONE - 1;
 
 /// The meters of one shard.
 pub(crate) struct Shard<K> {
@@ -179,8 +177,6 @@ impl<K: Kernel> Shard<K> {
             *place = self.states.len() as u32;
             self.states.push((meter, K::new(readings.reading(0))));
             done = 1;
-        } else if *place == ENDED {
-            return Err((row(0) as usize, denied(&self.limits.ids[meter as usize])));
         }
         let state = &mut self.states[*place as usize].1;
         emitted.meter = meter;
@@ -204,20 +200,6 @@ impl<K: Kernel> Shard<K> {
         Ok(())
     }
 
-    /// Ends a meter that has no more readings; what it gives is stamped `at`.
-    pub(crate) fn end_one(&mut self, meter: u32, at: u64, emitted: &mut Emitted) {
-        let place = std::mem::replace(&mut self.place[meter as usize], ENDED) as usize;
-        if place >= self.states.len() {
-            return; // it never had one
-        }
-        let (_, state) = self.states.swap_remove(place);
-        if let Some((moved, _)) = self.states.get(place) {
-            self.place[*moved as usize] = place as u32;
-        }
-        (emitted.at, emitted.meter) = (at, meter);
-        state.finish(self.interval_ms, &self.limits.parameters[meter as usize], emitted);
-    }
-
     /// Ends the meters below a number. They are ended from the highest number down, so that each leaves its memory.
     pub(crate) fn end(&mut self, below: u32, emitted: &mut Emitted) {
         let ascends = |pair: &[(u32, K)]| pair[0].0 < pair[1].0;
@@ -232,15 +214,6 @@ impl<K: Kernel> Shard<K> {
             self.states.shrink_to_fit();
         }
     }
-}
-
-/// The statistics of the row groups have said that the meter has no more readings.
-#[cold]
-fn denied(id: &str) -> Error {
-    let what = "the row group's lowest and highest meter_id say that this meter is not in it";
-    Error::new(ErrorCode::InputFormat, what)
-        .hint("the file's statistics are wrong; write it again")
-        .at(|place| place.meter = Some(id.to_owned()))
 }
 
 #[cold]

@@ -23,7 +23,6 @@ mod finished;
 mod joined_state;
 mod joined_table;
 mod kept_file;
-mod meter_ends;
 mod month_kept;
 pub mod month_limits;
 mod month_pipeline;

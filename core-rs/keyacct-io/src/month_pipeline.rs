@@ -15,7 +15,6 @@ use keyacct_stats::month::{DayState, Kernel, MonthTally, Tally};
 use crate::feed_order::FeedOrder;
 use crate::feed_shard::{Columns, Rows, Shard};
 use crate::finished::{Emitted, in_order};
-use crate::meter_ends::MeterEnds;
 use crate::month_limits::Limits;
 use crate::parquet_column::{Batch, ColumnReader, Fault, MeterLookup, Meters, Plan};
 use crate::parquet_file::guarded;
@@ -84,7 +83,6 @@ pub struct Run<'a, O: Output, K: Kernel> {
     readers: Vec<Mutex<ColumnReader>>,
     lookup: Mutex<MeterLookup>,
     slots: Vec<Slot>,
-    ends: MeterEnds,
     shards: Vec<Mutex<Feeder<K>>>,
     output: Mutex<&'a mut O>,
     schedule: Mutex<Schedule>,
@@ -134,7 +132,6 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
             plan,
             readers: readers.into_iter().map(Mutex::new).collect(),
             lookup: Mutex::new(lookup),
-            ends: MeterEnds::of(plan, &limits, COLUMNS[0]),
             // Two batches keep two workers busy; what more of them finish may wait for the slowest a little longer.
             slots: (0..workers.clamp(2, 4)).map(|_| slot()).collect(),
             shards: (0..workers).map(|_| shard()).collect(),
@@ -333,16 +330,7 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
                 state.shard.end(((step + 1) * END_METERS) as u32, &mut emitted);
                 Ok(())
             }
-            Some(batch) => {
-                let fed = self.feed_batch(&mut state, slot, shard, batch, &mut emitted);
-                let mine = |meter: &&u32| **meter as usize % self.shards.len() == shard;
-                for &meter in self.ends.behind(number).iter().filter(mine) {
-                    // Behind what the rows of the batch have ended.
-                    let at = batch.first_row + batch.rows as u64 + u64::from(meter);
-                    state.shard.end_one(meter, at, &mut emitted);
-                }
-                fed
-            }
+            Some(batch) => self.feed_batch(&mut state, slot, shard, batch, &mut emitted),
         };
         lock(&slot.emitted).push(emitted);
         result

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field};
 use keyacct_model::{Error, ErrorCode, Result};
 use keyacct_stats::month::{Kernel, Meter};
+use parquet::basic::SortOrder;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
-use crate::meter_ends::bounds;
 use crate::month_kept::Kept;
 use crate::month_limits::Limits;
 use crate::month_pipeline::{COLUMNS, Output, Run};
@@ -66,6 +67,24 @@ impl MeterRange {
         let begins_after = self.before.as_ref().is_some_and(|before| low >= before.as_bytes());
         !ends_before && !begins_after
     }
+}
+
+/// Lowest and highest value of a text column in a row group, which may be cut short outwards; nothing when the file does
+/// not tell them, or only in the order of older writers.
+fn bounds<'a>(
+    file: &ParquetMetaData,
+    group: &'a RowGroupMetaData,
+    column: &str,
+) -> Option<(&'a [u8], &'a [u8])> {
+    let at = group.columns().iter().position(|c| c.column_path().string() == column)?;
+    if file.file_metadata().column_order(at).sort_order() != SortOrder::UNSIGNED {
+        return None;
+    }
+    let statistics = group.column(at).statistics()?;
+    if statistics.is_min_max_deprecated() {
+        return None;
+    }
+    statistics.min_bytes_opt().zip(statistics.max_bytes_opt())
 }
 
 /// What a run gave.
