@@ -22,13 +22,67 @@ const NONE: u32 = u32::MAX;
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Taken<V> {
     pub(crate) ts: i64,
-    ep: f64,
-    eq: f64,
-    u: [V; 3],
-    p: V,
-    q: V,
+    pub(crate) ep: f64,
+    pub(crate) eq: f64,
+    pub(crate) u: [V; 3],
+    pub(crate) p: V,
+    pub(crate) q: V,
     /// Its place in the batch.
     pub(crate) row: u32,
+}
+
+/// Rows of several meters, wherever they lie.
+pub(crate) trait Source<V> {
+    /// How many.
+    fn rows(&self) -> usize;
+    /// The meter of a row.
+    fn meter(&self, n: usize) -> u32;
+    /// A row, taken out.
+    fn row(&self, n: usize) -> Taken<V>;
+}
+
+/// The rows of a batch that are a shard's.
+pub(crate) struct OfBatch<'a, V> {
+    /// Their places in the batch, ascending.
+    pub(crate) rows: &'a [u32],
+    /// The meter of each row of the batch.
+    pub(crate) number: &'a [u32],
+    /// The columns of the batch.
+    pub(crate) columns: &'a Columns<'a, V>,
+}
+
+impl<V: Copy> Source<V> for OfBatch<'_, V> {
+    #[inline(always)]
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    #[inline(always)]
+    fn meter(&self, n: usize) -> u32 {
+        self.number[self.rows[n] as usize]
+    }
+
+    #[inline(always)]
+    fn row(&self, n: usize) -> Taken<V> {
+        let (row, columns) = (self.rows[n], self.columns);
+        let n = row as usize;
+        Taken {
+            ts: columns.times[n],
+            ep: columns.ep[n],
+            eq: columns.eq[n],
+            u: columns.u.map(|u| u[n]),
+            p: columns.p[n],
+            q: columns.q[n],
+            row,
+        }
+    }
+}
+
+/// Whether rows lie meter by meter; `number` is the meter of each.
+pub(crate) fn by_meter(number: &[u32]) -> bool {
+    let sample = &number[..number.len().min(SAMPLE)];
+    let changes = sample.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    changes * RUN < sample.len()
 }
 
 /// Rows of a meter that have been taken out.
@@ -83,27 +137,16 @@ impl<V: Copy + Default> FeedOrder<V> {
         FeedOrder { place: vec![NONE; meters], meters: Vec::new(), end: Vec::new(), taken: Vec::new() }
     }
 
-    /// Meters and their rows; nothing when the rows lie meter by meter already. `number` is the meter of each row of the
-    /// batch.
-    pub(crate) fn of(
-        &mut self,
-        rows: &[u32],
-        number: &[u32],
-        columns: &Columns<'_, V>,
-    ) -> Option<impl Iterator<Item = (u32, &[Taken<V>])>> {
-        let meter = |row: u32| number[row as usize];
-        let sample = &rows[..rows.len().min(SAMPLE)];
-        let changes = sample.windows(2).filter(|pair| meter(pair[0]) != meter(pair[1])).count();
-        if changes * RUN < sample.len() {
-            return None;
-        }
+    /// Meters and their rows, each meter's in their own order.
+    pub(crate) fn of(&mut self, source: &impl Source<V>) -> impl Iterator<Item = (u32, &[Taken<V>])> {
         self.meters.clear();
         self.end.clear();
-        for &row in rows {
-            let place = &mut self.place[meter(row) as usize];
+        for n in 0..source.rows() {
+            let meter = source.meter(n);
+            let place = &mut self.place[meter as usize];
             if *place == NONE {
                 *place = self.meters.len() as u32;
-                self.meters.push(meter(row));
+                self.meters.push(meter);
                 self.end.push(0);
             }
             self.end[*place as usize] += 1;
@@ -112,19 +155,10 @@ impl<V: Copy + Default> FeedOrder<V> {
         for end in &mut self.end {
             (*end, before) = (before, before + *end); // where they begin, until they are all there
         }
-        self.taken.resize(rows.len(), Taken::default());
-        for &row in rows {
-            let n = row as usize;
-            let next = &mut self.end[self.place[number[n] as usize] as usize];
-            self.taken[*next as usize] = Taken {
-                ts: columns.times[n],
-                ep: columns.ep[n],
-                eq: columns.eq[n],
-                u: columns.u.map(|u| u[n]),
-                p: columns.p[n],
-                q: columns.q[n],
-                row,
-            };
+        self.taken.resize(source.rows(), Taken::default());
+        for n in 0..source.rows() {
+            let next = &mut self.end[self.place[source.meter(n) as usize] as usize];
+            self.taken[*next as usize] = source.row(n);
             *next += 1;
         }
         for meter in &self.meters {
@@ -132,7 +166,7 @@ impl<V: Copy + Default> FeedOrder<V> {
         }
         let begins = std::iter::once(&0).chain(&self.end);
         let spans = begins.zip(&self.end).map(|(begin, end)| *begin as usize..*end as usize);
-        Some(self.meters.iter().copied().zip(spans.map(|span| &self.taken[span])))
+        self.meters.iter().copied().zip(spans.map(|span| &self.taken[span]))
     }
 }
 
@@ -143,15 +177,15 @@ mod tests {
     /// A meter, and its rows with their stamps.
     type OfOne = (u32, Vec<(u32, i64)>);
 
-    fn order(rows: &[u32], number: &[u32]) -> Option<Vec<OfOne>> {
+    fn order(rows: &[u32], number: &[u32]) -> Vec<OfOne> {
         let times: Vec<i64> = (0..number.len() as i64).map(|n| 100 + n).collect();
         let some = vec![1.0_f64; number.len()];
         let columns = Columns { times: &times, u: [&some; 3], p: &some, q: &some, ep: &some, eq: &some };
-        let mut order = FeedOrder::new(6);
+        let (mut order, batch) = (FeedOrder::new(6), OfBatch { rows, number, columns: &columns });
         // The second time shows that nothing is left of the first.
-        let _ = order.of(rows, number, &columns).map(Iterator::count);
+        let _ = order.of(&batch).count();
         let of_meter = |taken: &[Taken<f64>]| taken.iter().map(|t| (t.row, t.ts)).collect();
-        Some(order.of(rows, number, &columns)?.map(|(meter, taken)| (meter, of_meter(taken))).collect())
+        order.of(&batch).map(|(meter, taken)| (meter, of_meter(taken))).collect()
     }
 
     #[test]
@@ -163,12 +197,12 @@ mod tests {
             (1, vec![(2, 102), (5, 105), (9, 109)]),
             (3, vec![(3, 103), (7, 107)]),
         ];
-        assert_eq!(order(&[0, 2, 3, 4, 5, 7, 8, 9], &number), Some(expected.to_vec()));
+        assert_eq!(order(&[0, 2, 3, 4, 5, 7, 8, 9], &number), expected);
     }
 
     #[test]
-    fn rows_that_lie_meter_by_meter_stay_as_they_are() {
-        let number = [1, 1, 1, 1, 1, 3, 3, 3, 3, 3];
-        assert_eq!(order(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], &number), None);
+    fn the_order_of_rows_is_told_by_how_often_the_meter_changes() {
+        assert!(by_meter(&[1, 1, 1, 1, 1, 3, 3, 3, 3, 3]));
+        assert!(!by_meter(&[1, 3, 1, 3, 1, 3, 1, 3, 1, 3]));
     }
 }

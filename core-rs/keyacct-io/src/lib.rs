@@ -1,5 +1,7 @@
 //! Arrow, Parquet and capture files around the pure crates; knows no Python.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))] // a test may fail loudly
+
 pub mod capture;
 mod column_block;
 mod columns;
@@ -28,11 +30,14 @@ pub mod month_limits;
 mod month_pipeline;
 pub mod month_stats;
 mod month_tables;
+mod parked_meters;
 mod parquet_column;
 mod parquet_file;
 mod reading_batch;
 pub mod readings;
+mod row_window;
 pub mod sample_pack;
+mod scratch_file;
 mod value_column;
 mod whole_column;
 

@@ -319,8 +319,14 @@ impl Kept<'_> {
         let opened = Opened::new(&[path.to_owned()])?;
         let rows = opened.rows() as i64;
         let mut made = Collected(Vec::with_capacity(limits.number.len()));
-        let unknown =
-            opened.run::<Parts, _>(limits.clone(), self.interval_ms, self.workers, &mut made, interrupted)?;
+        let unknown = opened.run::<Parts, _>(
+            limits.clone(),
+            self.interval_ms,
+            self.workers,
+            None,
+            &mut made,
+            interrupted,
+        )?;
         let mut segment = kept.unwrap_or_else(fresh);
         segment.rows = rows;
         segment.unknown =

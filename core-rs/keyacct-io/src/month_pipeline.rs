@@ -12,18 +12,22 @@ use std::time::Duration;
 use keyacct_model::{Error, ErrorCode, Result};
 use keyacct_stats::month::{DayState, Kernel, MonthTally, Tally};
 
-use crate::feed_order::FeedOrder;
-use crate::feed_shard::{Columns, Rows, Shard};
+use crate::feed_shard::{Columns, FedFault, Lane, Rows, Shard};
 use crate::finished::{Emitted, in_order};
 use crate::month_limits::Limits;
 use crate::parquet_column::{Batch, ColumnReader, Fault, MeterLookup, Meters, Plan};
 use crate::parquet_file::guarded;
+use crate::scratch_file::Scratch;
 use crate::value_column::Values;
 
 /// Columns of the data set, in the order of their readers.
 pub const COLUMNS: [&str; 9] = ["meter_id", "ts", "ua", "ub", "uc", "p", "q", "ep", "eq"];
 /// Meters that are ended at once: their figures are waiting for the output.
 const END_METERS: usize = 4096;
+/// Meters whose states stay in memory, two kilobytes each; of more, what is not at hand is put aside on the disk.
+pub(crate) const METERS_IN_MEMORY: usize = 8192;
+/// Rows that wait on the disk, at most, when they come in rounds of more meters: half a gigabyte.
+const WAITING_ROWS: u64 = 1 << 23;
 
 /// Takes finished figures in their final order.
 pub trait Output: Send {
@@ -43,15 +47,20 @@ pub trait Output: Send {
 /// A shard, and the memory in which rows are laid out for it.
 struct Feeder<K> {
     shard: Shard<K>,
-    narrow: FeedOrder<f32>,
-    wide: FeedOrder<f64>,
+    narrow: Lane<f32>,
+    wide: Lane<f64>,
 }
+
+/// Batches that the output may be behind where what they finish is put aside.
+const BEHIND: usize = 16;
+
+/// A fault, and its batch and row.
+type Placed = (usize, usize, Error);
 
 struct Slot {
     meters: RwLock<Meters>,
     times: RwLock<Vec<i64>>,
     values: [RwLock<Values>; 7],
-    emitted: Mutex<Vec<Emitted>>,
 }
 
 #[derive(Clone, Copy)]
@@ -80,9 +89,12 @@ struct Schedule {
 pub struct Run<'a, O: Output, K: Kernel> {
     plan: &'a Plan,
     limits: Arc<Limits>,
+    scratch: Option<Scratch>,
     readers: Vec<Mutex<ColumnReader>>,
     lookup: Mutex<MeterLookup>,
     slots: Vec<Slot>,
+    /// What the shards finished in each batch that the output has still to take.
+    emitted: Vec<Mutex<Vec<Emitted>>>,
     shards: Vec<Mutex<Feeder<K>>>,
     output: Mutex<&'a mut O>,
     schedule: Mutex<Schedule>,
@@ -96,7 +108,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
-    /// Prepares a run. `readers` are those of [`COLUMNS`]; `wide` says that some file holds values as float64.
+    /// Prepares a run. `readers` are those of [`COLUMNS`]; `wide` says that some file holds values as float64; `scratch`
+    /// is where states and rows are put aside, or nothing to keep them in memory.
+    ///
+    /// # Errors
+    /// `write.*`, when nothing can be put aside there.
+    #[allow(clippy::too_many_arguments)] // it is the whole of a run
     pub fn new(
         plan: &'a Plan,
         limits: Arc<Limits>,
@@ -104,8 +121,9 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         wide: bool,
         interval_ms: i64,
         workers: usize,
+        scratch: Option<Scratch>,
         output: &'a mut O,
-    ) -> Self {
+    ) -> Result<Self> {
         let lookup = MeterLookup::new(limits.clone(), workers);
         let slot = || Slot {
             meters: RwLock::default(),
@@ -118,23 +136,24 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
                     Values::Narrow(Vec::new())
                 })
             }),
-            emitted: Mutex::default(),
         };
+        let slots = workers.clamp(2, 4);
         let meters = limits.ids.len();
-        let shard = || {
-            Mutex::new(Feeder {
-                shard: Shard::new(limits.clone(), interval_ms, workers),
-                narrow: FeedOrder::new(meters),
-                wide: FeedOrder::new(meters),
-            })
+        let shard = |_| {
+            Ok(Mutex::new(Feeder {
+                shard: Shard::new(limits.clone(), interval_ms, workers, scratch.as_ref())?,
+                narrow: Lane::new(meters, scratch.as_ref()),
+                wide: Lane::new(meters, scratch.as_ref()),
+            }))
         };
-        Run {
+        Ok(Run {
             plan,
             readers: readers.into_iter().map(Mutex::new).collect(),
             lookup: Mutex::new(lookup),
             // Two batches keep two workers busy; what more of them finish may wait for the slowest a little longer.
-            slots: (0..workers.clamp(2, 4)).map(|_| slot()).collect(),
-            shards: (0..workers).map(|_| shard()).collect(),
+            slots: (0..slots).map(|_| slot()).collect(),
+            emitted: (0..scratch.as_ref().map_or(slots, |_| BEHIND)).map(|_| Mutex::default()).collect(),
+            shards: (0..workers).map(shard).collect::<Result<_>>()?,
             output: Mutex::new(output),
             schedule: Mutex::new(Schedule {
                 column: [0; COLUMNS.len()],
@@ -149,9 +168,10 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
                 fault: None,
             }),
             limits,
+            scratch,
             wake: Condvar::new(),
             ended: Condvar::new(),
-        }
+        })
     }
 
     /// Runs to the end. `interrupted` is asked on the calling thread about ten times a second.
@@ -182,13 +202,27 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
             }
         });
         stopped?;
-        if let Some((_, error)) = lock(&self.schedule).fault.take() {
-            return Err(error);
+        if let Some((at, error)) = lock(&self.schedule).fault.take() {
+            return Err(self.earlier_fault(at).unwrap_or(error));
         }
         let unknown = lock(&self.lookup).unknown.clone();
         let mut unknown: Vec<String> = lock(&unknown).drain().collect();
         unknown.sort();
         Ok(unknown)
+    }
+
+    /// A fault of a row that was still waiting, before a known one.
+    fn earlier_fault(&self, known: (usize, usize, usize)) -> Option<Error> {
+        let mut faults = Vec::new();
+        for feeder in &self.shards {
+            let Feeder { shard, narrow, wide } = &mut *lock(feeder);
+            let emitted = &mut Emitted::new(self.scratch.clone());
+            faults.extend(shard.take_up(narrow, emitted).err());
+            faults.extend(shard.take_up(wide, emitted).err());
+        }
+        let earlier = |(batch, row, _): &Placed| (*batch, *row, COLUMNS.len()) < known;
+        let placed = faults.into_iter().map(|fault| self.placed(usize::MAX, fault)).filter(earlier);
+        placed.min_by_key(|(batch, row, _)| (*batch, *row)).map(|(.., error)| error)
     }
 
     fn work(&self) {
@@ -214,24 +248,24 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
             let result = self.perform(task);
             schedule = lock(&self.schedule);
             schedule.running -= 1;
-            let (batch, column) = match task {
-                Task::Decode { column, batch } => {
+            let column = match task {
+                Task::Decode { column, .. } => {
                     schedule.column_busy[column] = false;
                     schedule.column[column] += 1;
-                    (batch, column)
+                    column
                 }
-                Task::Feed { shard, batch } => {
+                Task::Feed { shard, .. } => {
                     schedule.shard_busy[shard] = false;
                     schedule.shard[shard] += 1;
-                    (batch, COLUMNS.len())
+                    COLUMNS.len()
                 }
-                Task::Put { batch } => {
+                Task::Put { .. } => {
                     schedule.put_busy = false;
                     schedule.put += 1;
-                    (batch, COLUMNS.len())
+                    COLUMNS.len()
                 }
             };
-            if let Err((row, error)) = result {
+            if let Err((batch, row, error)) = result {
                 let at = (batch, row, column);
                 if schedule.fault.as_ref().is_none_or(|(known, _)| at < *known) {
                     schedule.fault = Some((at, error));
@@ -270,31 +304,35 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
             .filter(|&n| {
                 !s.column_busy[n]
                     && s.column[n] < end
-                    && s.column[n] < s.put + self.slots.len()
+                    && s.column[n] < fed + self.slots.len()
+                    && s.column[n] < s.put + self.emitted.len()
                     && s.column[n] <= last
             })
             .min_by_key(|&n| s.column[n])
             .map(|column| Task::Decode { column, batch: s.column[column] })
     }
 
-    fn perform(&self, task: Task) -> std::result::Result<(), Fault> {
+    fn perform(&self, task: Task) -> std::result::Result<(), Placed> {
+        let (Task::Decode { batch, .. } | Task::Feed { batch, .. } | Task::Put { batch }) = task;
         let name = match task {
-            Task::Decode { batch, .. } => {
+            Task::Decode { .. } => {
                 &self.plan.files[self.plan.groups[self.plan.batches[batch].group].file].name
             }
             _ => "keyacct",
         };
         let done = guarded(
             || match task {
-                Task::Decode { column, batch } => self.decode(column, batch),
+                Task::Decode { column, batch } => {
+                    self.decode(column, batch).map_err(|(row, error)| (batch, row, error))
+                }
                 Task::Feed { shard, batch } => self.feed(shard, batch),
-                Task::Put { batch } => self.put(batch),
+                Task::Put { batch } => self.put(batch).map_err(|error| (batch, usize::MAX, error)),
             },
             name,
         );
         done.unwrap_or_else(|panic| {
             let internal = !matches!(task, Task::Decode { .. });
-            Err((0, if internal { Error::new(ErrorCode::Internal, panic.message) } else { panic }))
+            Err((batch, 0, if internal { Error::new(ErrorCode::Internal, panic.message) } else { panic }))
         })
     }
 
@@ -320,20 +358,37 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         }
     }
 
-    fn feed(&self, shard: usize, number: usize) -> std::result::Result<(), Fault> {
+    fn feed(&self, shard: usize, number: usize) -> std::result::Result<(), Placed> {
         let mut state = lock(&self.shards[shard]);
         let slot = &self.slots[number % self.slots.len()];
-        let mut emitted = Emitted::default();
-        let result = match self.plan.batches.get(number) {
+        let of_batch = &self.emitted[number % self.emitted.len()];
+        let mut emitted = Emitted::new(self.scratch.clone());
+        let fed = match self.plan.batches.get(number) {
             None => {
-                let step = number - self.plan.batches.len();
-                state.shard.end(((step + 1) * END_METERS) as u32, &mut emitted);
-                Ok(())
+                let first = (number - self.plan.batches.len()) * END_METERS;
+                state.shard.end(first..first + END_METERS, &mut emitted).map_err(|error| (None, error))
             }
-            Some(batch) => self.feed_batch(&mut state, slot, shard, batch, &mut emitted),
+            Some(batch) => self.feed_batch(&mut state, slot, shard, (number, batch), &mut emitted),
         };
-        lock(&slot.emitted).push(emitted);
-        result
+        let checked = fed.and_then(|()| emitted.checked().map_err(|error| (None, error)));
+        lock(of_batch).push(checked.map_err(|fault| self.placed(number, fault))?);
+        Ok(())
+    }
+
+    /// A fault with the batch that has its row, or the one in work.
+    fn placed(&self, number: usize, (row, error): FedFault) -> Placed {
+        let Some(row) = row else { return (number, usize::MAX, error) };
+        let number = self.plan.batches.partition_point(|batch| batch.first_row <= row).saturating_sub(1);
+        let batch = &self.plan.batches[number];
+        let row = (row - batch.first_row) as usize;
+        (number, row, self.plan.place(error, batch, Some(row)))
+    }
+
+    /// Whether the rows that wait are to be taken up after a batch.
+    fn is_last_to_wait(&self, number: usize) -> bool {
+        let span = |batch: &Batch| batch.first_row / WAITING_ROWS;
+        let batches = &self.plan.batches;
+        batches.get(number + 1).is_none_or(|next| span(next) != span(&batches[number]))
     }
 
     /// Batches, and steps of the end behind them.
@@ -346,18 +401,19 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
         Feeder { shard: state, narrow, wide }: &mut Feeder<K>,
         slot: &Slot,
         shard: usize,
-        batch: &Batch,
+        (at, batch): (usize, &Batch),
         emitted: &mut Emitted,
-    ) -> std::result::Result<(), Fault> {
+    ) -> std::result::Result<(), FedFault> {
         let meters = slot.meters.read().unwrap_or_else(PoisonError::into_inner);
         let times = slot.times.read().unwrap_or_else(PoisonError::into_inner);
         let [a, b, c, p, q, ep, eq] =
             std::array::from_fn(|n| slot.values[n].read().unwrap_or_else(PoisonError::into_inner));
         let (Values::Wide(ep), Values::Wide(eq)) = (&*ep, &*eq) else {
-            return Err((0, Error::new(ErrorCode::Internal, "registers are not in double precision")));
+            return Err((None, Error::new(ErrorCode::Internal, "registers are not in double precision")));
         };
         let rows = Rows { of: &meters.rows[shard], number: &meters.number, first: batch.first_row };
-        let fed = match (&*a, &*b, &*c, &*p, &*q) {
+        let take_up = self.is_last_to_wait(at);
+        match (&*a, &*b, &*c, &*p, &*q) {
             (
                 Values::Narrow(a),
                 Values::Narrow(b),
@@ -366,34 +422,35 @@ impl<'a, O: Output, K: Kernel> Run<'a, O, K> {
                 Values::Narrow(q),
             ) => {
                 let columns = Columns { times: &times, u: [a, b, c], p, q, ep, eq };
-                state.feed(&rows, &columns, narrow, emitted)
+                state.feed(&rows, &columns, narrow, take_up, emitted)
             }
             (Values::Wide(a), Values::Wide(b), Values::Wide(c), Values::Wide(p), Values::Wide(q)) => {
                 let columns = Columns { times: &times, u: [a, b, c], p, q, ep, eq };
-                state.feed(&rows, &columns, wide, emitted)
+                state.feed(&rows, &columns, wide, take_up, emitted)
             }
-            _ => Err((0, Error::new(ErrorCode::Internal, "columns of mixed precision"))),
-        };
-        fed.map_err(|(row, error)| (row, self.plan.place(error, batch, Some(row))))
+            _ => Err((None, Error::new(ErrorCode::Internal, "columns of mixed precision"))),
+        }
     }
 
-    fn put(&self, number: usize) -> std::result::Result<(), Fault> {
-        let mut shards = std::mem::take(&mut *lock(&self.slots[number % self.slots.len()].emitted));
+    fn put(&self, number: usize) -> Result<()> {
+        let mut shards = std::mem::take(&mut *lock(&self.emitted[number % self.emitted.len()]));
         let mut output = lock(&self.output);
-        let unwritten = |e| (usize::MAX, e);
-        // At most one meter has finished something at one row.
-        for f in in_order(&shards, |shard| &shard.days) {
-            output.day(f.meter, f.day, &f.figures);
-            output.flush().map_err(unwritten)?; // at midnight a batch ends the days of all meters
-        }
-        for f in in_order(&shards, |shard| &shard.months) {
-            output.month(f.meter, f.day, &f.figures);
-        }
+        // At most one meter has finished something at one row. At midnight a batch ends the days of all meters.
+        let mut days: Vec<_> = shards.iter_mut().map(|shard| &mut shard.days).collect();
+        in_order(&mut days, |meter, day, tally| {
+            output.day(meter, day, tally);
+            output.flush()
+        })?;
+        let mut months: Vec<_> = shards.iter_mut().map(|shard| &mut shard.months).collect();
+        in_order(&mut months, |meter, day, tally| {
+            output.month(meter, day, tally);
+            output.flush()
+        })?;
         let mut parts: Vec<_> = shards.iter_mut().flat_map(|shard| shard.parts.drain(..)).collect();
         parts.sort_by_key(|f| f.at);
         for f in parts {
             output.part(f.meter, f.figures);
         }
-        output.flush().map_err(unwritten)
+        output.flush()
     }
 }

@@ -12,10 +12,11 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use crate::month_kept::Kept;
 use crate::month_limits::Limits;
-use crate::month_pipeline::{COLUMNS, Output, Run};
+use crate::month_pipeline::{COLUMNS, METERS_IN_MEMORY, Output, Run};
 use crate::month_tables::{Batches, Tables};
 use crate::parquet_column::{ColumnReader, Plan, is_local_time};
 use crate::parquet_file::{ParquetInput, parts};
+use crate::scratch_file::Scratch;
 use crate::value_column::Form;
 
 /// Rows that are decoded at once, at most.
@@ -143,8 +144,10 @@ pub fn month_stats(question: &Question<'_>, interrupted: &mut dyn FnMut() -> Res
         Some(folder) => Tables::in_folder(limits.clone(), folder)?,
         None => Tables::in_memory(limits.clone()),
     };
+    let folder = question.out.map_or_else(std::env::temp_dir, Path::to_path_buf);
+    let scratch = (limits.number.len() > METERS_IN_MEMORY).then(|| Scratch::in_folder(&folder));
     let mut without_limits =
-        opened.run::<Meter, _>(limits, question.interval_ms, workers, &mut tables, interrupted)?;
+        opened.run::<Meter, _>(limits, question.interval_ms, workers, scratch, &mut tables, interrupted)?;
     if let Some(range) = &question.meters {
         without_limits.retain(|id| range.holds(id.as_bytes()));
     }
@@ -209,15 +212,17 @@ impl Opened {
         self.plan.batches.iter().map(|b| b.rows as u64).sum()
     }
 
-    /// Runs a kernel over all readings; gives the meters without limits.
+    /// Runs a kernel over all readings; gives the meters without limits. `scratch` is where the states of many meters are put
+    /// aside.
     ///
     /// # Errors
-    /// The first fault in data set order, or what `interrupted` says.
-    pub fn run<K: Kernel, O: Output>(
+    /// `write.*`; the first fault in data set order, or what `interrupted` says.
+    pub(crate) fn run<K: Kernel, O: Output>(
         self,
         limits: Arc<Limits>,
         interval_ms: i64,
         workers: usize,
+        scratch: Option<Scratch>,
         output: &mut O,
         interrupted: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Vec<String>> {
@@ -226,7 +231,7 @@ impl Opened {
             .zip(self.positions)
             .map(|(name, at)| ColumnReader::new(name, at, self.batch_rows))
             .collect();
-        Run::<O, K>::new(&self.plan, limits, readers, self.wide, interval_ms, workers, output)
+        Run::<O, K>::new(&self.plan, limits, readers, self.wide, interval_ms, workers, scratch, output)?
             .run(interrupted)
     }
 }

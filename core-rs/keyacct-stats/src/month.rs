@@ -10,6 +10,7 @@ use crate::day_state::{HOUR_MS, Hours, OpenDay, add_hours};
 use crate::exact::{ExactEnergy, Measured};
 use crate::four::fetch;
 use crate::reading_run::ReadingRun;
+use crate::state_bytes::Bytes;
 use crate::tariff::HalfHours;
 use crate::voltage::Band;
 
@@ -70,7 +71,7 @@ pub struct Unsorted {
 }
 
 /// What is made of the readings of a meter, one after the other.
-pub trait Kernel: Sized + Send {
+pub trait Kernel: Bytes + Send {
     /// State after a meter's first reading.
     fn new(first: Reading) -> Self;
 
@@ -203,6 +204,15 @@ impl Kernel for Meter {
 /// The days of one meter as states that can be joined with others; each is handed on as it is.
 #[derive(Clone, Debug)]
 pub struct Parts(Box<DayState>);
+
+impl Bytes for Parts {
+    fn write(&self, to: &mut Vec<u8>) {
+        self.0.write(to);
+    }
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        DayState::read(from).map(|state| Parts(Box::new(state)))
+    }
+}
 
 impl Kernel for Parts {
     fn new(first: Reading) -> Self {
