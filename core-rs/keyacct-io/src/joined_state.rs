@@ -7,7 +7,7 @@ use keyacct_stats::month::Meter;
 use keyacct_stats::state_bytes::Bytes;
 
 use crate::day_segment::Fingerprint;
-use crate::kept_file::{Named, keep, kept_content};
+use crate::kept_file::{KeptReader, Named, keep, kept_content};
 use crate::month_limits::Limits;
 
 const MAGIC: &[u8] = b"keyacct joined states 5\n";
@@ -86,15 +86,12 @@ impl Joined {
 
     /// The meters after the last file; nothing when their file is missing or damaged.
     pub fn meters(&self, folder: &Path) -> Option<KeptMeters> {
-        Some(KeptMeters { bytes: METERS.read(folder, &self.meters)?, at: 0 })
+        METERS.open(folder, &self.meters).map(KeptMeters)
     }
 }
 
 /// Meters as they are kept: each behind its number, in ascending order.
-pub struct KeptMeters {
-    bytes: Vec<u8>,
-    at: usize,
-}
+pub struct KeptMeters(KeptReader);
 
 impl KeptMeters {
     /// Appends a meter.
@@ -106,7 +103,8 @@ impl KeptMeters {
     /// The meter of a number, which must be above those asked for before, if there is one; nothing when the bytes are not
     /// of this form.
     pub fn take(&mut self, number: u32) -> Option<Option<Meter>> {
-        let from = &mut &self.bytes[self.at..];
+        let front = self.0.front()?;
+        let from = &mut &*front;
         if from.is_empty() {
             return Some(None);
         }
@@ -115,7 +113,8 @@ impl KeptMeters {
             return Some(None);
         }
         let meter = Meter::read(from).filter(|_| next == i64::from(number))?;
-        self.at = self.bytes.len() - from.len();
+        let length = front.len() - from.len();
+        self.0.pass(length);
         Some(Some(meter))
     }
 }

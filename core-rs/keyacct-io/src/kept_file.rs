@@ -1,7 +1,7 @@
 //! Files that are kept and may be made again: each whole or not there, and each able to tell whether it is whole.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use keyacct_model::Result;
@@ -115,6 +115,40 @@ impl Drop for KeptWriter {
     }
 }
 
+/// The content of a kept file that has been found whole, read piece by piece: little of it is in memory at a time.
+pub struct KeptReader {
+    file: File,
+    buffer: Vec<u8>,
+    at: usize,
+}
+
+impl KeptReader {
+    /// Content that is read at a time.
+    const STEP: usize = 1 << 16;
+    /// Content that is there when a piece is asked for, unless it is the last.
+    pub const PIECE: usize = 1 << 13;
+
+    /// Reads on behind what is there; gives how much came.
+    fn read_on(&mut self) -> Option<usize> {
+        (&self.file).take(Self::STEP as u64).read_to_end(&mut self.buffer).ok()
+    }
+
+    /// What comes next: at least a piece, or all that is left; nothing when it cannot be read.
+    pub fn front(&mut self) -> Option<&[u8]> {
+        if self.buffer.len() - self.at < Self::PIECE {
+            self.buffer.drain(..self.at);
+            self.at = 0;
+            self.read_on()?;
+        }
+        Some(&self.buffer[self.at..])
+    }
+
+    /// Passes over what was taken.
+    pub fn pass(&mut self, length: usize) {
+        self.at = (self.at + length).min(self.buffer.len());
+    }
+}
+
 /// A kind of files that are named by their content.
 #[derive(Clone, Copy)]
 pub struct Named {
@@ -150,9 +184,18 @@ impl Named {
         Ok(name)
     }
 
-    /// The content of a name; nothing when it is missing or damaged.
-    pub fn read(&self, folder: &Path, name: &str) -> Option<Vec<u8>> {
-        let content = std::fs::read(folder.join(name)).ok()?;
-        (self.name(crc32fast::hash(&content), content.len() as u64) == name).then_some(content)
+    /// The content of a name, to be read from its front; nothing when it is missing or damaged.
+    pub fn open(self, folder: &Path, name: &str) -> Option<KeptReader> {
+        let file = File::open(folder.join(name)).ok()?;
+        let buffer = Vec::with_capacity(KeptReader::STEP + KeptReader::PIECE);
+        let mut reader = KeptReader { file, buffer, at: 0 };
+        let (mut sum, mut length) = (crc32fast::Hasher::new(), 0);
+        while let read @ 1.. = reader.read_on()? {
+            sum.update(&reader.buffer);
+            length += read as u64;
+            reader.buffer.clear();
+        }
+        reader.file.rewind().ok()?;
+        (self.name(sum.finalize(), length) == name).then_some(reader)
     }
 }
