@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import importlib.util
 import io
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import network_office as net
 import pytest
 
 from keyacct.analysis.balance_causes import class_pct
 from keyacct.cli.run import run
 
-
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("network_office", Path(__file__).with_name("network_office.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault("network_office", module)
-    spec.loader.exec_module(module)
-    return module
-
-
-net = _load()
 # Multiplier 40 × 100 = 4000: 100 secondary kWh are 400 000 kWh.
 
 

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import network_office as net
 import pytest
 
 from keyacct.analysis.line_theory import line_heat_kwh
 from keyacct.cli.run import run
 
-
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("network_office", Path(__file__).with_name("network_office.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault("network_office", module)
-    spec.loader.exec_module(module)
-    return module
-
-
-net = _load()
 HOURS = 720
 PLATE = {"rated_kva": 400, "no_load_loss_kw": 0.57, "load_loss_kw": 4.3, "i0_pct": 0.8, "uk_pct": 4.0}
 """A distribution transformer of the usual size, figures chosen for the test."""

@@ -116,26 +116,31 @@ def by_day(data: Path, out: Path) -> list[Path]:
     return files
 
 
-def bench_days(data: Path, folder: Path, turns: int) -> list[dict[str, object]]:
+def bench_days(data: Path, folder: Path, turns: int, name_of_data: str) -> list[dict[str, object]]:
     """A day joined to the states of the days before it, and a month with nothing new, against the whole month."""
     days = folder / "days"
     last = by_day(data, days)[-1]
     aside = folder / last.name
     shutil.move(last, aside)
-    before, state, out, whole = (folder / name for name in ("before", "state", "out-days", "out-whole"))
+    before, state, fresh, out, whole = (folder / name for name in ("before", "state", "fresh", "out-days", "out-whole"))
     measure(stats(days, out, "--state", str(before)))
     shutil.move(aside, last)
-    results: dict[str, list[Figure]] = {name: [] for name in ("whole month", "one day more", "closed month")}
+    programs = ("whole month", "whole month, states kept", "one day more", "closed month")
+    results: dict[str, list[Figure]] = {name: [] for name in programs}
     for _ in range(turns):
         shutil.rmtree(state, ignore_errors=True)
+        shutil.rmtree(fresh, ignore_errors=True)
         shutil.copytree(before, state)
+        os.sync()  # what was copied is not to be written by who is measured
         results["whole month"].append(measure(stats(days, whole)))
-        results["one day more"].append(measure(stats(days, out, "--state", str(state))))
-        same_bits(whole, [out])
-        results["closed month"].append(measure(stats(days, out, "--state", str(state))))
-        same_bits(whole, [out])
-    title = "A month kept as states of days (results equal to the whole month to the bit)"
-    return [{"workload": title, **row} for row in table(title, results, {"whole": "whole month"})]
+        for name, place in zip(programs[1:], (fresh, state, state), strict=True):
+            results[name].append(measure(stats(days, out, "--state", str(place))))
+            same_bits(whole, [out])
+    title = f"A month kept as states of days, {name_of_data} (results equal to the whole month to the bit)"
+    found = table(title, results, {"whole": "whole month", "states": "whole month, states kept"})
+    for place in (days, before, state, fresh, out, whole):
+        shutil.rmtree(place)
+    return [{"workload": title, **row} for row in found]
 
 
 def bench_month(folder: Path, meters: int, turns: int, own_data: list[Path]) -> list[dict[str, object]]:
@@ -146,12 +151,13 @@ def bench_month(folder: Path, meters: int, turns: int, own_data: list[Path]) -> 
         samples.generate(place / "data", meters, 30, layout)
         rows += bench_layout(place / "data", place, turns, f"{layout} layout")
         if layout == "time":
-            rows += bench_days(place / "data", place, turns)
+            rows += bench_days(place / "data", place, turns, f"{layout} layout")
         shutil.rmtree(place)
     for number, data in enumerate(own_data):
         place = folder / f"given-{number}"
         place.mkdir()
         rows += bench_layout(data, place, turns, str(data))
+        rows += bench_days(data, place, turns, str(data))
         shutil.rmtree(place)
     return rows
 

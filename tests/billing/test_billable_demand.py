@@ -108,6 +108,30 @@ def test_a_maximum_that_was_reset_in_the_month_is_not_that_of_the_month(bare: Wo
     assert (demand.kind, demand.kw is not None and demand.kw > 400) == ("sliding15/1", True)
 
 
+@pytest.mark.parametrize(
+    ("at", "kw", "counts"),
+    [
+        ("2026-06-01T00:00", "9.5", False),
+        ("2026-06-01T00:15", "9.5", True),
+        ("2026-07-01T00:00", "9.5", True),
+        ("2026-07-01T00:15", "9.5", False),
+        ("2026-06-01T00:00", "0", True),
+    ],
+)
+def test_a_maximum_stamped_at_the_end_of_a_cycle_is_of_that_cycle(
+    bare: Workspace, at: str, kw: str, counts: bool
+) -> None:
+    """The quarter hour that ends on 1 June at 00:00 lies in May; a register that was reset then and met no load has 0."""
+    enrolled(bare)
+    june(bare)
+    put(bare, "demand", "2026-07-01T00:00", meter="M3", **{"import": kw, "import_at": local(at)})
+    demand = billable_demands(bare, JUNE, accounts=[BEHIND])[BEHIND]
+    assert (demand.kind, demand.kw is not None) == (("frozen", True) if counts else (None, False))
+    (bill,) = [bill for bill in bills(bare, JUNE) if bill["account_no"] == BEHIND]
+    remarked = any("demand_of_another_cycle" in flag for flag in bill["flags"])
+    assert remarked is not counts
+
+
 def test_losses_that_are_due_and_unknown_make_it_provisional(bare: Workspace) -> None:
     enrolled(bare, nameplate="rated_kva = 1000")
     june(bare)

@@ -110,9 +110,15 @@ def of_cycles(
 
 
 def demand_of_part(cycle: Cycle, part: Part, frozen: FrozenRegisters, tariff: int = 0) -> DemandReading | None:
-    """The maximum demand that a part's meter has frozen at its end, if it occurred in the cycle."""
+    """The maximum demand that a part's meter has frozen at its end, if it occurred in the cycle.
+
+    It is stamped at the end of its window, so one at the cycle's first instant is of the cycle before. A zero with that stamp
+    is a register that was reset then and has met no load since.
+    """
     found = frozen.demand(part.meter, part.to_ms, tariff)
-    inside = found is not None and (found.at is None or cycle.from_ms <= found.at <= part.to_ms)
+    if found is None or found.at is None:
+        return found
+    inside = cycle.from_ms < found.at <= part.to_ms or (found.at == cycle.from_ms and found.kw == 0)
     return found if inside else None
 
 
