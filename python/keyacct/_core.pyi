@@ -23,6 +23,7 @@ __all__ = [
     "field_voltage_loss",
     "month_stats",
     "pack_samples",
+    "phase_unbalance",
     "protocols",
     "replay",
     "shed_plan",
@@ -142,6 +143,7 @@ def field_voltage_loss(
     conditions: tuple[float, float, float, float, float, float],
     delay_ms: int,
 ) -> tuple[ArrowStream, ArrowStream]: ...
+def phase_unbalance(rows: object, limit: float, smallest_current: float | None = None) -> ArrowStream: ...
 def field_load(
     power: object,
     energy: object,

@@ -76,13 +76,14 @@ class Office:
             dict(zip(TARIFFS.names, (table, *season, day_type, start_min, end_min, period), strict=True))
         )
 
-    def read_family(self, workspace, family, from_ms, to_ms, meters=None):
+    def read_family(self, workspace, family, from_ms, to_ms, meters=None, columns=None):
         names, scale = FAMILIES[family]
         schema = pa.schema(
             [("meter", pa.string()), ("kind", pa.string()), ("ts", pa.timestamp("ms", tz="UTC"))]
             + [(name, pa.decimal128(14, scale)) for name in names]
             + [("quality", pa.uint16())]
         )
+        schema = pa.schema([schema.field(name) for name in columns or schema.names])
         rows = sorted(
             (r for r in self.samples[family] if from_ms <= r["ts"] < to_ms and (not meters or r["meter"] in meters)),
             key=lambda r: (r["meter"], r["kind"], r["ts"]),
@@ -179,9 +180,9 @@ class Reads:
     def __init__(self, office, monkeypatch):
         self.seen = []
 
-        def read(workspace, family, from_ms, to_ms, meters=None):
+        def read(workspace, family, from_ms, to_ms, meters=None, columns=None):
             self.seen.append((family, from_ms, to_ms, tuple(meters or ())))
-            return office.read_family(workspace, family, from_ms, to_ms, meters)
+            return office.read_family(workspace, family, from_ms, to_ms, meters, columns)
 
         monkeypatch.setattr(sys.modules["keyacct.store.read"], "read_family", read)
 

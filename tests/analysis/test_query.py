@@ -13,7 +13,6 @@ import pytest
 
 from keyacct.analysis.buckets import buckets_of
 from keyacct.analysis.loading import loading_of
-from keyacct.analysis.unbalance import current_unbalance, voltage_unbalance
 from keyacct.cli.curves import braille, sparkline
 from keyacct.cli.run import run
 from keyacct.config import LoadingSettings
@@ -272,20 +271,6 @@ def test_bands_need_two_hours_without_a_break(shares, finding):
     with_gap = [(at + (900_000 if n >= 4 else 0), share) for n, (at, share) in enumerate(blocks)]
     if finding in ("heavy", "overload"):
         assert loading_of(with_gap, LoadingSettings()).finding is None
-
-
-def test_voltage_unbalance_is_negative_over_positive_sequence():
-    rotate = complex(math.cos(2 * math.pi / 3), math.sin(2 * math.pi / 3))
-    for share in (0.0, 0.005, 0.02, 0.3):
-        for angle in (0.0, 1.0, 2.5):
-            negative = share * complex(math.cos(angle), math.sin(angle))
-            phases = [rotate**-k + negative * rotate**k for k in range(3)]
-            lines = [abs(phases[k] - phases[(k + 1) % 3]) for k in range(3)]
-            assert voltage_unbalance(*lines) == pytest.approx(share, abs=2e-8)
-    assert voltage_unbalance(0.0, 0.0, 0.0) is None
-    assert voltage_unbalance(1.0, 1.0, 3.0) is None
-    assert current_unbalance([2.0, 1.5, 1.0]) == 0.5
-    assert current_unbalance([0.0, 0.0, 0.0]) is None
 
 
 def test_unbalance_of_points(ask):

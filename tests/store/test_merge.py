@@ -166,6 +166,29 @@ def test_the_reader_gives_the_published_schema_and_only_what_is_asked(workspace:
         read_family(workspace, "voltages", 0, 1)
 
 
+def test_some_columns_are_what_they_are_among_all(workspace: Workspace) -> None:
+    day = 86_400_000
+    put(workspace, *({"meter": f"m{9 - n}", "ts": T0 + n, "a": n, "c": n + 1} for n in range(10)))
+    put(workspace, {"meter": "m9", "ts": T0, "a": 220, "recv_at": T0}, {"meter": "m8", "ts": T0 + 1, "b": 1})
+    put(workspace, {"meter": "m7", "ts": T0 + 2, "a": 2, "quality": quality.RETRACTED, "recv_at": T0})
+    put(workspace, {"meter": "m1", "ts": T0 + 2 * day, "a": 7})  # a day of one segment
+    for columns in (
+        ("meter", "kind", "ts", "a"),
+        ("b", "meter"),
+        ("ts", "quality", "c"),
+        FAMILIES["voltage"].schema.names,
+    ):
+        part = read_family(workspace, "voltage", 0, 2**42, columns=columns)
+        assert part.read_all().equals(read_table(workspace, "voltage", 0, 2**42).select(columns))
+    tariffs = [{"meter": "m", "ts": T0, "tariff": n, "import": 10 - n} for n in (3, 1, 2)]
+    ingest(workspace, {"tariff_energy": rows(*tariffs, family="tariff_energy")}, source="x")
+    assert read_family(workspace, "tariff_energy", 0, 2**42, columns=["import"]).read_all().column(0).to_pylist() == [
+        9,
+        8,
+        7,
+    ]
+
+
 def test_large_reads_go_meter_range_by_meter_range(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         put(workspace, *({"meter": f"m{n:03d}", "ts": T0 + n, "abc"[number]: n} for n in range(100)))

@@ -38,6 +38,7 @@ pub mod readings;
 mod row_window;
 pub mod sample_pack;
 mod scratch_file;
+mod unbalance;
 mod value_column;
 mod whole_column;
 
@@ -46,3 +47,4 @@ pub use field_energy::{Source, energy};
 pub use field_load::load;
 pub use field_voltage::voltage;
 pub use field_voltage_loss::voltage_loss;
+pub use unbalance::{Unbalance, unbalance};

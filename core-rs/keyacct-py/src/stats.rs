@@ -9,7 +9,7 @@ use keyacct_io::field_parameters::{
 };
 use keyacct_io::month_stats::{MeterRange, Question, month_stats as compute};
 use keyacct_io::sample_pack::pack;
-use keyacct_io::{DayJoin, Rules, Source, What, energy, load, voltage, voltage_loss};
+use keyacct_io::{DayJoin, Rules, Source, Unbalance, What, energy, load, unbalance, voltage, voltage_loss};
 use keyacct_model::{Error, ErrorCode};
 use keyacct_stats::calendar::{Slot, SpecialDays};
 use keyacct_stats::voltage_loss::Conditions;
@@ -149,6 +149,22 @@ fn field_voltage_loss(
     });
     let (days, events) = answer.map_err(|e| to_py(py, e))?;
     Ok((table(days), table(events)))
+}
+
+/// Unbalance of points: a row each with basis, mean, 95 % value, highest, its instant, time over a limit. `rows` have a
+/// row a point and instant, sorted; with `smallest_current`, a share of the rated one, they are currents, else voltages.
+#[pyfunction]
+#[pyo3(signature = (rows, limit, smallest_current=None))]
+fn phase_unbalance(
+    py: Python<'_>,
+    rows: &Bound<'_, PyAny>,
+    limit: f64,
+    smallest_current: Option<f64>,
+) -> PyResult<ArrowStream> {
+    let mut rows = read_stream(rows)?;
+    let what = smallest_current.map_or(Unbalance::Voltage, Unbalance::Current);
+    let answer = py.detach(|| unbalance(&mut rows, what, limit));
+    answer.map(table).map_err(|e| to_py(py, e))
 }
 
 /// Load of accounts by the rules of the field: `(days, period, curve of the peak day)`.
@@ -313,5 +329,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(field_voltage, module)?)?;
     module.add_function(wrap_pyfunction!(field_voltage_loss, module)?)?;
     module.add_function(wrap_pyfunction!(field_load, module)?)?;
+    module.add_function(wrap_pyfunction!(phase_unbalance, module)?)?;
     module.add_function(wrap_pyfunction!(field_energy, module)?)
 }

@@ -29,6 +29,7 @@ pub mod reading_run;
 pub mod register;
 pub mod state_bytes;
 pub mod tariff;
+pub mod unbalance;
 pub mod voltage;
 pub mod voltage_day;
 pub mod voltage_loss;

@@ -96,9 +96,10 @@ def curve_tables(
     values = ", ".join(f"c.{name} * f.ratio AS {name}" for name in columns)
     own = "c.own_ms" if family == "power" else "NULL"
     has = {name: WEIGHTS[family][name] for name in weights}
-    before = "PARTITION BY meter ORDER BY ms ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+    before = "PARTITION BY meter ORDER BY ms"
     gaps = ", ".join(
-        f"CASE WHEN {test} THEN ms - max(ms) FILTER ({test}) OVER ({before}) END AS gap_{name}, {test} AS has_{name}"
+        f"CASE WHEN {test} THEN ms - lag(CASE WHEN {test} THEN ms END IGNORE NULLS) OVER ({before}) END AS gap_{name}, "
+        f"{test} AS has_{name}"
         for name, test in has.items()
     )
     weighing = ", ".join(
@@ -134,7 +135,8 @@ def _stored(
 ) -> None:  # fmt: skip
     from keyacct.store.read import read_family
 
-    stored = read_family(question.workspace, family, question.from_ms - reach, question.to_ms + 1, meters)
+    names = ("meter", "kind", "ts", *columns)
+    stored = read_family(question.workspace, family, question.from_ms - reach, question.to_ms + 1, meters, names)
     engine.register("stored", question.kept(stored))
     kinds = ", ".join(f"'{kind}'" for kind in KINDS)
     cells = ", ".join(f'"{name}"::DOUBLE AS {name}' for name in columns)
@@ -155,7 +157,10 @@ def _from_energy(
     silent = [meter for meter in meters if meter not in told]
     if not silent:
         return
-    reader = read_family(question.workspace, "energy", question.from_ms - reach, question.to_ms + reach + 1, silent)
+    names = ("meter", "kind", "ts", "import", "q1", "q4", "reactive_import", "reactive_export")
+    reader = read_family(
+        question.workspace, "energy", question.from_ms - reach, question.to_ms + reach + 1, silent, names
+    )
     engine.register("stored_energy", question.kept(reader))
     registers = ", ".join(f"'{kind}'" for kind in _REGISTERS)
     ranked = ", ".join(f"'{kind}'" for kind in ("interval", *_REGISTERS))

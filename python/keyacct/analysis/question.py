@@ -97,7 +97,8 @@ class Question:
         """Samples of some meters with from_ms ≤ ts < to_ms, as the core takes them."""
         from keyacct.store.read import read_family
 
-        reader = read_family(self.workspace, family, from_ms, to_ms, meters=meters)
+        names = ("meter", "kind", "ts", *columns)
+        reader = read_family(self.workspace, family, from_ms, to_ms, meters=meters, columns=names)
         schema = pa.schema(
             [("meter", pa.string()), ("kind", pa.string()), ("ts", pa.int64())]
             + [(name, pa.decimal128(38, scale)) for name in columns]

@@ -26,13 +26,15 @@ MOST_ROWS_A_DAY = 1440
 
 
 def read_family(
-    workspace: Workspace, family: str, from_ms: int, to_ms: int, meters: Sequence[str] | None = None
-) -> pa.RecordBatchReader:
+    workspace: Workspace, family: str, from_ms: int, to_ms: int, meters: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+) -> pa.RecordBatchReader:  # fmt: skip
     """Samples of a family with from_ms ≤ ts < to_ms: one merged row per key, sorted by the key (meter, kind, ts, …).
 
-    Schema: `FAMILIES[family].schema`. Values of unknown devices appear under the meter that the registry names as of
-    their time, else under `?protocol:address[/point]`. The list of files is taken in one read transaction: writers and
-    compaction do not disturb a reader. meters: only these. Raises UsageError, WriteError `write.store_damaged`.
+    Schema: `FAMILIES[family].schema`, or only `columns` of it, which is much less to read. Values of unknown devices
+    appear under the meter that the registry names as of their time, else under `?protocol:address[/point]`. The list of
+    files is taken in one read transaction: writers and compaction do not disturb a reader. meters: only these. Raises
+    UsageError, WriteError `write.store_damaged`.
     """
     definition = family_of(family)
     with open_database(workspace).read() as connection:
@@ -44,8 +46,9 @@ def read_family(
             s for s in segments
             if meters and (s.unresolved_rows or _holds_some(asked, s.min_meter, s.max_meter))
         ]  # fmt: skip
-    batches = _batches(workspace, definition, segments, aliases, from_ms, to_ms, meters)
-    return pa.RecordBatchReader.from_batches(definition.schema, batches)
+    schema = definition.schema if columns is None else pa.schema([definition.schema.field(name) for name in columns])
+    batches = _batches(workspace, definition, schema, segments, aliases, from_ms, to_ms, meters)
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 def _holds_some(asked: list[str], low: str, high: str) -> bool:
@@ -62,20 +65,20 @@ def read_table(
 
 
 def _batches(
-    workspace: Workspace, family: Family, segments: list[Segment], aliases: pa.Table, from_ms: int, to_ms: int,
-    meters: Sequence[str] | None,
+    workspace: Workspace, family: Family, schema: pa.Schema, segments: list[Segment], aliases: pa.Table, from_ms: int,
+    to_ms: int, meters: Sequence[str] | None,
 ) -> Iterator[pa.RecordBatch]:  # fmt: skip
     if not segments:
         return
     try:
-        yield from _merged(workspace, family, segments, aliases, from_ms, to_ms, meters)
+        yield from _merged(workspace, family, schema, segments, aliases, from_ms, to_ms, meters)
     except WriteError as error:
         raise located(workspace, error, [segment.path for segment in segments]) from error
 
 
 def _merged(
-    workspace: Workspace, family: Family, segments: list[Segment], aliases: pa.Table, from_ms: int, to_ms: int,
-    meters: Sequence[str] | None,
+    workspace: Workspace, family: Family, schema: pa.Schema, segments: list[Segment], aliases: pa.Table, from_ms: int,
+    to_ms: int, meters: Sequence[str] | None,
 ) -> Iterator[pa.RecordBatch]:  # fmt: skip
     with query_engine(workspace) as engine:
         engine.register("aliases", aliases)
@@ -83,11 +86,12 @@ def _merged(
             engine.register("wanted", pa.table({"meter": pa.array(sorted(set(meters)), pa.string())}))
         source = _Source(workspace, family, segments, aliases.num_rows > 0, from_ms, to_ms, meters)
         for low, high in _meter_ranges(engine, source, segments):
-            reader = engine.sql(source.sql(low, high)).to_arrow_reader(BATCH_ROWS)
+            query = source.sql(low, high, schema.names)
+            reader = engine.sql(query).to_arrow_reader(BATCH_ROWS)
             while (batch := _next(workspace, reader)) is not None:
                 yield pa.RecordBatch.from_arrays(
-                    [column.cast(field.type) for column, field in zip(batch.columns, family.schema, strict=True)],
-                    schema=family.schema,
+                    [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)],
+                    schema=schema,
                 )
 
 
@@ -126,7 +130,7 @@ def _next(workspace: Workspace, reader: pa.RecordBatchReader) -> pa.RecordBatch 
 def family_sql(workspace: Workspace, family: Family, segments: list[Segment], aliases: pa.Table) -> str:
     """The query for everything in some segments: one merged row per key, in no order. Needs the table `aliases`."""
     source = _Source(workspace, family, segments, aliases.num_rows > 0, None, None, None)
-    return source.sql(None, None, ordered=False)
+    return source.sql(None, None, None)
 
 
 class _Source:
@@ -173,8 +177,8 @@ class _Source:
             source = f"(SELECT {columns} FROM {resolved} WHERE true{bounds})"
         return source
 
-    def sql(self, low: str | None, high: str | None, *, ordered: bool = True) -> str:
-        """The whole query for a range of meters."""
+    def sql(self, low: str | None, high: str | None, sorted_columns: Sequence[str] | None) -> str:
+        """The whole query for a range of meters: some columns, sorted by the key, or all of them in no order."""
         columns = merge.names(self.family.schema.names)
         parts = []
         if self.clean:
@@ -182,8 +186,10 @@ class _Source:
         if self.mixed:
             merged = merge.merged_sql(self.family, self.rows(self.mixed, low, high))
             parts.append(f"SELECT {columns} FROM ({merged})")
-        order = f" ORDER BY {merge.names(self.family.keys)}" if ordered else ""
-        return f"{' UNION ALL '.join(parts)}{order}"
+        rows = " UNION ALL ".join(parts)
+        if sorted_columns is None:
+            return rows
+        return f"SELECT {merge.names(sorted_columns)} FROM ({rows}) ORDER BY {merge.names(self.family.keys)}"
 
 
 def _meter_ranges(
