@@ -67,6 +67,22 @@ def test_by_transformer_the_points_that_name_it_count(tmp_path, capsys):
     assert (row["transformer"], row["capacity_kva"], row["overload_min"]) == ("T1", 1000, 195)
 
 
+def test_a_block_is_judged_by_the_capacity_of_its_time(tmp_path, capsys):
+    """Half of 1000 kVA on 1 June, a quarter of 2000 kVA from 2 June on: the block that ends at 24:00 is the first day's."""
+    terms = 'account_no = "103"\ncontract_capacity_kva = {0}\nrunning_capacity_kva = {0}\n'
+    before = terms.format(1000)
+    assert before in registry()
+    later = f"[[account_terms]]\n{terms.format(2000)}valid_from = 2026-06-02\n"
+    text = registry(later).replace(before, f"{before}valid_to = 2026-06-02\n")
+    ends = ((1 + n // 96, n % 96) for n in range(1, 193))
+    rows = [("MC1", f"2026-06-{day:02}T{n // 4:02}:{n % 4 * 15:02}", 10, 7.5, 2.5) for day, n in ends]
+    root = office(tmp_path, text, (), rows)
+    (row,) = asked(root, capsys, "loading", "--account", "103")
+    assert (row["capacity_kva"], row["loading_max"], row["loading_mean"]) == (2000, 0.5, 0.375)
+    assert row["loading_max_at"] == "2026-06-01T00:15:00+08:00"
+    assert row["below_economic_min"] + row["economic_min"] == 2 * 1440
+
+
 def test_current_transformers_against_their_rating(tmp_path, capsys):
     # 9 × 15 min at 105 % and 4 × 15 min at 120 % of 200 A: above the rating, not long enough above 110 %.
     root = office(tmp_path, registry(), (), powers(SHARES))

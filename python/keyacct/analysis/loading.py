@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -180,10 +181,10 @@ def loading(
             found = kva.get(account or "", [])
         latest = list({u.transformer: u for u in plates}.values())
         zone = economic_zone(_sum(latest, "no_load_loss_kw"), _sum(latest, "load_loss_kw"), settings)
-        shares = [(at, round(s / size, PLACES)) for at, s in found if (size := _at(spans, at, 2))]
+        shares = [(at, round(s / size, PLACES)) for at, s, size in _sized(found, spans, 2)]
         bands = loading_of(shares, settings, zone)
         findings = findings_of(shares, settings, workspace, period)
-        if any(s > settings.over_capacity * size for at, s in found if (size := _at(spans, at, 3))):
+        if any(s > settings.over_capacity * size for _, s, size in _sized(found, spans, 3)):
             findings.append("over_capacity")
         minutes = [n for n in Loading.__dataclass_fields__ if n.endswith("_min")]
         result.append(
@@ -249,11 +250,15 @@ def _capacities(question: Question) -> dict[str | None, list[_Span]]:
     return {account: sorted(spans, key=lambda span: span[:2]) for account, spans in found.items()}
 
 
-def _at(spans: Sequence[_Span], at: int, place: int) -> float | None:
-    """The capacity at the end of a block."""
-    values = [span[place] for span in spans if span[0] < at <= span[1]]
-    known = [float(value) for value in values if value]
-    return max(known) if known else None
+def _sized(blocks: Sequence[Block], spans: Sequence[_Span], place: int) -> Iterator[tuple[int, float, float]]:
+    """The blocks, in order, that end at a time with a capacity, and the highest that holds then."""
+    ends = [at for at, _ in blocks]
+    for start, end in pairwise(sorted({edge for span in spans for edge in span[:2]})):
+        known = [float(value) for span in spans if span[0] <= start and end <= span[1] and (value := span[place])]
+        if known:
+            size = max(known)
+            for at, value in blocks[bisect.bisect_right(ends, start) : bisect.bisect_right(ends, end)]:
+                yield at, value, size
 
 
 def _keys(question: Question, by: str) -> set[tuple[str | None, str | None]]:
