@@ -214,7 +214,9 @@ def _compare_unbalance(engine, letter, found) -> None:
     share = "sqrt(greatest(0, a * a + b * b + c * c - a * b - b * c - c * a)) / (a + b + c)"
     if letter == "T":
         inner = "(3 - 6 * (a ** 4 + b ** 4 + c ** 4) / (a * a + b * b + c * c) ** 2)"
-        share = f"CASE WHEN {inner} >= 0 THEN sqrt(greatest(0, 1 - sqrt({inner})) / (1 + sqrt({inner}))) END"
+        # Lines that miss a triangle by a millivolt still make one, of two sides on each other: all is unbalance.
+        root = f"sqrt(greatest(0, {inner}))"
+        share = f"CASE WHEN {inner} >= -1e-9 THEN sqrt(greatest(0, 1 - {root}) / (1 + {root})) END"
     filled = "a IS NOT NULL AND b IS NOT NULL AND c IS NOT NULL"
     _compare_shares(engine, found, "voltage", 0.02,
                     f"SELECT r.*, CASE WHEN a + b + c > 0 THEN {share} END AS share FROM (SELECT r.* REPLACE (a::DOUBLE AS a, "

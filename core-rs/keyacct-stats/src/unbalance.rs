@@ -126,6 +126,9 @@ mod tests {
         assert_eq!(of_lines([0.0; 3]), None);
         assert_eq!(of_lines([1.0, 1.0, 3.0]), None);
         assert_eq!(of_lines([1.0, 1.0, 2.0]), Some(1.0));
+        // A millivolt beside a triangle, as meters' last digits leave it; a volt beside one is none.
+        assert_eq!(of_lines([171.599, 171.6, 0.0]), Some(1.0));
+        assert_eq!(of_lines([170.6, 171.6, 0.0]), None);
         assert!(of_lines(lines_of([230.0; 3])).is_some_and(|share| share < 2e-8));
     }
 
