@@ -88,12 +88,12 @@ def office(folder, text, registers, powers=()):
     return root
 
 
-def both_ends(energy, *, less=(), ct={"C1": 40}):  # noqa: B006  read only
+def both_ends(energy, *, less=()):
     rows = []
     for point, kwh in energy.items():
         rows.append((f"M{point}", "2026-06-01T00:00", 5))
         if point not in less:
-            rows.append((f"M{point}", "2026-07-01T00:00", 5 + kwh / ct.get(point, 1)))
+            rows.append((f"M{point}", "2026-07-01T00:00", 5 + kwh / (40 if point == "C1" else 1)))
     return rows
 
 

@@ -1,13 +1,12 @@
 //! Parameters of metering points by date, and tariff tables, as the registry gives them.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, RecordBatch, RecordBatchReader};
-use arrow_schema::DataType;
 use keyacct_model::{Error, ErrorCode, Result};
 use keyacct_stats::calendar::{DayType, Slot};
 use keyacct_stats::decimal::Decimal;
 use keyacct_stats::field_voltage::Wiring;
+
+use crate::named_columns::NamedColumns;
 
 /// One span of one point in which everything is constant.
 #[derive(Clone, Debug)]
@@ -44,27 +43,6 @@ fn invalid(what: String) -> Error {
     Error::new(ErrorCode::RegistryInvalid, what).hint("mend the registry and run again")
 }
 
-fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a arrow_array::StringArray> {
-    match batch.column_by_name(name) {
-        Some(c) if *c.data_type() == DataType::Utf8 => Ok(c.as_string::<i32>()),
-        _ => Err(Error::new(ErrorCode::InputSchema, format!("parameters need {name} as string"))),
-    }
-}
-
-fn whole<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a arrow_array::Int64Array> {
-    match batch.column_by_name(name) {
-        Some(c) if *c.data_type() == DataType::Int64 => Ok(c.as_primitive::<Int64Type>()),
-        _ => Err(Error::new(ErrorCode::InputSchema, format!("parameters need {name} as int64"))),
-    }
-}
-
-fn float<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a arrow_array::Float64Array> {
-    match batch.column_by_name(name) {
-        Some(c) if *c.data_type() == DataType::Float64 => Ok(c.as_primitive::<Float64Type>()),
-        _ => Err(Error::new(ErrorCode::InputSchema, format!("parameters need {name} as float64"))),
-    }
-}
-
 fn batches(reader: &mut dyn RecordBatchReader) -> Result<Vec<RecordBatch>> {
     reader
         .map(|b| b.map_err(|e| Error::new(ErrorCode::InputUnreadable, format!("parameters: {e}"))))
@@ -78,14 +56,15 @@ fn batches(reader: &mut dyn RecordBatchReader) -> Result<Vec<RecordBatch>> {
 pub fn parameters(reader: &mut dyn RecordBatchReader, tables: &[String]) -> Result<Vec<Parameter>> {
     let mut all = Vec::new();
     for batch in batches(reader)? {
+        let columns = NamedColumns { of: "parameters", batch: &batch };
         let (point, account, meter) =
-            (text(&batch, "point")?, text(&batch, "account_no")?, text(&batch, "meter")?);
-        let (side, wiring) = (text(&batch, "reading_side")?, text(&batch, "wiring")?);
-        let tariff = text(&batch, "tariff_table")?;
+            (columns.text("point")?, columns.text("account_no")?, columns.text("meter")?);
+        let (side, wiring) = (columns.text("reading_side")?, columns.text("wiring")?);
+        let tariff = columns.text("tariff_table")?;
         let (from, to, interval) =
-            (whole(&batch, "from_ms")?, whole(&batch, "to_ms")?, whole(&batch, "interval_min")?);
-        let (pt, ct) = (float(&batch, "pt")?, float(&batch, "ct")?);
-        let volts = [float(&batch, "nominal_v")?, float(&batch, "lower_v")?, float(&batch, "upper_v")?];
+            (columns.whole("from_ms")?, columns.whole("to_ms")?, columns.whole("interval_min")?);
+        let (pt, ct) = (columns.float("pt")?, columns.float("ct")?);
+        let volts = [columns.float("nominal_v")?, columns.float("lower_v")?, columns.float("upper_v")?];
         for r in 0..batch.num_rows() {
             let bad = |what: String| {
                 invalid(format!("point {}: {what}", point.value(r)))
@@ -142,9 +121,10 @@ pub fn parameters(reader: &mut dyn RecordBatchReader, tables: &[String]) -> Resu
 pub fn tariffs(reader: &mut dyn RecordBatchReader) -> Result<(Vec<String>, Vec<Vec<Slot>>)> {
     let (mut names, mut slots): (Vec<String>, Vec<Vec<Slot>>) = Default::default();
     for batch in batches(reader)? {
+        let columns = NamedColumns { of: "parameters", batch: &batch };
         let (table, day_type, period) =
-            (text(&batch, "tariff_table")?, text(&batch, "day_type")?, text(&batch, "period")?);
-        let numbers = ["season_from", "season_to", "start_min", "end_min"].map(|name| whole(&batch, name));
+            (columns.text("tariff_table")?, columns.text("day_type")?, columns.text("period")?);
+        let numbers = ["season_from", "season_to", "start_min", "end_min"].map(|name| columns.whole(name));
         let [season_from, season_to, start, end] = numbers;
         let (season_from, season_to, start, end) = (season_from?, season_to?, start?, end?);
         for r in 0..batch.num_rows() {

@@ -3,7 +3,7 @@
 //! At midnight a batch of a round may end the days of all meters at once. Figures are large, so where meters are many they
 //! are put aside until the output takes them one by one, in the order of the rows that finished them.
 
-use keyacct_model::{Error, Result};
+use keyacct_model::{Error, ErrorCode, Result};
 use keyacct_stats::month::{DayState, MonthTally, Sink, Tally};
 use keyacct_stats::state_bytes::Bytes;
 
@@ -37,10 +37,7 @@ impl<T> Default for List<T> {
 impl<T: Bytes> List<T> {
     /// Puts what is held aside.
     fn put_aside(&mut self, scratch: &Scratch) -> Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(scratch.file()?),
-        };
+        let file = scratch.file_in(&mut self.file)?;
         let mut bytes = Vec::new();
         for finished in self.here.drain(..) {
             bytes.clear();
@@ -133,7 +130,9 @@ pub(crate) fn in_order<T: Bytes>(
                 let (meter, (day, figures)): (i64, (i64, T)) = file.get_as(mark)?;
                 take(meter as u32, day, &figures)?; // it was written from one
             }
-            (Err(_), None) => {}
+            (Err(_), None) => {
+                return Err(Error::new(ErrorCode::Internal, "what was put aside is missing"));
+            }
         }
     }
     Ok(())

@@ -30,6 +30,7 @@ pub mod month_limits;
 mod month_pipeline;
 pub mod month_stats;
 mod month_tables;
+mod named_columns;
 mod parked_meters;
 mod parquet_column;
 mod parquet_file;

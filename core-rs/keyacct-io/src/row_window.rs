@@ -98,10 +98,7 @@ impl<V: Value> RowWindow<V> {
             let meter = batch.meter(n);
             let part = &mut self.parts[meter as usize / self.meters_of_part];
             if part.open.len() + Self::ROW > BLOCK {
-                let file = match &mut self.file {
-                    Some(file) => file,
-                    none => none.insert(self.scratch.file()?),
-                };
+                let file = self.scratch.file_in(&mut self.file)?;
                 part.blocks.push(file.put(&part.open)?);
                 part.open.clear();
             } else if part.open.capacity() == 0 {

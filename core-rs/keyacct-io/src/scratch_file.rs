@@ -29,12 +29,23 @@ impl Scratch {
         Scratch(folder.into())
     }
 
+    /// The file that is there, or one of its own.
+    ///
+    /// # Errors
+    /// `write.*`.
+    pub(crate) fn file_in<'a>(&self, file: &'a mut Option<ScratchFile>) -> Result<&'a mut ScratchFile> {
+        Ok(match file {
+            Some(file) => file,
+            none => none.insert(self.file()?),
+        })
+    }
+
     /// A file of its own.
     ///
     /// # Errors
     /// `write.*`.
     pub(crate) fn file(&self) -> Result<ScratchFile> {
-        let file = tempfile::tempfile_in(&self.0).map_err(|e| unusable(&e, &self.0))?;
+        let file = tempfile::tempfile_in(&self.0).map_err(|e| unwritable(&e, &self.0))?;
         let ahead = (0, Vec::new());
         Ok(ScratchFile { file, folder: self.0.to_path_buf(), written: 0, pending: Vec::new(), ahead })
     }
@@ -42,10 +53,6 @@ impl Scratch {
 
 fn cut() -> Error {
     Error::new(ErrorCode::Internal, "a scratch file has been cut")
-}
-
-fn unusable(error: &std::io::Error, folder: &Path) -> Error {
-    unwritable(error, folder)
 }
 
 /// Where something lies in a scratch file, and its length.
@@ -115,7 +122,7 @@ impl ScratchFile {
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let written = self.file.seek(SeekFrom::Start(self.written));
-        written.and_then(|_| self.file.write_all(bytes)).map_err(|e| unusable(&e, &self.folder))?;
+        written.and_then(|_| self.file.write_all(bytes)).map_err(|e| unwritable(&e, &self.folder))?;
         self.written += bytes.len() as u64;
         Ok(())
     }
@@ -141,7 +148,7 @@ impl ScratchFile {
                 Err(error) => read = Err(error),
             }
         }
-        read.map(|()| done).map_err(|e| unusable(&e, &self.folder))
+        read.map(|()| done).map_err(|e| unwritable(&e, &self.folder))
     }
 
     /// Reads the bytes of a mark of this file to where they just fit.
@@ -171,7 +178,8 @@ impl ScratchFile {
                 let mut bytes = std::mem::take(&mut self.ahead.1);
                 bytes.resize(length.max(AHEAD), 0);
                 let read = self.read(mark.at(), &mut bytes)?;
-                bytes.truncate(read);
+                // Behind what is written may lie what was forgotten.
+                bytes.truncate(read.min((self.written - mark.at()) as usize));
                 self.ahead = (mark.at(), bytes);
                 0
             }
@@ -212,6 +220,10 @@ mod tests {
         file.clear();
         let first = file.put(b"anew").unwrap();
         assert_eq!((file.length(), file.get(first).unwrap()), (4, &b"anew"[..]));
+        assert_eq!(file.put(&text(19)).map(Mark::length), Ok(text(19).len()));
+        assert_eq!(file.get(first).unwrap(), b"anew");
+        let second = file.put(&text(17)).unwrap();
+        assert_eq!(file.get(second).unwrap(), text(17), "not what lay there before");
     }
 
     #[test]

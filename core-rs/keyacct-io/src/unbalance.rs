@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{Float64Builder, Int64Builder, StringBuilder};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, Float64Array, Int64Array, RecordBatch, RecordBatchReader, StringArray};
+use arrow_array::{Array, Float64Array, RecordBatch, RecordBatchReader};
 use keyacct_model::{Error, ErrorCode, Result};
 use keyacct_stats::unbalance::{Figures, Shares, lines_of, of_currents, of_lines};
+
+use crate::named_columns::NamedColumns;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -17,27 +17,6 @@ pub enum Unbalance {
     /// Of currents `a`, `b`, `c` with the weight `w_phases`, of three wires `a`, `c` with `w_pair`, while their mean is this
     /// share of `primary_a`.
     Current(f64),
-}
-
-fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a dyn Array> {
-    let missing = || Error::new(ErrorCode::InputSchema, format!("column {name} is missing"));
-    batch.column_by_name(name).map(AsRef::as_ref).ok_or_else(missing)
-}
-
-fn wrong(name: &str) -> Error {
-    Error::new(ErrorCode::InputSchema, format!("column {name} is of another type"))
-}
-
-fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray> {
-    column(batch, name)?.as_string_opt().ok_or_else(|| wrong(name))
-}
-
-fn real<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Float64Array> {
-    column(batch, name)?.as_primitive_opt::<Float64Type>().ok_or_else(|| wrong(name))
-}
-
-fn whole<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Int64Array> {
-    column(batch, name)?.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong(name))
 }
 
 /// All three columns, where all have a value.
@@ -105,13 +84,14 @@ pub fn unbalance(rows: &mut dyn RecordBatchReader, what: Unbalance, limit: f64) 
     let mut points = Points::default();
     for batch in rows {
         let batch = batch.map_err(|e| Error::new(ErrorCode::InputUnreadable, e.to_string()))?;
-        let (point, ms, wiring) = (text(&batch, "point")?, whole(&batch, "ms")?, text(&batch, "wiring")?);
-        let phases = [real(&batch, "a")?, real(&batch, "b")?, real(&batch, "c")?];
-        let of_phases = whole(&batch, "w_phases")?;
+        let columns = NamedColumns { of: "rows of phases", batch: &batch };
+        let (point, ms, wiring) = (columns.text("point")?, columns.whole("ms")?, columns.text("wiring")?);
+        let phases = [columns.float("a")?, columns.float("b")?, columns.float("c")?];
+        let of_phases = columns.whole("w_phases")?;
         match what {
             Unbalance::Voltage => {
-                let lines = [real(&batch, "ab")?, real(&batch, "bc")?, real(&batch, "ca")?];
-                let of_lines_ms = whole(&batch, "w_lines")?;
+                let lines = [columns.float("ab")?, columns.float("bc")?, columns.float("ca")?];
+                let of_lines_ms = columns.whole("w_lines")?;
                 for row in 0..batch.num_rows() {
                     points.turn_to(Some(point.value(row)), limit);
                     let told = three(&lines, row);
@@ -124,7 +104,7 @@ pub fn unbalance(rows: &mut dyn RecordBatchReader, what: Unbalance, limit: f64) 
                 }
             }
             Unbalance::Current(smallest) => {
-                let (primary_a, of_pair) = (real(&batch, "primary_a")?, whole(&batch, "w_pair")?);
+                let (primary_a, of_pair) = (columns.float("primary_a")?, columns.whole("w_pair")?);
                 for row in 0..batch.num_rows() {
                     points.turn_to(Some(point.value(row)), limit);
                     let (places, weight): (&[usize], _) = match wiring.value(row) {

@@ -13,8 +13,6 @@ from keyacct.analysis.question import Question, ask
 from keyacct.config import Workspace
 from keyacct.model import MINUTE_MS, Period, civil
 
-BATCH_ROWS = 65_536
-
 
 def unbalance(workspace: Workspace, period: Period, *, accounts: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """A row per metering point of three phases, of every kind, with values.
@@ -63,6 +61,7 @@ def _figures(
 ) -> dict[str, dict[str, Any]]:
     """Per point what the core makes of its values."""
     from keyacct.store.engine import query_engine
+    from keyacct.store.read import BATCH_ROWS
 
     if not curve_meters(question, question.parameters):
         return {}
