@@ -21,6 +21,7 @@ from keyacct.database.engine import Database, create_database
 from keyacct.workflow import workspace as workspace_module
 
 # The suite gives the same answer every time: random values come from a fixed seed. `nox -s explore` seeks new ones.
+# Hypothesis also draws constants from the modules that are loaded: alone, a test may see other values than in the suite.
 SLOW = [hypothesis.HealthCheck.too_slow]
 """No test fails for the speed of the machine: neither by a deadline nor for slow data."""
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=SLOW)
